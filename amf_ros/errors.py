@@ -1,0 +1,74 @@
+"""The errors of amf_ros. Imports nothing.
+
+Each message names what is wrong, the value, what is allowed and what to do next, in one line.
+Nodes put ``error_code`` on the wire (amf_msgs), the command line prints the message and exits with 1.
+
+    raise UnknownName("task", "stak_red", known=suite.task_ids)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AmfError(Exception):
+    """Base of every error that a user can cause or mend; ``str()`` is one clear line."""
+
+
+class UnknownName(AmfError):
+    """A name that no table knows: a task, strategy, policy, suite, robot or joint."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        near = difflib.get_close_matches(name, self.known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"unknown {kind} {name!r}: {hint}known: {', '.join(self.known) or 'none'}")
+
+
+class ConfigError(AmfError):
+    """A file or parameter that does not say what it must; names file, key, value and what is allowed."""
+
+
+class ContractError(AmfError):
+    """Robot, recording or checkpoint do not fit the contract; names the difference."""
+
+
+class StaleObservation(AmfError):
+    """An input stream is missing or older than the contract allows; names the stream and its age."""
+
+
+class CheckpointError(AmfError):
+    """A checkpoint is missing, unreadable, or made for other observations or actions."""
+
+
+class DataError(AmfError):
+    """A demonstration is missing, unreadable, empty or contradicts the store."""
+
+
+class StorageError(AmfError):
+    """The disk is full or not writable; nothing half-written is left."""
+
+
+class SelectionError(AmfError):
+    """A request to a strategy that cannot be answered: bad weights, bad counts, not finite."""
+
+
+class NoEmbeddings(SelectionError):
+    """There are no states of some task to embed: load a checkpoint, or execute the policy once per task."""
+
+
+class IllConditioned(SelectionError):
+    """The posterior covariance could not be factorised."""
+
+
+class RobotFault(AmfError):
+    """The robot is stopped, faulted or refuses a command; it holds still."""
+
+
+class TrainingDiverged(AmfError):
+    """The loss became NaN or infinite; the last good checkpoint stands."""
+
+
+class Cancelled(AmfError):
+    """Somebody asked for the work to stop; what was finished is kept."""

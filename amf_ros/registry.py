@@ -1,0 +1,56 @@
+"""Short names -> ``"module:Object"``. Imports only errors; what a name stands for is imported on demand.
+
+Outsiders write the path in place of the short name, so nothing here needs editing for them:
+
+    make = load("suite", "tabletop")
+    make = load("suite", "my_lab.kitchen:KitchenSuite")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from amf_ros.errors import ConfigError, UnknownName
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "suite": {"tabletop": "amf_ros.tasks.tabletop:TabletopSuite"},
+    "policy": {"mlp": "amf_ros.policies.mlp:MlpPolicy"},
+    "strategy": {
+        "amf": "amf_ros.selection.amf:Amf",
+        "uniform": "amf_ros.selection.uniform:Uniform",
+        "round_robin": "amf_ros.selection.round_robin:RoundRobin",
+        "rebalancing": "amf_ros.selection.rebalancing:Rebalancing",
+    },
+}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The short names of a kind: ``"suite"``, ``"policy"`` or ``"strategy"``."""
+    return tuple(sorted(BUILT_IN[kind]))
+
+
+def load(kind: str, name: str) -> Any:
+    """The object behind a short name or a ``package.module:Object`` path.
+
+    Raises:
+        UnknownName: the short name is not registered.
+        ConfigError: the path cannot be imported or holds no such object.
+    """
+    if ":" not in name:
+        if name not in BUILT_IN[kind]:
+            raise UnknownName(kind, name, BUILT_IN[kind])
+        name = BUILT_IN[kind][name]
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # the module exists and misses a dependency of its own: that traceback is the useful one
+        raise ConfigError(
+            f"{kind} {name!r}: no module {error.name!r}; write package.module:Object of something importable"
+        ) from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError as error:
+        raise ConfigError(f"{kind} {name!r}: {module_name} has no {attribute!r}") from error

@@ -1,0 +1,60 @@
+"""What a task suite offers. Implementations need not inherit: these are protocols.
+
+A suite is pure knowledge about tasks: ids, roles, success, experts, and the scene to load into a
+simulator. It reads :class:`~amf_ros.types.SceneState` only, so the same predicate judges a simulated
+and a real episode.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from amf_ros.types import Array, JointCommand, JointState, SceneState, Task
+
+
+class Expert(Protocol):
+    """A scripted demonstrator: sees joints and scene, as a person would, and commands joints."""
+
+    def command(self, joints: JointState, scene: SceneState) -> JointCommand | None:
+        """The next absolute joint targets (arm and gripper), or None when it has nothing more to do."""
+
+
+class Scene(Protocol):
+    """Objects and fixtures of a suite in a PyBullet world; the robot owns the physics client."""
+
+    def load(self, client: int) -> None:
+        """Load everything after ``resetSimulation`` (gravity, plane and arm are there already)."""
+
+    def place(self, client: int, task_id: str, rng: np.random.Generator) -> None:
+        """Put objects and fixtures where the task starts, drawn from ``rng``."""
+
+    def poses(self, client: int) -> tuple[tuple[str, ...], Array]:
+        """Names and poses (n, 7) of objects and moving parts, base frame; the same names always."""
+
+
+@runtime_checkable
+class Suite(Protocol):
+    """An ordered set of tasks."""
+
+    name: str
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks, in their fixed order."""
+
+    def task(self, task_id: str) -> Task:
+        """One task. Raises UnknownName."""
+
+    def embedding(self, task_id: str) -> Array:
+        """What conditions the policy on the task, (k,), the same k for all."""
+
+    def succeeded(self, task_id: str, scene: SceneState) -> bool:
+        """Whether the scene satisfies the task now (no dwell; see :mod:`amf_ros.tasks.judge`)."""
+
+    def expert(self, task_id: str, seed: int) -> Expert:
+        """A fresh scripted expert for one episode; ``seed`` varies its style and injected noise."""
+
+    def scene(self) -> Scene:
+        """A new scene for a simulator."""
