@@ -1,0 +1,44 @@
+"""Build description of the ROS 2 package amf_ros (ament_python)."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = "amf_ros"
+NODES = ("robot", "task_selector", "demo_recorder", "fine_tuner", "policy_executor", "session", "teleop")
+
+
+def tree(source: str, destination: str) -> list[tuple[str, list[str]]]:
+    """Every file under ``source``, as data files that keep their folders under ``destination``."""
+    folders: dict[Path, list[str]] = {}
+    for path in sorted(Path(source).rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            folders.setdefault(path.parent.relative_to(source), []).append(str(path))
+    return [(str(Path(destination) / folder), files) for folder, files in folders.items()]
+
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    package_data={PACKAGE: ["py.typed", "**/*.yaml", "**/*.urdf", "**/*.obj", "**/*.html", "**/*.j2"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        ("bin", ["scripts/amf"]),
+        *tree("launch", f"share/{PACKAGE}/launch"),
+        *tree("config", f"share/{PACKAGE}/config"),
+    ],
+    python_requires=">=3.10",
+    zip_safe=False,
+    maintainer="amf_ros maintainers",
+    maintainer_email="amf-ros@users.noreply.github.com",
+    description="Active multi-task fine-tuning of robot policies: which task to demonstrate next.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            f"amf = {PACKAGE}.cli:main",
+            *(f"{node} = {PACKAGE}.nodes.{node}:main" for node in NODES),
+        ],
+    },
+)
