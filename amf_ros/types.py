@@ -64,7 +64,8 @@ class JointState:
 
     def positions(self, names: Iterable[str]) -> Array:
         """Positions of the named joints, in that order, (len(names),)."""
-        return self.position[indices("joint", self.names, names)]
+        picked: Array = self.position[indices("joint", self.names, names)]
+        return picked
 
 
 @dataclass(frozen=True)

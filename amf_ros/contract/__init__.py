@@ -1,0 +1,14 @@
+"""The contract: which topics are the policy's observations and actions; one file per robot and sensors.
+
+``spec`` is the YAML file as models, ``features`` turns named joints and poses into numbers, ``contract``
+puts both to work. Recording, training and serving all go through :class:`Contract`, so the arrays a
+policy learns from and those it is asked about come from the same lines of code.
+Imports types, errors, paths and config only.
+
+    contract = load_contract("panda_tabletop")
+    observation = contract.observe({"joint_states": joints, "scene_state": scene}, task.roles)
+"""
+
+from amf_ros.contract.contract import Contract, Topic, load_contract
+
+__all__ = ["Contract", "Topic", "load_contract"]

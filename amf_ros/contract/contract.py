@@ -1,0 +1,248 @@
+"""A contract at work: messages -> observation, command <-> action, and does the robot fit?
+
+contract = load_contract("panda_tabletop")
+action = contract.encode(command, joints)               # (a,)
+command = contract.decode(action, joints, stamp_ns)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from amf_ros.config import load_yaml
+from amf_ros.contract.features import ROLE, compile_feature, feature_names, frames, rows
+from amf_ros.contract.spec import JOINT_STATE, SCENE_STATE, ContractSpec, JointFeature
+from amf_ros.errors import ContractError, StaleObservation, UnknownName
+from amf_ros.paths import find_config
+from amf_ros.types import Array, JointCommand, JointState, Observation, SceneState, Task
+
+NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One stream as a node subscribes to it; ``name`` is relative.
+
+    Attributes:
+        type: ROS type, ``package/msg/Name``.
+        max_age_ns: header stamps older than this are stale [ns]; 0 = no limit.
+        min_rate_hz: a demonstration with a slower stream is refused; 0 = no limit.
+        on_stale: what to do: ``stop``.
+        reliability: ``reliable`` or ``best_effort``.
+        depth: messages kept.
+    """
+
+    name: str
+    type: str
+    max_age_ns: int = 0
+    min_rate_hz: float = 0.0
+    on_stale: str = "stop"
+    reliability: str = "reliable"
+    depth: int = 50
+
+
+class Contract:
+    """One robot's contract. Stateless but for its file: safe to share between threads."""
+
+    def __init__(self, spec: ContractSpec, name: str = "contract") -> None:
+        self.spec, self.name = spec, name
+        self.fps = spec.fps
+        self.period_ns = round(1e9 / spec.fps)
+        self.watchdog_ns = round(spec.action.watchdog_ms * NS_PER_MS)
+        self.record_from, self.publish_to = spec.action.record_from.topic, spec.action.publish_to.topic
+        self.command_type = spec.action.record_from.type
+        self.topics = tuple(
+            Topic(
+                name=topic,
+                type=value.type,
+                max_age_ns=round(value.align.max_age_ms * NS_PER_MS),
+                min_rate_hz=value.min_rate_hz,
+                on_stale=value.on_stale,
+                reliability=value.qos.reliability,
+                depth=value.qos.depth,
+            )
+            for topic, value in spec.topics.items()
+        )
+        self.record_extra = tuple(Topic(topic, type_) for topic, type_ in spec.record_extra.items())
+        self._joints_topic = next(topic.name for topic in self.topics if topic.type == JOINT_STATE)
+        self._scene_topic = next((topic.name for topic in self.topics if topic.type == SCENE_STATE), None)
+        self._vectors = {
+            key: [compile_feature(feature) for feature in features]
+            for key, features in spec.observations.items()
+        }
+        self.vector_names = {
+            key: tuple(name for feature in features for name in feature_names(feature))
+            for key, features in spec.observations.items()
+        }
+        self.observation_names = tuple(name for names in self.vector_names.values() for name in names)
+        self.command_joints = tuple(joint for element in spec.action.elements for joint in element.joints)
+        modes = [element.mode for element in spec.action.elements for _ in element.joints]
+        self.action_names = tuple(f"{j}.{m}" for j, m in zip(self.command_joints, modes, strict=True))
+        self._relative = np.array([mode == "relative_to_measured" for mode in modes])
+        ends = [element.range or (-1.0, 1.0) for element in spec.action.elements for _ in element.joints]
+        self._middle = np.array([(low + high) / 2 for low, high in ends])
+        self._half = np.array([(high - low) / 2 for low, high in ends])
+        self.hash = self._hash()
+
+    def _hash(self) -> str:
+        """Of what defines features and actions; topic names, ages and qos may change freely."""
+        defining = {
+            "fps": self.fps,
+            "observations": {
+                key: [feature.model_dump(mode="json") for feature in features]
+                for key, features in self.spec.observations.items()
+            },
+            "action": [element.model_dump(mode="json") for element in self.spec.action.elements],
+        }
+        return hashlib.sha256(json.dumps(defining).encode()).hexdigest()[:16]
+
+    def observe(
+        self,
+        inputs: Mapping[str, JointState | SceneState],
+        roles: Mapping[str, str],
+        now_ns: int | None = None,
+    ) -> Observation:
+        """What the policy sees, from the newest message of every stream.
+
+        Args:
+            inputs: topic name -> newest value.
+            roles: of the task, role -> scene object.
+            now_ns: the instant to judge ages by; None = the newest of the inputs.
+
+        Returns:
+            One vector per key of ``observations``; its stamp is the newest input's.
+
+        Raises:
+            StaleObservation: a stream is missing, too old, or stamped in the future.
+            UnknownName: a joint or scene object that the message does not hold.
+            ContractError: a role that the task does not name, or a value that is not finite.
+        """
+        newest = self._check_fresh(inputs, now_ns)
+        joints = inputs[self._joints_topic]
+        scene = inputs[self._scene_topic] if self._scene_topic is not None else None
+        if not isinstance(joints, JointState) or not (scene is None or isinstance(scene, SceneState)):
+            raise ContractError(
+                f"{self.name}: {self._joints_topic!r} must be a JointState and {self._scene_topic!r} "
+                f"a SceneState, got {type(joints).__name__} and {type(scene).__name__}"
+            )
+        values = {
+            key: np.concatenate([compute(joints, scene, roles) for compute in computes])
+            for key, computes in self._vectors.items()
+        }
+        observation = Observation(newest, values)
+        self._check_finite(observation.vector, self.observation_names, "observation")
+        return observation
+
+    def _check_fresh(self, inputs: Mapping[str, JointState | SceneState], now_ns: int | None) -> int:
+        missing = [topic.name for topic in self.topics if topic.name not in inputs]
+        if missing:
+            raise StaleObservation(
+                f"no message yet on {', '.join(missing)}; is the robot running and publishing it?"
+            )
+        newest = max(inputs[topic.name].stamp_ns for topic in self.topics)
+        now = newest if now_ns is None else now_ns
+        for topic in self.topics:
+            age = now - inputs[topic.name].stamp_ns
+            if abs(age) > topic.max_age_ns:
+                when = "old" if age > 0 else "in the future"
+                raise StaleObservation(
+                    f"{topic.name} is {abs(age) / NS_PER_MS:.0f} ms {when}, "
+                    f"allowed {topic.max_age_ns / NS_PER_MS:.0f} ms; "
+                    "check that it is published at its rate and on the same clock"
+                )
+        return newest
+
+    def encode(self, command: JointCommand, joints: JointState) -> Array:
+        """A command as the action (a,) that a policy learns: relative to measured, or a range to [-1, 1].
+
+        Raises:
+            ContractError: a joint is not commanded or measured, or a value is not finite.
+        """
+        target = self._select(command.names, command.position, "command")
+        measured = self._select(joints.names, joints.position, "joint state")
+        action = np.where(self._relative, target - measured, (target - self._middle) / self._half)
+        self._check_finite(action, self.action_names, "action")
+        return action
+
+    def decode(self, action: Array, joints: JointState, stamp_ns: int) -> JointCommand:
+        """The command for an action (a,): the inverse of :meth:`encode` at the same measured joints.
+
+        Raises:
+            ContractError: wrong length, a joint is not measured, or a value is not finite.
+        """
+        values = np.asarray(action, dtype=np.float64)
+        if values.shape != (len(self.action_names),):
+            raise ContractError(
+                f"{self.name}: action has shape {values.shape}, expected ({len(self.action_names)},)"
+            )
+        self._check_finite(values, self.action_names, "action")
+        measured = self._select(joints.names, joints.position, "joint state")
+        position = np.where(self._relative, measured + values, self._middle + values * self._half)
+        return JointCommand(stamp_ns, self.command_joints, position)
+
+    def _select(self, names: tuple[str, ...], values: Array, what: str) -> Array:
+        try:
+            picked: Array = values[list(rows("joint", names, self.command_joints))]
+        except UnknownName as error:
+            raise ContractError(
+                f"{self.name}: {what} lacks a joint that the contract commands: {error}"
+            ) from error
+        return picked
+
+    def _check_finite(self, values: Array, names: tuple[str, ...], what: str) -> None:
+        if not np.isfinite(values).all():
+            bad = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise ContractError(
+                f"{self.name}: {what} {names[bad]} is {values[bad]}; only finite numbers are allowed"
+            )
+
+    def check_robot(
+        self, joint_names: Iterable[str], scene_names: Iterable[str] | None = None, tasks: Iterable[Task] = ()
+    ) -> None:
+        """Does this contract fit a robot, its scene and the tasks? Call before anything moves.
+
+        Args:
+            joint_names: that the robot measures and accepts.
+            scene_names: objects in the scene state; None = not known yet.
+            tasks: whose roles the contract's features use.
+
+        Raises:
+            ContractError: naming what is missing and what there is.
+        """
+        used = [feature for features in self.spec.observations.values() for feature in features]
+        observed = [joint for f in used if isinstance(f, JointFeature) for joint in f.joints]
+        self._require("joint", [*self.command_joints, *observed], joint_names)
+        wanted = [frame for feature in used for frame in frames(feature)]
+        roles = [frame.removeprefix(ROLE) for frame in wanted if frame.startswith(ROLE)]
+        fixed = [frame for frame in wanted if not frame.startswith(ROLE)]
+        scene = None if scene_names is None else tuple(scene_names)
+        if scene is not None:
+            self._require("scene object", fixed, scene)
+        for task in tasks:
+            self._require(f"role of task {task.id!r}", roles, task.roles)
+            if scene is not None:
+                self._require(
+                    f"scene object of task {task.id!r}", [task.roles[role] for role in roles], scene
+                )
+
+    def _require(self, kind: str, wanted: Iterable[str], known: Iterable[str]) -> None:
+        have = tuple(known)
+        for name in wanted:
+            if name not in have:
+                raise ContractError(f"contract {self.name!r} does not fit: {UnknownName(kind, name, have)}")
+
+
+def load_contract(name: str) -> Contract:
+    """A contract by name in ``config/contracts`` or by path.
+
+    Raises:
+        UnknownName: no contract of that name.
+        ConfigError: no such file, or it does not say what it must; names file, key and what is allowed.
+    """
+    path = find_config("contracts", name)
+    return Contract(load_yaml(path, ContractSpec), path.stem)

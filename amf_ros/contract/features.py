@@ -1,0 +1,127 @@
+"""Named joints and poses -> numbers. One pure function per feature, compiled once per contract.
+
+compute = compile_feature(spec)
+names, values = feature_names(spec), compute(joints, scene, roles)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from amf_ros.contract.spec import (
+    FeatureSpec,
+    JointFeature,
+    PositionFeature,
+    RelativePositionFeature,
+    RelativeYawFeature,
+    YawFeature,
+)
+from amf_ros.errors import ContractError
+from amf_ros.types import Array, JointState, SceneState, indices
+
+ROLE = "role."
+Compute = Callable[[JointState, "SceneState | None", Mapping[str, str]], Array]
+
+
+@lru_cache(maxsize=256)
+def rows(kind: str, known: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[int, ...]:
+    """Positions of names, remembered: the same names come with every message. Raises UnknownName."""
+    return tuple(indices(kind, known, wanted))
+
+
+def frames(spec: FeatureSpec) -> tuple[str, ...]:
+    """The scene objects and ``role.<name>`` that a feature looks at."""
+    if isinstance(spec, JointFeature):
+        return ()
+    if isinstance(spec, (RelativePositionFeature, RelativeYawFeature)):
+        return (spec.of, spec.to)
+    return (spec.of,)
+
+
+def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
+    """One name per element, e.g. ``role.object-tool0.position.x``."""
+    if isinstance(spec, JointFeature):
+        return tuple(f"{joint}.{spec.feature.removeprefix('joint_')}" for joint in spec.joints)
+    subject = "-".join(frames(spec))
+    if isinstance(spec, (PositionFeature, RelativePositionFeature)):
+        return tuple(f"{subject}.position.{axis}" for axis in spec.axes)
+    times = "" if spec.symmetry == 1 else str(spec.symmetry)
+    return (f"{subject}.yaw{times}.sin", f"{subject}.yaw{times}.cos")
+
+
+def compile_feature(spec: FeatureSpec) -> Compute:
+    """The function that computes one feature, (n,) float64."""
+    if isinstance(spec, JointFeature):
+        return _joints(spec)
+    if isinstance(spec, (PositionFeature, RelativePositionFeature)):
+        return _positions(spec)
+    return _yaws(spec)
+
+
+def heading(pose: Array) -> complex:
+    """Where the frame's x axis points, seen from above: cos(yaw) + i sin(yaw), times cos(pitch).
+
+    Taken from the rotated x axis and not from Euler angles, it changes smoothly even for a toppled
+    object, and a tool that points down has a heading like any other.
+    """
+    x, y, z, w = (float(value) for value in pose[3:7])
+    return complex(1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z))
+
+
+def _joints(spec: JointFeature) -> Compute:
+    def compute(joints: JointState, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
+        values = joints.position if spec.feature == "joint_position" else joints.velocity
+        picked: Array = values[list(rows("joint", joints.names, spec.joints))]
+        return picked
+
+    return compute
+
+
+def _positions(spec: PositionFeature | RelativePositionFeature) -> Compute:
+    axes = ["xyz".index(axis) for axis in spec.axes]
+
+    def compute(joints: JointState, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
+        poses = _poses(spec, scene, roles)
+        value: Array = poses[0][:3] if len(poses) == 1 else poses[0][:3] - poses[1][:3]
+        picked: Array = value[axes]
+        return picked
+
+    return compute
+
+
+def _yaws(spec: YawFeature | RelativeYawFeature) -> Compute:
+    def compute(joints: JointState, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
+        poses = _poses(spec, scene, roles)
+        value = heading(poses[0])
+        if len(poses) == 2:
+            value *= heading(poses[1]).conjugate()
+        turned = value
+        for _ in range(spec.symmetry - 1):
+            turned *= value
+        return np.array([turned.imag, turned.real])
+
+    return compute
+
+
+def _poses(spec: FeatureSpec, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
+    """Poses (n, 7) of the frames a feature looks at, roles resolved."""
+    if scene is None:
+        raise ContractError(f"feature {feature_names(spec)[0]!r} needs a scene state and none was given")
+    wanted = tuple(_resolve(name, roles) for name in frames(spec))
+    poses: Array = scene.poses[list(rows("scene object", scene.names, wanted))]
+    return poses
+
+
+def _resolve(name: str, roles: Mapping[str, str]) -> str:
+    if not name.startswith(ROLE):
+        return name
+    role = name.removeprefix(ROLE)
+    if role not in roles:
+        raise ContractError(
+            f"the contract uses {name!r} and the task names only roles {', '.join(sorted(roles)) or 'none'}; "
+            f"add {role!r} to the task's roles"
+        )
+    return roles[role]

@@ -1,0 +1,180 @@
+"""The contract file as validated models: every key, default and range, once.
+
+spec = load_yaml(path, ContractSpec)
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from amf_ros.config import Model
+
+JOINT_STATE: Final = "sensor_msgs/msg/JointState"
+SCENE_STATE: Final = "amf_msgs/msg/SceneState"
+JOINT_TRAJECTORY: Final = "trajectory_msgs/msg/JointTrajectory"
+
+Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9_./-]+$")]
+
+
+class QosSpec(Model):
+    """Quality of service of a subscription."""
+
+    reliability: Literal["reliable", "best_effort"] = Field("reliable", description="of delivery")
+    depth: int = Field(50, ge=1, description="messages kept")
+
+
+class AlignSpec(Model):
+    """Which message of a stream belongs to an instant."""
+
+    policy: Literal["latest"] = Field("latest", description="the newest one not after the instant: causal")
+    stamp: Literal["header"] = Field("header", description="times are those of the message's header")
+    max_age_ms: float = Field(100.0, gt=0, description="older ones are stale [ms]")
+
+
+class TopicSpec(Model):
+    """One observed stream."""
+
+    type: Literal["sensor_msgs/msg/JointState", "amf_msgs/msg/SceneState"] = Field(description="ROS type")
+    qos: QosSpec = QosSpec()
+    align: AlignSpec = AlignSpec()
+    on_stale: Literal["stop"] = Field("stop", description="stale input is an error; never zero-filled")
+    min_rate_hz: float = Field(0.0, ge=0, description="a demonstration with a slower stream is refused [Hz]")
+
+
+class JointFeature(Model):
+    """Measured joints, by name."""
+
+    feature: Literal["joint_position", "joint_velocity"]
+    joints: tuple[Name, ...] = Field(min_length=1, description="in this order")
+
+
+class PositionFeature(Model):
+    """Where a frame is, in the base frame [m]."""
+
+    feature: Literal["position"]
+    of: Name = Field(description="scene object, or role.<name>")
+    axes: Literal["xyz", "xy", "z"] = Field("xyz", description="of the base frame")
+
+
+class RelativePositionFeature(Model):
+    """Where a frame is from another one, along the base axes [m]: position(of) - position(to)."""
+
+    feature: Literal["relative_position"]
+    of: Name = Field(description="scene object, or role.<name>")
+    to: Name = Field(description="scene object, or role.<name>")
+    axes: Literal["xyz", "xy", "z"] = Field("xyz", description="of the base frame")
+
+
+class YawFeature(Model):
+    """Heading of a frame's x axis about the base's z, as sine and cosine."""
+
+    feature: Literal["yaw"]
+    of: Name = Field(description="scene object, or role.<name>")
+    symmetry: int = Field(1, ge=1, le=12, description="n: looks the same every 360/n degrees (cube: 4)")
+
+
+class RelativeYawFeature(Model):
+    """Heading of one frame minus that of another, as sine and cosine."""
+
+    feature: Literal["relative_yaw"]
+    of: Name = Field(description="scene object, or role.<name>")
+    to: Name = Field(description="scene object, or role.<name>")
+    symmetry: int = Field(1, ge=1, le=12, description="n: looks the same every 360/n degrees (cube: 4)")
+
+
+FeatureSpec = Annotated[
+    JointFeature | PositionFeature | RelativePositionFeature | YawFeature | RelativeYawFeature,
+    Field(discriminator="feature"),
+]
+
+
+class EndpointSpec(Model):
+    """A topic that carries commands."""
+
+    topic: Name
+    type: Literal["trajectory_msgs/msg/JointTrajectory"] = JOINT_TRAJECTORY
+
+
+class ActionElement(Model):
+    """Joints commanded in one way."""
+
+    joints: tuple[Name, ...] = Field(min_length=1, description="in this order")
+    mode: Literal["relative_to_measured", "absolute"] = Field(
+        description="target minus measured position, or the target itself"
+    )
+    range: tuple[float, float] | None = Field(
+        None, description="mode absolute: the targets that become -1 and +1 [rad or m]"
+    )
+
+    @model_validator(mode="after")
+    def _range_fits(self) -> ActionElement:
+        if self.range is not None and self.mode != "absolute":
+            raise ValueError("range belongs to mode absolute only; remove it or change the mode")
+        if self.range is not None and self.range[0] == self.range[1]:
+            raise ValueError("range needs two different numbers: the target for -1, the target for +1")
+        return self
+
+
+class ActionSpec(Model):
+    """What the policy commands, and where commands come from and go to."""
+
+    record_from: EndpointSpec = Field(description="the demonstrator's commands")
+    publish_to: EndpointSpec = Field(description="the policy's commands")
+    elements: tuple[ActionElement, ...] = Field(min_length=1)
+    watchdog_ms: float = Field(150.0, gt=0, description="the arm holds when commands stop for this long [ms]")
+    on_stop: Literal["hold_measured"] = Field("hold_measured", description="what the arm does then")
+
+
+class ContractSpec(Model):
+    """The whole file."""
+
+    contract_format: Literal["amf_contract/1"] = Field(alias="schema", description="format of the file")
+    robot_type: str = Field(min_length=1, description="what arm this is for; kept in exports")
+    fps: float = Field(gt=0, le=1000, description="rate of observations and actions [Hz]")
+    topics: dict[Name, TopicSpec] = Field(
+        min_length=1, description="observed streams, by relative topic name"
+    )
+    observations: dict[str, tuple[FeatureSpec, ...]] = Field(
+        min_length=1, description="vector name -> features, joined in this order"
+    )
+    action: ActionSpec
+    record_extra: dict[Name, str] = Field(
+        default_factory=dict, description="topic -> ROS type: recorded when there, not part of the policy"
+    )
+
+    @field_validator("observations")
+    @classmethod
+    def _vectors(cls, value: dict[str, tuple[FeatureSpec, ...]]) -> dict[str, tuple[FeatureSpec, ...]]:
+        for key, features in value.items():
+            if not features:
+                raise ValueError(f"{key} has no features; list at least one or remove it")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ContractSpec:
+        types: list[str] = [topic.type for topic in self.topics.values()]
+        if types.count(JOINT_STATE) != 1:
+            raise ValueError(
+                f"topics needs exactly one of type {JOINT_STATE}, found {types.count(JOINT_STATE)}"
+            )
+        scene = any(not isinstance(f, JointFeature) for fs in self.observations.values() for f in fs)
+        if types.count(SCENE_STATE) > 1 or (scene and SCENE_STATE not in types):
+            raise ValueError(
+                f"topics needs one of type {SCENE_STATE} for position and yaw features, "
+                f"found {types.count(SCENE_STATE)}"
+            )
+        joints = [joint for element in self.action.elements for joint in element.joints]
+        twice = sorted({joint for joint in joints if joints.count(joint) > 1})
+        if twice:
+            raise ValueError(
+                f"action.elements commands {', '.join(twice)} more than once; list each joint once"
+            )
+        clash = {self.action.record_from.topic, self.action.publish_to.topic} & set(self.topics)
+        if clash or self.action.record_from.topic == self.action.publish_to.topic:
+            raise ValueError("action.record_from, action.publish_to and topics need different topic names")
+        extra = set(self.record_extra) & {*self.topics, self.action.record_from.topic}
+        if extra:
+            raise ValueError(f"record_extra repeats {', '.join(sorted(extra))}, which is recorded anyway")
+        return self
