@@ -82,7 +82,8 @@ class SceneState:
     def pose(self, name: str) -> Array:
         """The pose of one object, (7,)."""
         (row,) = indices("scene object", self.names, [name])
-        return self.poses[row]
+        picked: Array = self.poses[row]
+        return picked
 
 
 @dataclass(frozen=True)
