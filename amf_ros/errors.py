@@ -54,6 +54,10 @@ class SelectionError(AmfError):
     """A request to a strategy that cannot be answered: bad weights, bad counts, not finite."""
 
 
+class BadWeights(SelectionError):
+    """Target weights of the wrong length, negative, not finite, or all zero."""
+
+
 class NoEmbeddings(SelectionError):
     """There are no states of some task to embed: load a checkpoint, or execute the policy once per task."""
 
@@ -68,6 +72,10 @@ class RobotFault(AmfError):
 
 class TrainingDiverged(AmfError):
     """The loss became NaN or infinite; the last good checkpoint stands."""
+
+
+class PlanChanged(AmfError):
+    """The session directory holds another plan; names the difference."""
 
 
 class Cancelled(AmfError):

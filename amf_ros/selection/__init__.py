@@ -1,0 +1,9 @@
+"""Which task to demonstrate next. Receives arrays and ids, never a policy or a message.
+
+    base.py          problem, selection, the strategy protocol, checks
+    posterior.py     Gaussian posterior in weight space: gain, conditioning
+    amf.py           expected information gain (the method); the baselines are one file each:
+    uniform.py  round_robin.py  rebalancing.py
+
+Imports types, errors and config only.
+"""
