@@ -1,16 +1,21 @@
 """What a strategy is given and what it answers: arrays and ids, never a policy or a message.
 
-    selection = load("strategy", "amf")().select(problem)
+strategy = load("strategy", "amf")(SelectionConfig())
+selection = strategy.select(problem)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from amf_ros.errors import BadWeights, SelectionError
+from amf_ros.types import indices
 
 F32 = NDArray[np.float32]
 
@@ -37,16 +42,17 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class Problem:
-    """One question to a strategy. Build it with :func:`amf_ros.selection.base.check` already passed.
+    """One question to a strategy; every built-in one passes it to :func:`check` first.
 
     Attributes:
         tasks: the whole suite, in its order.
         candidates: ids that may be demonstrated, in the suite's order.
         targets: id -> weight mu(c), not negative, summing to 1.
         demonstrated: (n, p) features of the states of all demonstrations collected so far: D.
-        coverage: (p, p) sum of phi phi^T over pre-training states, or None.
+        coverage: (p, p) sum of phi phi^T over pre-training states, or None. A demonstration counts for
+            as many states here and in ``demonstrated`` (evenly spaced ones do).
         num_tasks: demonstrations to plan for, at least 1.
-        seed: of draws and ties; the same problem gives the same answer.
+        seed: of draws and ties, not negative; the same problem gives the same answer.
     """
 
     tasks: tuple[TaskRecord, ...]
@@ -81,10 +87,119 @@ class Selection:
 
 
 class Strategy(Protocol):
-    """A rule for the next task."""
+    """A rule for the next task. The class is called with a ``SelectionConfig``.
+
+    ``name`` and ``needs_states`` are attributes of the class: both are read before there is an instance.
+    """
 
     name: str
     needs_states: bool  # whether it needs occupancies: the session makes audit roll-outs if so
 
     def select(self, problem: Problem) -> Selection:
         """Choose. Raises SelectionError kinds; never changes the problem."""
+
+
+def target_weights(
+    suite: Sequence[str], target_ids: Sequence[str] = (), weights: Sequence[float] = ()
+) -> dict[str, float]:
+    """The evaluation distribution mu, normalised, in the suite's order.
+
+    Args:
+        suite: ids of all tasks.
+        target_ids: empty = the whole suite.
+        weights: one per target, not negative; empty = uniform.
+
+    Raises:
+        UnknownName: a target is not in the suite.
+        SelectionError: a target stands twice.
+        BadWeights: wrong length, negative, not finite, or all zero.
+    """
+    targets = tuple(target_ids) or tuple(suite)
+    rows = indices("task", tuple(suite), targets)
+    _refuse_duplicates("targets", targets)
+    values = tuple(weights) or (1.0,) * len(targets)
+    if len(values) != len(targets):
+        raise BadWeights(f"{len(values)} target weights for {len(targets)} targets; give one each, or none")
+    check_weights(dict(zip(targets, values)))
+    total = sum(values)
+    return {suite[row]: value / total for row, value in sorted(zip(rows, values))}
+
+
+def check_weights(weights: Mapping[str, float]) -> None:
+    """Refuse weights that are no distribution even after scaling.
+
+    Raises:
+        BadWeights: names the first bad one.
+    """
+    for task_id, weight in weights.items():
+        if not (np.isfinite(weight) and weight >= 0):
+            raise BadWeights(f"target weight of {task_id!r} is {weight}; weights are finite and not negative")
+    if not sum(weights.values()) > 0:
+        raise BadWeights("every target weight is 0; give at least one target a weight above 0")
+
+
+def check(problem: Problem) -> None:
+    """Refuse a problem that has no answer.
+
+    Raises:
+        UnknownName: a candidate or target is not among the tasks.
+        SelectionError: empty or repeated sets, num_tasks below 1, features of different length or not finite.
+        BadWeights: weights that are negative, not finite, or do not sum to 1.
+    """
+    ids = tuple(task.id for task in problem.tasks)
+    for name, members in (("tasks", ids), ("candidates", problem.candidates), ("targets", problem.targets)):
+        if not members:
+            raise SelectionError(f"{name} is empty; give at least one task")
+        _refuse_duplicates(name, tuple(members))
+    indices("task", ids, problem.candidates)
+    indices("task", ids, problem.targets)
+    check_weights(problem.targets)
+    total = sum(problem.targets.values())
+    if abs(total - 1) > 1e-6:
+        raise BadWeights(f"target weights sum to {total:.6g}; they must sum to 1: see target_weights()")
+    if problem.num_tasks < 1:
+        raise SelectionError(f"num_tasks is {problem.num_tasks}; ask for at least 1")
+    if problem.seed < 0:
+        raise SelectionError(f"seed is {problem.seed}; seeds are not negative")
+    _check_features(problem)
+
+
+def best(scores: Mapping[str, float], seed: int) -> str:
+    """The id with the largest score; scores equal to rounding are ties, which ``seed`` and the ids decide.
+
+    The order of ``scores`` plays no part, so the answer does not change when tasks change places.
+    """
+    top = max(scores.values())
+    tied = [key for key, score in scores.items() if top - score <= 1e-9 * max(abs(top), 1e-300)]
+    return min(tied, key=lambda key: hashlib.sha256(f"{seed}/{key}".encode()).digest())
+
+
+def ranked(scores: Sequence[Score]) -> tuple[Score, ...]:
+    """Best first; equal scores keep their order."""
+    return tuple(sorted(scores, key=lambda score: -score.score))
+
+
+def _check_features(problem: Problem) -> None:
+    width = problem.demonstrated.shape[-1]
+    arrays = {f"states of {task.id!r}": task.states for task in problem.tasks}
+    arrays["demonstrated"] = problem.demonstrated
+    for name, rows in arrays.items():
+        if rows.ndim != 2 or rows.shape[1] != width:
+            raise SelectionError(
+                f"{name}: features of shape {rows.shape}, not (n, {width}); embed all with one checkpoint"
+            )
+        if not np.isfinite(rows).all():
+            raise SelectionError(
+                f"{name}: features are not finite; check the observations and the checkpoint"
+            )
+    if problem.coverage is not None:
+        if problem.coverage.shape != (width, width):
+            raise SelectionError(f"coverage: shape {problem.coverage.shape}, expected {(width, width)}")
+        if not np.isfinite(problem.coverage).all():
+            raise SelectionError("coverage is not finite; make the checkpoint again")
+
+
+def _refuse_duplicates(name: str, members: Sequence[str]) -> None:
+    for position, member in enumerate(members):
+        if member in members[:position]:
+            raise SelectionError(f"{name}: {member!r} stands twice; name each task once")

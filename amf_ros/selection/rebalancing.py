@@ -1,0 +1,61 @@
+"""Rebalancing: the task that pre-training and demonstrations together have shown least, relative to mu.
+
+    selection = Rebalancing().select(problem)
+
+The privileged baseline of arXiv 2410.05026, section 5: it knows how many demonstrations of each task
+pre-training had. Deterministic form: c_n = argmax_c mu(c) - n(c) / sum n, with n(c) both counts together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from amf_ros.config import SelectionConfig
+from amf_ros.errors import SelectionError
+from amf_ros.selection.base import Problem, Score, Selection, best, check, ranked
+
+
+class Rebalancing:
+    """Brings the shares of all demonstrations, pre-training included, towards the target weights."""
+
+    name = "rebalancing"
+    needs_states = False
+
+    def __init__(self, config: SelectionConfig | None = None) -> None:
+        """``config`` is accepted as every strategy accepts it; nothing in it matters here."""
+
+    def select(self, problem: Problem) -> Selection:
+        """Choose.
+
+        Raises:
+            SelectionError: the problem has no answer, or the checkpoint does not say what it was trained on.
+        """
+        check(problem)
+        silent = [task.id for task in problem.tasks if task.num_pretraining is None]
+        if silent:
+            raise SelectionError(
+                f"rebalancing needs pre-training counts, unknown for {', '.join(silent)}: "
+                "use a checkpoint made by `amf pretrain`, or another strategy"
+            )
+        counts = {task.id: (task.num_pretraining or 0) + task.num_demonstrations for task in problem.tasks}
+        lacking = _lacking(problem, counts)
+        scores = ranked(
+            [
+                Score(
+                    key, value, reason=f"{counts[key]} demonstrations with pre-training, {value:+.0%} short"
+                )
+                for key, value in lacking.items()
+            ]
+        )
+        chosen: list[str] = []
+        for _ in range(problem.num_tasks):
+            chosen.append(best(_lacking(problem, counts), problem.seed))
+            counts[chosen[-1]] += 1
+        why = next(score.reason for score in scores if score.task_id == chosen[0])
+        return Selection(tuple(chosen), scores, self.name, f"{chosen[0]}: {why}")
+
+
+def _lacking(problem: Problem, counts: Mapping[str, int]) -> dict[str, float]:
+    """mu(c) - n(c) / sum n for each candidate: by how much its share falls short."""
+    total = max(sum(counts.values()), 1)
+    return {key: problem.targets.get(key, 0.0) - counts[key] / total for key in problem.candidates}

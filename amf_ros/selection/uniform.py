@@ -1,0 +1,34 @@
+"""Uniform: each candidate with the same probability, whatever is known. The paper's first baseline.
+
+    selection = Uniform().select(problem)
+
+arXiv 2410.05026, section 5: c_n ~ U(C). Draws of a batch are independent: a task may come twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from amf_ros.config import SelectionConfig
+from amf_ros.selection.base import Problem, Score, Selection, check
+
+
+class Uniform:
+    """Independent draws from the problem's seed."""
+
+    name = "uniform"
+    needs_states = False
+
+    def __init__(self, config: SelectionConfig | None = None) -> None:
+        """``config`` is accepted as every strategy accepts it; nothing in it matters here."""
+
+    def select(self, problem: Problem) -> Selection:
+        """Choose. Raises SelectionError where the problem has no answer."""
+        check(problem)
+        # Sorted, so that the draw does not depend on the order in which a caller lists the candidates.
+        ids = sorted(problem.candidates)
+        draws = np.random.default_rng(problem.seed).integers(len(ids), size=problem.num_tasks)
+        reason = f"drawn at random, as likely as each of the {len(ids)} candidates"
+        scores = tuple(Score(task_id, 1 / len(ids), reason=reason) for task_id in problem.candidates)
+        chosen = tuple(ids[draw] for draw in draws)
+        return Selection(chosen, scores, self.name, f"{chosen[0]}: {reason}")
