@@ -1,4 +1,4 @@
-"""What a policy offers: infer, embed, save. Everything batched, float32, numpy in and out.
+"""What a policy offers: infer, embed, save, and be trained. Everything batched, float32, numpy in and out.
 
     chunk = policy.infer(observations, tasks)      # (B, d), (B, k) -> (B, H, a)
 """
@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from amf_ros.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import torch
 
 F32 = NDArray[np.float32]
 
@@ -36,6 +41,26 @@ class PolicySpec:
     chunk: int
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What is cloned: N steps of demonstrations, each with the H actions that follow it.
+
+    Attributes:
+        observations: (N, d).
+        tasks: (N, k) task embeddings.
+        chunks: (N, H, a) actions; past the end of a demonstration the last action is repeated.
+        valid: (N, H) 1 where the action was demonstrated, 0 where it is padding.
+    """
+
+    observations: F32
+    tasks: F32
+    chunks: F32
+    valid: F32
+
+    def __len__(self) -> int:
+        return len(self.observations)
+
+
 class Policy(Protocol):
     """A task-conditioned policy with a fixed embedding for selection."""
 
@@ -52,3 +77,36 @@ class Policy(Protocol):
 
     def settings(self) -> Mapping[str, Any]:
         """Plain values needed to rebuild it, for YAML."""
+
+
+class Objective(Protocol):
+    """The loss of a policy on fixed steps; the optimisation loop draws the rows."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What to optimise, as torch optimisers take it."""
+
+    def loss(self, rows: torch.Tensor) -> torch.Tensor:
+        """Scalar loss on the steps with these row numbers (B,)."""
+
+
+class Trainable(Policy, Protocol):
+    """What cloning needs beyond :class:`Policy`; the built-in training works on any such class."""
+
+    @classmethod
+    def create(cls, spec: PolicySpec, steps: Steps, config: TrainingConfig, seed: int) -> Trainable:
+        """An untrained policy, normalised for these steps."""
+
+    @classmethod
+    def restore(
+        cls, spec: PolicySpec, tensors: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
+    ) -> Trainable:
+        """The policy that :meth:`tensors` and :meth:`settings` were taken from. Raises CheckpointError."""
+
+    def finish_pretraining(self, steps: Steps) -> None:
+        """Called once after pre-training, with the steps it was trained on."""
+
+    def fine_tunable(self, steps: Steps, config: TrainingConfig) -> Trainable:
+        """A copy that is ready to be fine-tuned on these steps; self stays as it is."""
+
+    def objective(self, steps: Steps, config: TrainingConfig) -> Objective:
+        """The cloning loss on these steps."""

@@ -1,0 +1,218 @@
+"""The built-in policy: a task-conditioned perceptron that predicts chunks of actions.
+
+Inputs are the contract's observation vector, z-scored, beside the task's embedding; outputs are H
+actions of the contract. After the first fine-tuning it holds two networks, the trained one and the
+frozen pre-trained pi_0, mixed per task by the adaptive prior (:mod:`amf_ros.policies.prior`).
+
+    policy = MlpPolicy.create(spec, steps, TrainingConfig(), seed=0)
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from amf_ros.config import TrainingConfig
+from amf_ros.errors import CheckpointError
+from amf_ros.policies.base import F32, PolicySpec, Steps
+from amf_ros.policies.network import ChunkNetwork, Standardise
+from amf_ros.policies.prior import AdaptivePrior
+
+OBSERVATION_FLOOR = 0.02  # m, rad or sine: smaller variations are not blown up to a whole z
+OBSERVATION_CLIP = 5.0
+ACTION_FLOOR = 1e-3  # rad, m or gripper fraction per step
+
+
+class MlpPolicy:
+    """See the module. Inference runs where the parameters are; numpy in and out."""
+
+    def __init__(
+        self,
+        spec: PolicySpec,
+        hidden: tuple[int, ...],
+        network: ChunkNetwork,
+        inputs: Standardise,
+        outputs: Standardise,
+        frozen: ChunkNetwork | None = None,
+        prior: AdaptivePrior | None = None,
+    ) -> None:
+        """Use :meth:`create` or :meth:`restore`. ``frozen`` is pi_0 once fine-tuned, else None."""
+        self.spec = spec
+        self._hidden = hidden
+        self._network, self._inputs, self._outputs = network, inputs, outputs
+        self._frozen, self._prior = frozen, prior
+        for module in (inputs, outputs, frozen):
+            if module is not None:
+                module.requires_grad_(False)
+
+    @classmethod
+    def create(cls, spec: PolicySpec, steps: Steps, config: TrainingConfig, seed: int) -> MlpPolicy:
+        """Random weights drawn from ``seed``, statistics of ``steps``."""
+        generator = torch.Generator().manual_seed(seed)
+        d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
+        inputs, outputs = Standardise(d, OBSERVATION_CLIP), Standardise(a)
+        inputs.fit(torch.from_numpy(steps.observations), OBSERVATION_FLOOR)
+        outputs.fit(torch.from_numpy(steps.chunks[:, 0]), ACTION_FLOOR)
+        network = ChunkNetwork(d, k, a, config.hidden, spec.chunk, generator)
+        policy = cls(spec, config.hidden, network, inputs, outputs)
+        policy._to(config.device)
+        return policy
+
+    def _to(self, device: str) -> None:
+        for module in (self._network, self._inputs, self._outputs, self._frozen, self._prior):
+            if module is not None:
+                module.to(device)
+
+    def _tensor(self, values: NDArray[Any]) -> Tensor:
+        array = np.ascontiguousarray(values, dtype=np.float32)
+        return torch.from_numpy(array).to(self._inputs.mean.device)
+
+    @property
+    def pretrained(self) -> ChunkNetwork:
+        """pi_0."""
+        return self._network if self._frozen is None else self._frozen
+
+    @torch.inference_mode()
+    def infer(self, observations: F32, tasks: F32) -> F32:
+        """Action chunks (B, H, a) in the contract's units for (B, d) and (B, k)."""
+        x, c = self._inputs(self._tensor(observations)), self._tensor(tasks)
+        actions = self._network(x, c)
+        if self._frozen is not None and self._prior is not None:
+            actions = self._prior.mix(actions, self._frozen(x, c), self._prior.rows(c))
+        result: F32 = self._outputs.invert(actions).cpu().numpy()
+        return result
+
+    @torch.inference_mode()
+    def embed(self, observations: F32, tasks: F32) -> F32:
+        """phi = [h, 1] / ||[h, 1]|| with h the last hidden layer of pi_0, (B, hidden[-1] + 1).
+
+        pi_0 and the statistics never change while fine-tuning, so features of one session are
+        comparable from the first round to the last (method.md, "In weight space").
+        """
+        h = self.pretrained.features(self._inputs(self._tensor(observations)), self._tensor(tasks))
+        phi = torch.cat([h, torch.ones_like(h[:, :1])], dim=1)
+        result: F32 = (phi / phi.norm(dim=1, keepdim=True)).cpu().numpy()
+        return result
+
+    def alphas(self, tasks: F32) -> F32:
+        """alpha(c) of task embeddings (B, k); ones where nothing is mixed, (B,)."""
+        if self._frozen is None or self._prior is None:
+            return np.ones(len(tasks), dtype=np.float32)
+        result: F32 = self._prior.alphas(self._prior.rows(self._tensor(tasks))).detach().cpu().numpy()
+        return result
+
+    def finish_pretraining(self, steps: Steps) -> None:
+        """Forget the random weights of task elements that no step had."""
+        unused = torch.from_numpy(~np.any(steps.tasks != 0, axis=0))
+        self._network.forget_tasks(unused.to(self._inputs.mean.device))
+
+    def fine_tunable(self, steps: Steps, config: TrainingConfig) -> MlpPolicy:
+        """A copy with pi_0 frozen, and with a mixing weight for each task in ``steps``."""
+        frozen = copy.deepcopy(self.pretrained)
+        prior = None
+        if config.prior:
+            known = self._prior or AdaptivePrior(torch.zeros(0, len(self.spec.task_names)))
+            prior = known.to(config.device).covering(torch.from_numpy(steps.tasks).to(config.device))
+        inputs, outputs = copy.deepcopy(self._inputs), copy.deepcopy(self._outputs)
+        network = copy.deepcopy(self._network).requires_grad_(True)
+        policy = MlpPolicy(self.spec, self._hidden, network, inputs, outputs, frozen, prior)
+        policy._to(config.device)
+        return policy
+
+    def objective(self, steps: Steps, config: TrainingConfig) -> MlpObjective:
+        """The cloning loss on these steps."""
+        return MlpObjective(self, steps, config)
+
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Weights, statistics and mixing weights by name."""
+        named = {}
+        for prefix, module in self._modules().items():
+            for name, value in module.state_dict().items():
+                named[f"{prefix}.{name}"] = value.detach().cpu().numpy()
+        return named
+
+    def settings(self) -> Mapping[str, Any]:
+        """Sizes; enough to rebuild the modules."""
+        return {"hidden": list(self._hidden), "fine_tuned": self._frozen is not None, "prior": self._prior is not None}
+
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        named = {"inputs": self._inputs, "outputs": self._outputs, "network": self._network}
+        optional = {"frozen": self._frozen, "prior": self._prior}
+        return named | {name: module for name, module in optional.items() if module is not None}
+
+    @classmethod
+    def restore(
+        cls, spec: PolicySpec, tensors: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
+    ) -> MlpPolicy:
+        """Rebuild from :meth:`tensors` and :meth:`settings`.
+
+        Raises:
+            CheckpointError: a tensor is missing, superfluous or of another shape.
+        """
+        d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
+        hidden = tuple(int(n) for n in settings["hidden"])
+        network = ChunkNetwork(d, k, a, hidden, spec.chunk)
+        frozen = copy.deepcopy(network) if settings["fine_tuned"] else None
+        prior = None
+        if settings["prior"]:
+            if "prior.tasks" not in tensors:
+                raise CheckpointError("the checkpoint lacks 'prior.tasks' though it is mixed with a prior")
+            prior = AdaptivePrior(torch.zeros(tuple(tensors["prior.tasks"].shape)))
+        policy = cls(spec, hidden, network, Standardise(d, OBSERVATION_CLIP), Standardise(a), frozen, prior)
+        for prefix, module in policy._modules().items():
+            state = {n[len(prefix) + 1 :]: torch.tensor(v) for n, v in tensors.items() if n.startswith(prefix + ".")}
+            try:
+                module.load_state_dict(state)
+            except RuntimeError as error:
+                text = " ".join(str(error).split())
+                raise CheckpointError(f"the checkpoint's {prefix} does not fit its description: {text}") from error
+        return policy
+
+
+class MlpObjective:
+    """L1 cloning loss, with the adaptive prior once there is a pi_0 to keep:
+
+        L(mix) + 1/2 L(pi_ft) + pull * mean alpha
+
+    The middle term lets pi_ft learn a task whose alpha is still small; the last pulls towards pi_0.
+    """
+
+    def __init__(self, policy: MlpPolicy, steps: Steps, config: TrainingConfig) -> None:
+        self._policy, self._config = policy, config
+        self._x = policy._inputs(policy._tensor(steps.observations))  # (N, d)
+        self._c = policy._tensor(steps.tasks)  # (N, k)
+        chunks = policy._tensor(steps.chunks)
+        self._y = (chunks - policy._outputs.mean) / policy._outputs.std  # (N, H, a)
+        self._valid = policy._tensor(steps.valid)[:, :, None]  # (N, H, 1)
+        self._frozen: Tensor | None = None
+        if policy._frozen is not None and policy._prior is not None:
+            with torch.no_grad():  # pi_0 and the steps are fixed: once is enough
+                self._frozen = policy._frozen(self._x, self._c)
+            self._rows = policy._prior.rows(self._c)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The network, and the mixing weights at their own rate and without decay."""
+        groups: list[dict[str, Any]] = [{"params": list(self._policy._network.parameters())}]
+        if self._policy._prior is not None:
+            rate = self._config.prior_learning_rate
+            groups.append({"params": [self._policy._prior.logits], "lr": rate, "weight_decay": 0.0})
+        return groups
+
+    def loss(self, rows: Tensor) -> Tensor:
+        """Mean over rows (B,), valid steps of the chunk and action elements, in standardised units."""
+        y, valid = self._y[rows], self._valid[rows]
+        fine_tuned: Tensor = self._policy._network(self._x[rows], self._c[rows])
+        scale = 1.0 / (valid.sum() * y.shape[2])
+        direct = ((fine_tuned - y).abs() * valid).sum() * scale
+        if self._frozen is None or self._policy._prior is None:
+            return direct
+        prior, which = self._policy._prior, self._rows[rows]
+        mixed = prior.mix(fine_tuned, self._frozen[rows], which)
+        pull = self._config.prior_pull * prior.alphas(which).mean()
+        return ((mixed - y).abs() * valid).sum() * scale + 0.5 * direct + pull

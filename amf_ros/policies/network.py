@@ -1,0 +1,89 @@
+"""Torch modules of the built-in policies.
+
+    network = ChunkNetwork(num_observations=25, num_tasks=20, num_actions=8, hidden=(256, 256, 256), chunk=4)
+    actions = network(observations, tasks)      # (B, d), (B, k) -> (B, H, a), all standardised
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """z-scores with a floor on the deviation, so that a feature that hardly moved does not explode later.
+
+    Attributes:
+        mean, std: (d,) in the feature's own unit.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, size: int, clip: float = math.inf) -> None:
+        """``clip`` bounds the z-score."""
+        super().__init__()
+        self.clip = clip
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("std", torch.ones(size))
+
+    def fit(self, values: Tensor, floor: float) -> None:
+        """Take mean and deviation of the rows of ``values`` (n, d); ``floor`` is in the features' unit."""
+        self.mean.copy_(values.mean(dim=0))
+        self.std.copy_(values.std(dim=0, correction=0).clamp(min=floor))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Standardised values (..., d)."""
+        return ((values - self.mean) / self.std).clamp(-self.clip, self.clip)
+
+    def invert(self, values: Tensor) -> Tensor:
+        """Values in their own unit (..., d)."""
+        return values * self.std + self.mean
+
+
+class ChunkNetwork(nn.Module):
+    """A perceptron from [standardised observation, task embedding] to H standardised actions."""
+
+    def __init__(
+        self,
+        num_observations: int,
+        num_tasks: int,
+        num_actions: int,
+        hidden: tuple[int, ...],
+        chunk: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_observations, self.chunk, self.num_actions = num_observations, chunk, num_actions
+        sizes = (num_observations + num_tasks, *hidden)
+        layers = [nn.Linear(n, m) for n, m in zip(sizes[:-1], sizes[1:], strict=True)]
+        self.layers = nn.ModuleList(layers)
+        self.head = nn.Linear(sizes[-1], chunk * num_actions)
+        for layer in (*layers, self.head):
+            bound = 1.0 / math.sqrt(layer.in_features)
+            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+    def features(self, observations: Tensor, tasks: Tensor) -> Tensor:
+        """Last hidden layer h, (B, hidden[-1])."""
+        h = torch.cat([observations, tasks], dim=1)  # (B, d + k)
+        for layer in self.layers:
+            h = torch.relu(layer(h))
+        return h
+
+    def forward(self, observations: Tensor, tasks: Tensor) -> Tensor:
+        """Standardised action chunks, (B, H, a)."""
+        flat: Tensor = self.head(self.features(observations, tasks))
+        return flat.view(-1, self.chunk, self.num_actions)
+
+    @torch.no_grad()
+    def forget_tasks(self, unused: Tensor) -> None:
+        """Zero the input columns of task elements never seen in training, mask (k,).
+
+        Their weights are still the random ones of the start; left alone they would push an unseen
+        task's activations somewhere arbitrary.
+        """
+        weight = self.layers[0].get_parameter("weight")  # (hidden[0], d + k)
+        weight[:, self.num_observations :][:, unused] = 0.0

@@ -1,0 +1,61 @@
+"""The adaptive prior: how far each task has moved away from the pre-trained policy.
+
+Bagatella et al. 2025 (arXiv 2410.05026), section 5: the policy's output is
+
+    alpha(c) pi_ft(s, c) + (1 - alpha(c)) pi_0(s, c),      alpha(c) = sigmoid(logit_c)
+
+with pi_0 a frozen copy of the pre-trained policy, and alpha learned by the cloning loss plus a pull
+towards the prior. A task that nobody demonstrated keeps its first logit, so that it stays with pi_0.
+
+    prior = AdaptivePrior(num_tasks=20).covering(embeddings)
+    mixed = prior.mix(fine_tuned, frozen, prior.rows(embeddings))
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+FIRST_LOGIT = -3.0  # alpha = 0.047
+
+
+class AdaptivePrior(nn.Module):
+    """A logit per task; tasks are recognised by their embedding.
+
+    Attributes:
+        tasks: (m, k) embeddings of the tasks that have a logit of their own.
+        logits: (m + 1,); the last one stands for every other task and is never trained.
+    """
+
+    tasks: Tensor
+
+    def __init__(self, tasks: Tensor, logits: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("tasks", tasks.clone())
+        first = torch.full((len(tasks) + 1,), FIRST_LOGIT) if logits is None else logits.clone()
+        self.logits = nn.Parameter(first)
+
+    def covering(self, tasks: Tensor) -> AdaptivePrior:
+        """A copy with a logit for each of these embeddings (n, k) as well; known ones keep theirs."""
+        new = torch.unique(tasks, dim=0)
+        new = new[self.rows(new) == len(self.tasks)]
+        fresh = torch.full((len(new),), FIRST_LOGIT, device=new.device)
+        logits = torch.cat([self.logits[:-1], fresh, self.logits[-1:]]).detach()
+        return AdaptivePrior(torch.cat([self.tasks, new]), logits)
+
+    def rows(self, tasks: Tensor) -> Tensor:
+        """Which logit each embedding (B, k) uses, (B,)."""
+        same = (tasks[:, None, :] == self.tasks[None, :, :]).all(dim=2)  # (B, m)
+        known = same.any(dim=1)
+        if not len(self.tasks):
+            return torch.zeros(len(tasks), dtype=torch.long, device=tasks.device)
+        return torch.where(known, same.int().argmax(dim=1), len(self.tasks))
+
+    def alphas(self, rows: Tensor) -> Tensor:
+        """alpha(c) for these logits, (B,)."""
+        return torch.sigmoid(self.logits[rows])
+
+    def mix(self, fine_tuned: Tensor, frozen: Tensor, rows: Tensor) -> Tensor:
+        """alpha pi_ft + (1 - alpha) pi_0 for chunks (B, H, a)."""
+        alpha = self.alphas(rows)[:, None, None]
+        return alpha * fine_tuned + (1.0 - alpha) * frozen

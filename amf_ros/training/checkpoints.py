@@ -1,0 +1,260 @@
+"""Policies on disk: ``<root>/<id>/policy.safetensors`` and ``checkpoint.yaml``. No pickle.
+
+A checkpoint is a directory that is written beside its place and renamed, so that it exists whole or
+not at all. It holds what it was made for (names, order, rate, contract hash), so that serving it to
+another robot or suite is refused with the difference named, and what pre-training covered.
+
+    info = save(run.checkpoints, "round_003", policy, round=3, num_demonstrations=9)
+    checkpoint = load(info.uri)
+    check_fits(checkpoint, contract, suite)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+import safetensors.numpy
+import yaml
+from numpy.typing import NDArray
+from pydantic import Field
+from safetensors import SafetensorError
+
+from amf_ros.config import Model, load_yaml
+from amf_ros.errors import CheckpointError, ConfigError, StorageError
+from amf_ros.policies.base import PolicySpec, Trainable
+from amf_ros.registry import BUILT_IN
+from amf_ros.registry import load as load_registered
+from amf_ros.types import Array, CheckpointInfo
+
+SCHEMA = "amf_checkpoint/1"
+DESCRIPTION, TENSORS = "checkpoint.yaml", "policy.safetensors"
+_POLICY, _COVERAGE = "policy.", "coverage"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A policy and where it comes from.
+
+    Attributes:
+        coverage: (p, p) what pre-training covered: the sum over its demonstrations of the mean of
+            phi phi^T over that demonstration's steps; None where the checkpoint does not say.
+        pretraining: task id -> demonstrations in pre-training.
+    """
+
+    info: CheckpointInfo
+    policy: Trainable
+    coverage: Array | None = None
+    pretraining: Mapping[str, int] = field(default_factory=dict)
+
+
+class _Spec(Model):
+    """:class:`PolicySpec` on disk."""
+
+    observation_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+    task_names: tuple[str, ...]
+    contract_hash: str
+    fps: float
+    chunk: int = Field(ge=1)
+
+
+class _Description(Model):
+    """``checkpoint.yaml``."""
+
+    schema_: str = Field(alias="schema", pattern=f"^{SCHEMA}$")
+    id: str
+    policy: str
+    round: int
+    num_demonstrations: int
+    stamp_ns: int
+    sha256: str
+    spec: _Spec
+    settings: dict[str, Any]
+    pretraining: dict[str, int]
+
+
+def save(
+    root: Path,
+    checkpoint_id: str,
+    policy: Trainable,
+    *,
+    round: int,
+    num_demonstrations: int,
+    coverage: Array | None = None,
+    pretraining: Mapping[str, int] | None = None,
+    stamp_ns: int | None = None,
+) -> CheckpointInfo:
+    """Write ``root/checkpoint_id``, replacing an older one of that id.
+
+    Args:
+        stamp_ns: time of making, for :func:`newest`; None takes the wall clock.
+
+    Raises:
+        StorageError: the disk is full or not writable; what was there before still is.
+    """
+    tensors = {_POLICY + name: np.ascontiguousarray(value) for name, value in policy.tensors().items()}
+    if coverage is not None:
+        tensors[_COVERAGE] = np.ascontiguousarray(coverage)
+    data = safetensors.numpy.save(tensors)
+    description = {
+        "schema": SCHEMA,
+        "id": checkpoint_id,
+        "policy": _policy_name(policy),
+        "round": round,
+        "num_demonstrations": num_demonstrations,
+        "stamp_ns": time.time_ns() if stamp_ns is None else stamp_ns,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "spec": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(policy.spec).items()},
+        "settings": dict(policy.settings()),
+        "pretraining": dict(pretraining or {}),
+    }
+    text = yaml.safe_dump(description, sort_keys=False).encode()
+    target = root / checkpoint_id
+    try:
+        _write_directory(target, {TENSORS: data, DESCRIPTION: text})
+    except OSError as error:
+        raise StorageError(
+            f"checkpoint {checkpoint_id!r} could not be written to {root} ({error.strerror}); "
+            "free some space or choose another directory, then fine-tune again"
+        ) from error
+    return _info(target, parse_description(target))
+
+
+def load(source: Path | str) -> Checkpoint:
+    """Read the checkpoint in a directory, given as a path or ``file://`` URI.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of a policy class that is not installed.
+    """
+    path = as_path(source)
+    description = parse_description(path)
+    try:
+        data = (path / TENSORS).read_bytes()
+        if hashlib.sha256(data).hexdigest() != description.sha256:
+            raise CheckpointError(
+                f"checkpoint {path}: {TENSORS} is damaged (its SHA-256 differs from {DESCRIPTION}); "
+                "use an older checkpoint or fine-tune again"
+            )
+        tensors: dict[str, NDArray[Any]] = safetensors.numpy.load(data)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path}: {TENSORS} cannot be read ({error.strerror})") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"checkpoint {path}: {TENSORS} is not a safetensors file: {error}") from error
+    spec = PolicySpec(**description.spec.model_dump())
+    named = {name[len(_POLICY) :]: value for name, value in tensors.items() if name.startswith(_POLICY)}
+    make = load_registered("policy", description.policy)
+    try:
+        policy: Trainable = make.restore(spec, named, description.settings)
+    except CheckpointError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}") from error
+    return Checkpoint(_info(path, description), policy, tensors.get(_COVERAGE), description.pretraining)
+
+
+def list_checkpoints(root: Path) -> list[CheckpointInfo]:
+    """All checkpoints in a directory, oldest first; none where the directory does not exist.
+
+    Raises:
+        CheckpointError: one of them cannot be read, named.
+    """
+    if not root.is_dir():
+        return []
+    found = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    infos = [_info(path, parse_description(path)) for path in found]
+    return sorted(infos, key=lambda info: (info.stamp_ns, info.round, info.id))
+
+
+def newest(root: Path) -> CheckpointInfo | None:
+    """The checkpoint made last, or None where there is none. Raises as :func:`list_checkpoints`."""
+    infos = list_checkpoints(root)
+    return infos[-1] if infos else None
+
+
+def as_path(source: Path | str) -> Path:
+    """The directory of a path or ``file://`` URI.
+
+    Raises:
+        CheckpointError: a URI of another kind.
+    """
+    if isinstance(source, Path) or "://" not in source:
+        return Path(source)
+    parts = urlparse(source)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise CheckpointError(f"checkpoint {source!r}: only paths and file:// URIs of this computer can be read")
+    return Path(unquote(parts.path))
+
+
+def parse_description(path: Path) -> _Description:
+    """``checkpoint.yaml`` of a checkpoint directory. Raises CheckpointError."""
+    if not (path / DESCRIPTION).is_file():
+        raise CheckpointError(f"no checkpoint at {path}: {DESCRIPTION} is missing; run 'amf pretrain' to make one")
+    try:
+        return load_yaml(path / DESCRIPTION, _Description)
+    except ConfigError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error}") from error
+
+
+def _info(path: Path, description: _Description) -> CheckpointInfo:
+    uri = path.resolve().as_uri()
+    d = description
+    return CheckpointInfo(d.id, uri, d.policy, d.round, d.num_demonstrations, d.stamp_ns)
+
+
+def _policy_name(policy: Trainable) -> str:
+    """The short name where the class is registered, else ``module:Class``."""
+    path = f"{type(policy).__module__}:{type(policy).__qualname__}"
+    return next((name for name, known in BUILT_IN["policy"].items() if known == path), path)
+
+
+def _write_directory(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write beside, fsync, rename. A directory cannot be replaced in one step: the old one steps aside."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _finish_interrupted(target.parent)
+    staging = target.parent / f".staging-{target.name}-{uuid.uuid4().hex[:8]}"
+    aside = target.parent / f".replaced-{target.name}"
+    try:
+        staging.mkdir()
+        for name, data in files.items():
+            with (staging / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        _sync(staging)
+        if target.exists():
+            target.rename(aside)
+        staging.rename(target)
+        _sync(target.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        _finish_interrupted(target.parent)
+
+
+def _finish_interrupted(root: Path) -> None:
+    """Bring back what stepped aside for a checkpoint that never came; drop it where that one is there.
+
+    Only a writer may do so: a reader would get in the way of one that is at work.
+    """
+    for aside in root.glob(".replaced-*"):
+        target = root / aside.name.removeprefix(".replaced-")
+        if target.exists():
+            shutil.rmtree(aside)
+        else:
+            aside.rename(target)
+
+
+def _sync(directory: Path) -> None:
+    """Make renames in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

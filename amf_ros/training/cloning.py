@@ -1,0 +1,163 @@
+"""Behavioural cloning: pre-training from nothing, fine-tuning with the adaptive prior.
+
+Deterministic by seed: one thread, and generators that are passed in.
+
+    policy = fine_tune(load(uri), demonstrations, suite, TrainingConfig(), num_steps=1500, seed=3)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from amf_ros.config import TrainingConfig
+from amf_ros.errors import TrainingDiverged
+from amf_ros.policies.base import Objective, PolicySpec, Trainable
+from amf_ros.registry import load as load_registered
+from amf_ros.tasks.base import Suite
+from amf_ros.training.batches import make_steps
+from amf_ros.training.checkpoints import Checkpoint
+from amf_ros.types import Demonstration
+
+REPORT_EVERY = 50  # gradient steps
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is: ``loss`` is the mean since the last report, ``seconds`` since the start."""
+
+    step: int
+    num_steps: int
+    loss: float
+    seconds: float
+
+
+def ignore(progress: Progress) -> None:
+    """A progress callback for those who do not look."""
+
+
+def never() -> bool:
+    """A stop condition for those who do not stop."""
+    return False
+
+
+def pretrain(
+    spec: PolicySpec,
+    demonstrations: Sequence[Demonstration],
+    suite: Suite,
+    config: TrainingConfig,
+    seed: int,
+    policy: str = "mlp",
+    progress: Callable[[Progress], None] = ignore,
+    should_stop: Callable[[], bool] = never,
+) -> Trainable:
+    """Train a policy of the registered class ``policy`` from random weights.
+
+    Raises:
+        DataError: there is nothing to learn from.
+        TrainingDiverged: the loss is not finite.
+        UnknownName: no such policy.
+    """
+    steps = make_steps(demonstrations, suite.embedding, spec.chunk)
+    trained: Trainable = load_registered("policy", policy).create(spec, steps, config, seed)
+    objective = trained.objective(steps, config)
+    with one_thread():
+        minimise(objective, len(steps), config, config.pretrain_steps, seed, progress, should_stop)
+    trained.finish_pretraining(steps)
+    return trained
+
+
+def fine_tune(
+    checkpoint: Checkpoint,
+    demonstrations: Sequence[Demonstration],
+    suite: Suite,
+    config: TrainingConfig,
+    num_steps: int,
+    seed: int,
+    progress: Callable[[Progress], None] = ignore,
+    should_stop: Callable[[], bool] = never,
+) -> Trainable:
+    """Continue on all demonstrations collected so far; the checkpoint's policy stays as it is.
+
+    When ``should_stop`` becomes true, the policy reached by then is returned.
+
+    Raises:
+        DataError: there is nothing to learn from.
+        TrainingDiverged: the loss is not finite.
+    """
+    steps = make_steps(demonstrations, suite.embedding, checkpoint.policy.spec.chunk)
+    tuned = checkpoint.policy.fine_tunable(steps, config)
+    objective = tuned.objective(steps, config)
+    with one_thread():
+        minimise(objective, len(steps), config, num_steps, seed, progress, should_stop)
+    return tuned
+
+
+def minimise(
+    objective: Objective,
+    num_rows: int,
+    config: TrainingConfig,
+    num_steps: int,
+    seed: int,
+    progress: Callable[[Progress], None] = ignore,
+    should_stop: Callable[[], bool] = never,
+) -> int:
+    """AdamW with a cosine to zero on batches drawn without replacement per epoch; returns the steps done.
+
+    Raises:
+        TrainingDiverged: the loss is not finite.
+    """
+    started = time.monotonic()
+    optimiser = torch.optim.AdamW(
+        objective.parameter_groups(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    cosine = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: 0.5 * (1.0 + math.cos(math.pi * step / num_steps))
+    )
+    batches = _batches(num_rows, config.batch_size, torch.Generator().manual_seed(seed))
+    since_report: list[float] = []
+    for step in range(1, num_steps + 1):
+        if should_stop():
+            return step - 1
+        loss = objective.loss(next(batches))
+        since_report.append(loss.item())
+        if not math.isfinite(since_report[-1]):
+            raise TrainingDiverged(
+                f"the loss is {since_report[-1]} at step {step} of {num_steps}; the last checkpoint stands. "
+                f"Lower learning_rate (now {config.learning_rate:g}) or look for broken demonstrations"
+            )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        cosine.step()
+        if step % REPORT_EVERY == 0 or step == num_steps:
+            mean = sum(since_report) / len(since_report)
+            progress(Progress(step, num_steps, mean, time.monotonic() - started))
+            since_report.clear()
+    return num_steps
+
+
+def _batches(num_rows: int, size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """Row numbers (size,), epoch after epoch; a row comes again only when the others have come."""
+    pool = torch.empty(0, dtype=torch.long)
+    while True:
+        while len(pool) < size:
+            pool = torch.cat([pool, torch.randperm(num_rows, generator=generator)])
+        yield pool[:size]
+        pool = pool[size:]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch on one thread: sums in one order, and networks this small are slower on two."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

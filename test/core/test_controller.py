@@ -1,0 +1,69 @@
+"""ChunkController plays a policy's chunks one action at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.policies.controller import ChunkController
+
+
+class Counter:
+    """Answers chunk after chunk: action j of call i at observation o is (i, j, o)."""
+
+    spec = PolicySpec(("o",), ("i", "j", "o"), ("t",), "", 20.0, chunk=3)
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def infer(self, observations: F32, tasks: F32) -> F32:
+        rows = [[self.calls, j, float(observations[0, 0])] for j in range(3)]
+        self.calls += 1
+        return np.array([rows], np.float32)
+
+    def embed(self, observations: F32, tasks: F32) -> F32:
+        return observations
+
+    def tensors(self) -> Mapping[str, Any]:
+        return {}
+
+    def settings(self) -> Mapping[str, Any]:
+        return {}
+
+
+def play(controller: ChunkController, steps: int) -> list[list[float]]:
+    return [controller.act(np.array([float(step)])).tolist() for step in range(steps)]
+
+
+def test_whole_chunk_is_played_before_the_policy_is_asked_again() -> None:
+    controller = ChunkController(Counter(), np.zeros(1), execute=3)
+    assert play(controller, 4) == [[0, 0, 0], [0, 1, 0], [0, 2, 0], [1, 0, 3]]
+
+
+def test_execute_one_asks_at_each_step() -> None:
+    assert play(ChunkController(Counter(), np.zeros(1), execute=1), 3) == [[0, 0, 0], [1, 0, 1], [2, 0, 2]]
+
+
+def test_reset_forgets_the_rest_of_the_chunk() -> None:
+    controller = ChunkController(Counter(), np.zeros(1), execute=3)
+    play(controller, 1)
+    controller.reset()
+    assert controller.act(np.array([9.0])).tolist() == [1, 0, 9]
+
+
+def test_actions_are_float64_and_independent_of_the_policys_memory() -> None:
+    controller = ChunkController(Counter(), np.zeros(1))
+    action = controller.act(np.zeros(1))
+    assert action.dtype == np.float64
+    action[:] = 99
+    assert controller.act(np.zeros(1))[2] == 0
+
+
+@pytest.mark.parametrize("execute", [0, 4, -1])
+def test_execute_beyond_the_chunk_is_refused(execute: int) -> None:
+    with pytest.raises(ValueError, match=f"execute is {execute}.*chunk of 3"):
+        ChunkController(Counter(), np.zeros(1), execute=execute)

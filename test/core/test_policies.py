@@ -1,0 +1,164 @@
+"""MlpPolicy, its adaptive prior and its statistics, against formulas written out in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from amf_ros.config import TrainingConfig
+from amf_ros.errors import CheckpointError
+from amf_ros.policies.base import F32, PolicySpec, Steps
+from amf_ros.policies.mlp import MlpPolicy
+from amf_ros.policies.network import Standardise
+from amf_ros.policies.prior import AdaptivePrior
+
+D, K, A, H = 5, 4, 3, 2
+CONFIG = TrainingConfig(hidden=(16, 12), chunk=H)
+SPEC = PolicySpec(
+    observation_names=tuple(f"o{i}" for i in range(D)),
+    action_names=tuple(f"a{i}" for i in range(A)),
+    task_names=tuple(f"t{i}" for i in range(K)),
+    contract_hash="hash",
+    fps=20.0,
+    chunk=H,
+)
+SIGMOID_OF_MINUS_3 = 1.0 / (1.0 + np.exp(3.0))
+
+
+def make_steps(task: int = 0, seed: int = 0, rows: int = 40) -> Steps:
+    rng = np.random.default_rng(seed)
+    tasks = np.tile(np.eye(K)[task], (rows, 1))
+    arrays = (rng.normal(1.0, 2.0, (rows, D)), tasks, rng.normal(size=(rows, H, A)), np.ones((rows, H)))
+    return Steps(*(a.astype(np.float32) for a in arrays))
+
+
+def make_policy(seed: int = 0) -> MlpPolicy:
+    return MlpPolicy.create(SPEC, make_steps(), CONFIG, seed)
+
+
+def perturb(policy: MlpPolicy) -> MlpPolicy:
+    """The same policy with another pi_ft, as if it had been trained."""
+    tensors = dict(policy.tensors())
+    rng = np.random.default_rng(8)
+    for name, value in tensors.items():
+        if name.startswith("network."):
+            tensors[name] = value + 0.3 * rng.normal(size=value.shape).astype(np.float32)
+    return MlpPolicy.restore(SPEC, tensors, policy.settings())
+
+
+def forward(policy: MlpPolicy, prefix: str, observations: F32, tasks: F32) -> tuple[F32, F32]:
+    """Last hidden layer and actions of one of the two networks, in numpy."""
+    t = policy.tensors()
+    z = np.clip((observations - t["inputs.mean"]) / t["inputs.std"], -5, 5)
+    h = np.concatenate([z, tasks], axis=1)
+    for i in range(2):
+        h = np.maximum(h @ t[f"{prefix}.layers.{i}.weight"].T + t[f"{prefix}.layers.{i}.bias"], 0)
+    flat = h @ t[f"{prefix}.head.weight"].T + t[f"{prefix}.head.bias"]
+    return h, flat.reshape(-1, H, A) * t["outputs.std"] + t["outputs.mean"]
+
+
+def test_inference_is_the_network_between_the_two_normalisers() -> None:
+    policy, steps = make_policy(), make_steps(seed=3)
+    _, wanted = forward(policy, "network", steps.observations, steps.tasks)
+    got = policy.infer(steps.observations, steps.tasks)
+    assert got.shape == (40, H, A) and got.dtype == np.float32
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_embedding_is_the_last_hidden_layer_with_a_one_scaled_to_unit_norm() -> None:
+    policy, steps = make_policy(), make_steps(seed=3)
+    h, _ = forward(policy, "network", steps.observations, steps.tasks)
+    phi = np.concatenate([h, np.ones((len(h), 1), np.float32)], axis=1)
+    phi /= np.linalg.norm(phi, axis=1, keepdims=True)
+    np.testing.assert_allclose(policy.embed(steps.observations, steps.tasks), phi, rtol=1e-4, atol=1e-6)
+
+
+def test_before_any_training_a_fine_tunable_copy_acts_as_the_pretrained_policy() -> None:
+    policy, steps = make_policy(), make_steps(task=1)
+    copy = policy.fine_tunable(steps, CONFIG)
+    np.testing.assert_allclose(
+        copy.infer(steps.observations, steps.tasks), policy.infer(steps.observations, steps.tasks), atol=1e-6
+    )
+
+
+def test_output_mixes_the_two_networks_by_alpha_of_the_task() -> None:
+    trained = perturb(make_policy().fine_tunable(make_steps(task=1), CONFIG))
+    tensors = dict(trained.tensors())
+    tensors["prior.logits"] = np.array([0.7, -3.0], np.float32)  # of task 1, and of every other one
+    policy = MlpPolicy.restore(SPEC, tensors, trained.settings())
+    for task, alpha in ((1, 1 / (1 + np.exp(-0.7))), (2, SIGMOID_OF_MINUS_3)):
+        steps = make_steps(task=task, seed=5)
+        _, fine_tuned = forward(policy, "network", steps.observations, steps.tasks)
+        _, frozen = forward(policy, "frozen", steps.observations, steps.tasks)
+        got = policy.infer(steps.observations, steps.tasks)
+        np.testing.assert_allclose(got, alpha * fine_tuned + (1 - alpha) * frozen, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(policy.alphas(steps.tasks), alpha, rtol=1e-5)
+
+
+def test_loss_is_l1_of_the_mix_plus_half_of_the_fine_tuned_plus_the_pull() -> None:
+    steps = make_steps(task=1)
+    steps.valid[3:, 1] = 0.0
+    policy = perturb(make_policy().fine_tunable(steps, CONFIG))
+    t = policy.tensors()
+    _, fine_tuned = forward(policy, "network", steps.observations, steps.tasks)
+    _, frozen = forward(policy, "frozen", steps.observations, steps.tasks)
+    mixed = SIGMOID_OF_MINUS_3 * fine_tuned + (1 - SIGMOID_OF_MINUS_3) * frozen
+    valid = steps.valid.astype(bool)
+
+    def l1(actions: F32) -> float:
+        return float(np.abs((actions - steps.chunks) / t["outputs.std"])[valid].mean())
+
+    wanted = l1(mixed) + 0.5 * l1(fine_tuned) + CONFIG.prior_pull * SIGMOID_OF_MINUS_3
+    got = policy.objective(steps, CONFIG).loss(torch.arange(len(steps)))
+    assert got.item() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_without_prior_the_output_is_the_fine_tuned_network() -> None:
+    config = CONFIG.model_copy(update={"prior": False})
+    steps = make_steps(task=1)
+    policy = perturb(make_policy().fine_tunable(steps, config))
+    _, fine_tuned = forward(policy, "network", steps.observations, steps.tasks)
+    np.testing.assert_allclose(policy.infer(steps.observations, steps.tasks), fine_tuned, rtol=1e-4, atol=1e-5)
+    assert policy.alphas(steps.tasks).tolist() == [1.0] * len(steps)
+
+
+def test_prior_keeps_the_logits_of_tasks_that_it_knows() -> None:
+    eye = torch.eye(3)
+    first = AdaptivePrior(eye[:1], torch.tensor([2.0, -3.0]))
+    wider = first.covering(eye[[0, 2, 2]])
+    assert wider.logits[wider.rows(eye)].tolist() == [2.0, -3.0, -3.0]
+    assert wider.rows(eye).tolist() == [0, 2, 1]  # the second is unknown: the row of all others
+    assert wider.logits.shape == (3,)
+
+
+def test_unseen_task_elements_have_no_weight_after_pretraining() -> None:
+    policy, steps = make_policy(), make_steps(task=1)
+    policy.finish_pretraining(steps)
+    weight = policy.tensors()["network.layers.0.weight"]
+    assert not weight[:, [D, D + 2, D + 3]].any()
+    assert weight[:, D + 1].all()
+    unseen = (np.tile(np.eye(K, dtype=np.float32)[task], (40, 1)) for task in (0, 2))
+    one, other = (policy.infer(steps.observations, tasks) for tasks in unseen)
+    assert np.array_equal(one, other)
+
+
+def test_standardise_has_a_floor_and_a_clip_and_inverts() -> None:
+    values = torch.tensor([[0.0, 1.0], [2.0, 1.0001]])
+    module = Standardise(2, clip=5.0)
+    module.fit(values, floor=0.02)
+    np.testing.assert_allclose(module(values).numpy(), [[-1, -0.0025], [1, 0.0025]], atol=1e-5)
+    assert module(torch.tensor([[100.0, -100.0]])).tolist() == [[5.0, -5.0]]
+    np.testing.assert_allclose(module.invert(module(values)).numpy(), values.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", ["missing", "shape"])
+def test_tensors_that_do_not_fit_are_refused(broken: str) -> None:
+    policy = make_policy()
+    tensors = dict(policy.tensors())
+    if broken == "missing":
+        del tensors["network.head.bias"]
+    else:
+        tensors["network.head.bias"] = np.zeros(7, np.float32)
+    with pytest.raises(CheckpointError, match="head.bias"):
+        MlpPolicy.restore(SPEC, tensors, policy.settings())
