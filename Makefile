@@ -11,7 +11,7 @@ ENV := source scripts/env.sh
 export PYTHON TORCH_INDEX
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint format clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ demo: setup  ## pre-train, then a session of chosen demonstrations in simulation
 
 lint: setup  ## ruff and mypy
 	@$(ENV) && ruff check . && ruff format --check . && mypy
+
+format: setup  ## let ruff format the code and mend what it can
+	@$(ENV) && ruff check --fix . && ruff format .
 
 test: lint  ## lint, then every test
 	@$(ENV) && python -m pytest

@@ -136,8 +136,10 @@ install_torch() {
     fi
   fi
   install_step torch "$TORCH_INDEX $(<requirements/torch.txt)" ${from[@]+"${from[@]}"} -r requirements/torch.txt
+  done_already "$STATE/torch_works" "$(<"$STATE/torch")" && return
   "$VENV/bin/python" -c 'import torch' 2>"$LOGS/import_torch.log" \
     || die "torch was installed but cannot be imported: see log/setup/import_torch.log"
+  cp "$STATE/torch" "$STATE/torch_works"
 }
 
 install_ros() {

@@ -1,0 +1,48 @@
+"""What all tests share: single-threaded maths, and ROS domains that no other run hears."""
+
+import fcntl
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+# Two cores run several processes: more threads than one make every one of them slower.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+# The ports of domains above 101 lie where Linux hands out ports to anyone.
+_DOMAINS = itertools.cycle(range(1, 101))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ros_domain() -> Iterator[int]:
+    """A ROS_DOMAIN_ID of the test module's own, held by a file lock against runs beside this one."""
+    for domain in itertools.islice(_DOMAINS, 100):
+        path = Path(tempfile.gettempdir(), f"amf_ros_test_domain_{domain}.lock")
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("ROS_DOMAIN_ID", str(domain))
+                yield domain
+            return
+    pytest.fail("all ROS domains are taken by other test runs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the launch file run wherever the launch packages are, and say so where they are not."""
+    missing = [name for name in ("launch", "launch_ros", "launch_pytest") if find_spec(name) is None]
+    if not missing:
+        return
+    reason = f"not installed: {', '.join(missing)} (they come with ROS 2 from apt or source)"
+    for item in items:
+        if item.get_closest_marker("launch"):
+            item.add_marker(pytest.mark.skip(reason=reason))

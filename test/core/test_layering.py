@@ -1,0 +1,142 @@
+"""Imports go down only, and ROS stays in its rooms (docs/architecture.md)."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "amf_ros"
+
+# Bottom first. A room imports from the layers below it; with its neighbours it shares nothing,
+# unless the whole layer is marked as one.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"types", "errors", "registry", "graph", "paths", "stats"}),
+    frozenset({"config", "contract"}),
+    frozenset({"tasks", "policies", "selection", "data", "robots"}),
+    frozenset({"training"}),
+    frozenset({"session"}),
+    frozenset({"report"}),
+    frozenset({"ros"}),
+    frozenset({"nodes", "cli"}),
+)
+SHARED_LAYERS = {0, 1}
+ROS_ROOMS = {"ros", "nodes", "cli"}
+ROS_PACKAGES = {"rclpy", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "rpyutils"}
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def level(room: str) -> int:
+    for i, layer in enumerate(LAYERS):
+        if room in layer:
+            return i
+    raise AssertionError(f"amf_ros.{room} has no layer: give it one in LAYERS and in docs/architecture.md")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def absolute(node: ast.ImportFrom, path: Path) -> str:
+    """The module of ``from ... import``, with leading dots resolved."""
+    if not node.level:
+        return node.module or ""
+    package = ("amf_ros", *path.relative_to(PACKAGE).parts[:-1])
+    base = package[: len(package) - node.level + 1]
+    return ".".join((*base, *([node.module] if node.module else [])))
+
+
+def imports(tree: ast.AST, path: Path) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of each import, at any depth of the file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = absolute(node, path)
+            if module == "amf_ros":
+                yield from ((node.lineno, f"amf_ros.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, module
+
+
+def violations(source: str, path: Path) -> list[str]:
+    room = room_of(path)
+    found = []
+    for line, name in imports(ast.parse(source), path):
+        where = f"{path.relative_to(ROOT)}:{line}"
+        top, _, rest = name.partition(".")
+        if (top in ROS_PACKAGES or top.endswith("_msgs") or top == "std_srvs") and room not in ROS_ROOMS:
+            found.append(f"{where}: only {sorted(ROS_ROOMS)} may import {name}")
+        if top != "amf_ros" or not rest or room == "__init__":
+            continue
+        target = rest.split(".")[0]
+        if target == room:
+            continue
+        if level(target) > level(room):
+            found.append(f"{where}: amf_ros.{room} is below amf_ros.{target} and may not import it")
+        elif level(target) == level(room) and level(room) not in SHARED_LAYERS:
+            found.append(f"{where}: amf_ros.{room} and amf_ros.{target} are neighbours and share nothing")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    assert violations(path.read_text(), path) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "wrong"),
+    [
+        ("types.py", "import amf_ros.training.batches", "below"),
+        ("types.py", "def f():\n    from amf_ros import session", "below"),
+        ("policies/mlp.py", "from amf_ros.tasks.base import TaskSuite", "neighbours"),
+        ("policies/mlp.py", "from ..tasks import base", "neighbours"),
+        ("nodes/robot.py", "from amf_ros.cli import main", "neighbours"),
+        ("training/loop.py", "import rclpy.node", "only"),
+        ("session/loop.py", "from amf_msgs.srv import NextTask", "only"),
+    ],
+)
+def test_an_import_that_goes_up_sideways_or_to_ros_is_found(file: str, source: str, wrong: str) -> None:
+    (found,) = violations(source, PACKAGE / file)
+    assert wrong in found
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("session/loop.py", "from amf_ros.training import cloning\nfrom amf_ros import types"),
+        ("policies/mlp.py", "from .base import Policy\nfrom amf_ros.types import Array"),
+        ("registry.py", "from amf_ros.errors import UnknownName"),
+        ("ros/qos.py", "import rclpy\nfrom std_srvs.srv import Trigger"),
+    ],
+)
+def test_an_import_that_goes_down_is_allowed(file: str, source: str) -> None:
+    assert violations(source, PACKAGE / file) == []
+
+
+WITHOUT_ROS = """
+import importlib, pkgutil, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top in {"rclpy", "launch", "launch_ros"} or top.endswith("_msgs"):
+            raise ImportError(f"{name} was imported")
+
+sys.meta_path.insert(0, Refuse())
+import amf_ros
+for module in pkgutil.walk_packages(amf_ros.__path__, "amf_ros."):
+    if module.name.split(".")[1] not in {"nodes", "ros", "cli"}:
+        importlib.import_module(module.name)
+"""
+
+
+def test_everything_outside_the_ros_rooms_imports_without_ros() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ROS], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
