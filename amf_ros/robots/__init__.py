@@ -1,0 +1,8 @@
+"""Robots: what carries out joint commands.
+
+    base.py       the protocol: reset, state, step; joint limits
+    safety.py     the gate between every commander and the arm: limits, NaN refusal, latched stop
+    pybullet.py   a simulated Panda; takes a scene from a task suite, knows no task itself
+
+Imports types and errors only; never tasks, policies, selection or data.
+"""

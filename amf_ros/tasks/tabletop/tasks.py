@@ -1,0 +1,52 @@
+"""The tasks of the suite as a table. Imports types only.
+
+Every task names three roles; features made from them serve all tasks (``config/contracts``).
+``object`` is what moves, ``target`` where it goes or what it belongs to, ``aux`` a third thing.
+"""
+
+from __future__ import annotations
+
+from amf_ros.types import Task
+
+
+def _task(
+    task_id: str, instruction: str, skill: str, obj: str, target: str, aux: str | None = None, limit_s: float = 12.0
+) -> Task:
+    roles = {"object": obj, "target": target, "aux": aux or obj}
+    return Task(task_id, instruction, roles, {"skill": skill, "object": obj, "target": target}, limit_s)
+
+
+TASKS = (
+    _task("place_red_left", "put the red cube in the left tray", "pick_place", "cube_red", "tray_left"),
+    _task("place_red_right", "put the red cube in the right tray", "pick_place", "cube_red", "tray_right"),
+    _task("place_blue_left", "put the blue cube in the left tray", "pick_place", "cube_blue", "tray_left"),
+    _task("place_blue_right", "put the blue cube in the right tray", "pick_place", "cube_blue", "tray_right"),
+    _task("push_green", "push the green cube onto the mark", "push", "cube_green", "goal"),
+    _task("stack_red_on_blue", "stack the red cube on the blue cube", "stack", "cube_red", "cube_blue"),
+    _task("stack_green_on_red", "stack the green cube on the red cube", "stack", "cube_green", "cube_red"),
+    _task("open_drawer", "open the drawer", "open", "drawer_handle", "cabinet"),
+    _task("close_drawer", "close the drawer", "close", "drawer_handle", "cabinet"),
+    _task("open_door", "open the door", "open", "door_handle", "door_frame"),
+    _task("close_door", "close the door", "close", "door_handle", "door_frame"),
+    _task("press_button", "press the button", "press", "button", "button_base"),
+    _task("turn_faucet", "turn the faucet on", "turn", "faucet_handle", "faucet_base"),
+    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", limit_s=15.0),
+    _task(
+        "tower_of_three",
+        "stack the red cube on the blue cube and the green cube on top",
+        "stack",
+        "cube_red",
+        "cube_blue",
+        "cube_green",
+        limit_s=20.0,
+    ),
+    _task(
+        "store_red_in_drawer",
+        "put the red cube in the drawer and close it",
+        "pick_place",
+        "cube_red",
+        "drawer",
+        "cabinet",
+        limit_s=25.0,
+    ),
+)
