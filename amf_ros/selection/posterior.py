@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from amf_ros.errors import IllConditioned
 from amf_ros.types import Array
@@ -45,8 +45,8 @@ class Posterior:
             moments += np.asarray(coverage, dtype=np.float64)
         precision = np.eye(rows.shape[1]) + moments / noise_variance
         try:
-            factor: Array = np.linalg.cholesky((precision + precision.T) / 2)
-        except np.linalg.LinAlgError as error:
+            factor: Array = cholesky((precision + precision.T) / 2, lower=True, check_finite=False)
+        except LinAlgError as error:
             raise IllConditioned(
                 f"the posterior precision {precision.shape} could not be factorised with noise_variance "
                 f"{noise_variance}; raise noise_variance, or make the checkpoint again if it holds coverage"
@@ -82,8 +82,8 @@ def information_gain(psi_candidate: Array, psi_evaluation: Array, noise_variance
     """
     system = psi_candidate @ psi_candidate.T + noise_variance * np.eye(len(psi_candidate))
     try:
-        factor = np.linalg.cholesky(system)
-    except np.linalg.LinAlgError as error:
+        factor = cholesky(system, lower=True, check_finite=False)
+    except LinAlgError as error:
         raise IllConditioned(
             f"a trajectory's covariance {system.shape} could not be factorised with noise_variance "
             f"{noise_variance}; raise noise_variance"

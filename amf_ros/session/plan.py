@@ -1,7 +1,7 @@
 """What a session is asked to do, and the seeds that follow from it. Imports config and errors.
 
-    plan = resolve(Plan(num_rounds=4, demonstrations_per_round=3), suite.task_ids)
-    derive_seed(plan.seed, "evaluation", "open_door", 0)
+plan = resolve(Plan(num_rounds=4, demonstrations_per_round=3), suite.task_ids)
+derive_seed(plan.seed, "evaluation", "open_door", 0)
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ class Plan(Model):
     """One session; mirrors the goal of ``amf_msgs/RunSession``. Its directory holds this one plan only."""
 
     suite: str = Field("tabletop", description="registered suite, or package.module:Class")
-    candidates: tuple[str, ...] = Field((), description="tasks that may be demonstrated; empty = the whole suite")
+    candidates: tuple[str, ...] = Field(
+        (), description="tasks that may be demonstrated; empty = the whole suite"
+    )
     targets: tuple[str, ...] = Field((), description="tasks to become good at; empty = the whole suite")
     strategy: str = Field("amf", description="registered strategy, or package.module:Class")
     num_rounds: int = Field(4, ge=1, description="select, demonstrate, fine-tune, evaluate: that many times")
     demonstrations_per_round: int = Field(3, ge=1, description="chosen as one batch, then one fine-tuning")
-    evaluation_episodes: int = Field(0, ge=0, description="per target task before the first and after each round")
+    evaluation_episodes: int = Field(
+        0, ge=0, description="per target task before the first and after each round"
+    )
     final_episodes: int = Field(
-        0, ge=0, description="per target task before the first and after the last round; 0 = evaluation_episodes"
+        0,
+        ge=0,
+        description="per target task before the first and after the last round; 0 = evaluation_episodes",
     )
     fine_tune_steps: int = Field(0, ge=0, description="gradient steps a round; 0 = the trainer's default")
     seed: int = Field(0, ge=0, lt=2**63, description="everything random follows from it")
@@ -50,7 +56,9 @@ def resolve(plan: Plan, task_ids: Sequence[str]) -> Plan:
     for name, wanted in (("candidates", plan.candidates), ("targets", plan.targets)):
         rows = indices("task", tuple(task_ids), wanted)
         if len(set(rows)) != len(rows):
-            raise ConfigError(f"{name}: each task may stand once, got {', '.join(wanted)}; remove the duplicate")
+            raise ConfigError(
+                f"{name}: each task may stand once, got {', '.join(wanted)}; remove the duplicate"
+            )
         sets[name] = tuple(task_ids[row] for row in sorted(rows)) if rows else tuple(task_ids)
     return plan.model_copy(update=sets)
 

@@ -1,0 +1,259 @@
+"""Algorithm 1 of arXiv 2410.05026: select, demonstrate, fine-tune, evaluate, again; in-process and over ROS.
+
+    result = run(plan, worker, journal, report=lambda state: print(state.detail))
+
+Every step has a key in the journal and arguments that follow from the plan alone, so a session that was
+killed anywhere and run again makes the same sequence as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+from amf_ros.errors import Cancelled, DataError, SelectionError
+from amf_ros.registry import load
+from amf_ros.selection.base import Selection
+from amf_ros.session.base import Episode, Phase, State, Worker
+from amf_ros.session.journal import Journal
+from amf_ros.session.plan import Plan, derive_seed
+from amf_ros.types import CheckpointInfo, Outcome
+
+MAX_ATTEMPTS = 3  # at one demonstration, in one run of the session
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a session reached.
+
+    Attributes:
+        demonstrations: task ids, in the order demonstrated.
+        evaluations: target task -> (episodes, successes) of ``checkpoint``; empty without evaluation.
+    """
+
+    rounds_completed: int
+    checkpoint: CheckpointInfo
+    demonstrations: tuple[str, ...]
+    evaluations: Mapping[str, tuple[int, int]]
+
+
+def run(
+    plan: Plan,
+    worker: Worker,
+    journal: Journal,
+    report: Callable[[State], None] = lambda state: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Run a session to its end, continuing what the journal holds.
+
+    Args:
+        worker: does the steps.
+        journal: open for writing, of this session alone.
+        plan: with candidates and targets written out (:func:`amf_ros.session.plan.resolve`).
+        report: called before and after each step that is made, and while it goes on; its ``phase`` says
+            which part failed when an error comes out.
+        should_stop: asked between steps.
+
+    Raises:
+        PlanChanged: the journal belongs to another plan.
+        UnknownName: no such strategy.
+        Cancelled: ``should_stop`` said so, or the worker was stopped.
+        AmfError: whatever a step raised; run again to continue from there.
+    """
+    needs_states = bool(load("strategy", plan.strategy).needs_states)
+    journal.begin(plan)
+    return _Session(plan, worker, journal, report, should_stop).run(needs_states)
+
+
+class _Session:
+    def __init__(
+        self,
+        plan: Plan,
+        worker: Worker,
+        journal: Journal,
+        report: Callable[[State], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._plan, self._worker, self._journal = plan, worker, journal
+        self._report, self._should_stop = report, should_stop
+        self._state = State(Phase.IDLE, 0, plan.num_rounds)
+        self._kept: list[str] = []
+
+    def run(self, needs_states: bool) -> Result:
+        plan = self._plan
+        checkpoint = self._start()
+        evaluations = self._evaluate(checkpoint, self._first_episodes(needs_states))
+        for number in range(1, plan.num_rounds + 1):
+            self._state = replace(self._state, round=number)
+            for index, (task_id, reason) in enumerate(self._select()):
+                self._demonstrate(index, task_id, reason)
+            checkpoint = self._fine_tune(checkpoint)
+            evaluations = self._evaluate(checkpoint, dict.fromkeys(plan.targets, plan.episodes(number)))
+        targets = {task_id: evaluations[task_id] for task_id in plan.targets if evaluations[task_id][0]}
+        self._tell(Phase.IDLE, detail=f"done: {plan.num_rounds} rounds{_so_far(targets)}")
+        return Result(plan.num_rounds, checkpoint, tuple(self._kept), targets)
+
+    def _start(self) -> CheckpointInfo:
+        value, _ = self._step("r000/checkpoint", Phase.IDLE, lambda: asdict(self._worker.checkpoint()))
+        checkpoint = CheckpointInfo(**value)
+        self._state = replace(self._state, checkpoint=checkpoint)
+        return checkpoint
+
+    def _first_episodes(self, needs_states: bool) -> dict[str, int]:
+        """Episodes per task before the first round; at least one of each for a strategy that needs states."""
+        plan = self._plan
+        episodes = dict.fromkeys(plan.targets, plan.episodes(0))
+        if needs_states:
+            for task_id in (*plan.targets, *plan.candidates):
+                episodes[task_id] = max(1, episodes.get(task_id, 0))
+        return episodes
+
+    def _select(self) -> list[tuple[str, str]]:
+        """The round's batch: task ids, each with the reason given for it."""
+        plan, number = self._plan, self._state.round
+
+        def step() -> dict[str, Any]:
+            seed = derive_seed(plan.seed, "select", number)
+            selection = self._worker.select(plan.demonstrations_per_round, seed)
+            _check_answer(selection, plan)
+            return _plain(selection)
+
+        detail = f"asking {plan.strategy!r} for the next task"
+        value, fresh = self._step(f"r{number:03d}/select", Phase.SELECTING, step, detail=detail)
+        if fresh:
+            self._tell(Phase.SELECTING, detail=value["reason"])
+        reasons = {score["task_id"]: score["reason"] for score in value["scores"]}
+        return [(task_id, reasons.get(task_id, "")) for task_id in value["task_ids"]]
+
+    def _demonstrate(self, index: int, task_id: str, reason: str) -> None:
+        """One demonstration that is no failure; its seed is the same whenever it is the n-th of its task."""
+        number, count = self._state.round, self._kept.count(task_id)
+        failures = attempt = 0
+        while True:
+            name = f"r{number:03d}_i{index}_a{attempt}_{task_id}"
+            seed = derive_seed(self._plan.seed, "demonstration", task_id, count, attempt)
+            episode, fresh = self._episode(
+                f"r{number:03d}/i{index}/a{attempt}",
+                Phase.DEMONSTRATING,
+                {"id": name, "task_id": task_id, "seed": seed},
+                partial(self._worker.demonstrate, task_id, name, seed),
+                reason,
+            )
+            if fresh:
+                ended = f"{episode.outcome.name.lower()} after {episode.num_steps} steps"
+                self._tell(Phase.DEMONSTRATING, task_id, ended)
+            if episode.outcome != Outcome.FAILURE:
+                self._kept.append(task_id)
+                return
+            # Attempts of an earlier run do not count: running again is how a person asks for more of them.
+            failures += fresh
+            attempt += 1
+            if failures == MAX_ATTEMPTS:
+                raise DataError(
+                    f"demonstrating {task_id!r} failed {MAX_ATTEMPTS} times in a row (last: {name}, seed "
+                    f"{seed}); look at the recordings, then run the session again to try further starts"
+                )
+
+    def _fine_tune(self, initial: CheckpointInfo) -> CheckpointInfo:
+        plan, number = self._plan, self._state.round
+
+        def note(detail: str) -> None:
+            self._tell(Phase.FINE_TUNING, detail=detail)
+
+        def step() -> dict[str, Any]:
+            seed = derive_seed(plan.seed, "fine_tune", number)
+            tuning = self._worker.fine_tune(initial, number, plan.fine_tune_steps, seed, note)
+            return {"checkpoint": asdict(tuning.checkpoint), "loss": _finite(tuning.loss)}
+
+        detail = f"training on {len(self._kept)} demonstrations"
+        value, _ = self._step(f"r{number:03d}/fine_tune", Phase.FINE_TUNING, step, detail=detail)
+        checkpoint = CheckpointInfo(**value["checkpoint"])
+        self._state = replace(self._state, checkpoint=checkpoint)
+        return checkpoint
+
+    def _evaluate(
+        self, checkpoint: CheckpointInfo, episodes: Mapping[str, int]
+    ) -> dict[str, tuple[int, int]]:
+        """Run the policy on paired starts: the seeds are the same in every round and for every strategy."""
+        counts = dict.fromkeys(episodes, (0, 0))
+        for task_id, wanted in episodes.items():
+            for number in range(wanted):
+                name = f"{checkpoint.id}_e{number:02d}_{task_id}"
+                seed = derive_seed(self._plan.seed, "evaluation", task_id, number)
+                episode, _ = self._episode(
+                    f"r{self._state.round:03d}/evaluate/{task_id}/e{number:02d}",
+                    Phase.EVALUATING,
+                    {"id": name, "task_id": task_id, "seed": seed, "checkpoint_id": checkpoint.id},
+                    partial(self._worker.rollout, checkpoint, task_id, name, seed),
+                    f"episode {number + 1} of {wanted}{_so_far(counts)}",
+                )
+                tried, done = counts[task_id]
+                counts[task_id] = (tried + 1, done + (episode.outcome == Outcome.SUCCESS))
+        return counts
+
+    def _episode(
+        self, key: str, phase: Phase, about: Mapping[str, Any], make: Callable[[], Episode], detail: str
+    ) -> tuple[Episode, bool]:
+        """A step that is one demonstration or roll-out, stored with what it was asked for."""
+
+        def step() -> dict[str, Any]:
+            made = make()
+            ended = {"outcome": int(made.outcome), "num_steps": made.num_steps, "duration_s": made.duration_s}
+            return {**about, **ended}
+
+        value, fresh = self._step(key, phase, step, about["task_id"], detail)
+        return Episode(Outcome(value["outcome"]), value["num_steps"], value["duration_s"]), fresh
+
+    def _step(
+        self, key: str, phase: Phase, step: Callable[[], Any], task_id: str = "", detail: str = ""
+    ) -> tuple[Any, bool]:
+        """The value of a journalled step, and whether it was made just now."""
+        fresh = self._journal.get(key) is None
+        if fresh:
+            if self._should_stop():
+                raise Cancelled(
+                    f"the session was stopped before step {key!r}; run it again to continue there"
+                )
+            self._tell(phase, task_id, detail)
+        return self._journal.once(key, step, phase.name.lower(), self._state.round), fresh
+
+    def _tell(self, phase: Phase, task_id: str = "", detail: str = "") -> None:
+        self._state = replace(self._state, phase=phase, task_id=task_id, detail=detail)
+        self._report(self._state)
+
+
+def _check_answer(selection: Selection, plan: Plan) -> None:
+    """A strategy from outside may answer anything."""
+    strange = Counter(selection.task_ids) - Counter(list(plan.candidates) * plan.demonstrations_per_round)
+    if strange or len(selection.task_ids) != plan.demonstrations_per_round:
+        raise SelectionError(
+            f"strategy {plan.strategy!r} answered {list(selection.task_ids)}; "
+            f"it must name {plan.demonstrations_per_round} of the candidates {', '.join(plan.candidates)}"
+        )
+
+
+def _plain(selection: Selection) -> dict[str, Any]:
+    scores = [
+        {key: _finite(value) if isinstance(value, float) else value for key, value in asdict(score).items()}
+        for score in selection.scores
+    ]
+    return {
+        "task_ids": list(selection.task_ids),
+        "strategy": selection.strategy,
+        "reason": selection.reason,
+        "scores": scores,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """None for what JSON cannot hold: NaN means that it was not computed."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _so_far(counts: Mapping[str, tuple[int, int]]) -> str:
+    tried, done = (sum(column) for column in zip(*counts.values())) if counts else (0, 0)
+    return f", success {done}/{tried}" if tried else ""
