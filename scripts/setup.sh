@@ -112,12 +112,12 @@ make_venv() {
 # install_step NAME INPUTS ARGUMENTS...: pip install ARGUMENTS unless done with the same INPUTS.
 install_step() {
   local name=$1 key
-  key=$(printf '%s\n' "$2" | digest)
+  key=$(printf '%s\n' "$2" "$(<requirements/lock.txt)" | digest)
   shift 2
   done_already "$STATE/$name" "$key" && return
   touch "$STATE/installing"
   say "installing $name (log/setup/$name.log)"
-  "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off "$@" 2>&1 \
+  "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off -c requirements/lock.txt "$@" 2>&1 \
     | tee "$LOGS/$name.log" | awk '/Downloading .*[0-9][0-9]\.?[0-9]* [MG]B/ { print "              " $2, $3, $4; fflush() }' \
     || { grep -E '^ERROR' "$LOGS/$name.log" | cut -c1-300 >&2; die "installing $name failed: see log/setup/$name.log"; }
   printf '%s' "$key" >"$STATE/$name"
