@@ -15,6 +15,7 @@ from amf_ros.errors import ConfigError, UnknownName
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "suite": {"tabletop": "amf_ros.tasks.tabletop:TabletopSuite"},
+    "robot": {"pybullet": "amf_ros.robots.pybullet:PyBulletRobot"},
     "policy": {"mlp": "amf_ros.policies.mlp:MlpPolicy"},
     "strategy": {
         "amf": "amf_ros.selection.amf:Amf",
@@ -26,7 +27,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The short names of a kind: ``"suite"``, ``"policy"`` or ``"strategy"``."""
+    """The short names of a kind: ``"suite"``, ``"robot"``, ``"policy"`` or ``"strategy"``."""
     return tuple(sorted(BUILT_IN[kind]))
 
 

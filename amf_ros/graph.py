@@ -1,0 +1,116 @@
+"""The ROS graph as data: which nodes run, with which parameters. Standard library only.
+
+``launch/amf.launch.py`` turns each entry into a ``launch_ros`` Node; ``amf up`` starts the same entries as
+processes (``ros/supervise.py``). A node added here is in both.
+
+    for node in nodes({"session_directory": "runs/demo", "real_time_factor": "0.0"}):
+        print(node.name, command(node, {"log_level": "info"}))
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PACKAGE = "amf_ros"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One launch argument. ``choices`` is empty where any text goes."""
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node of the graph.
+
+    Attributes:
+        name: of the node, of its executable and of its module in ``amf_ros.nodes``.
+        summary: one line for people.
+        parameters: ROS parameter -> name of the launch argument that sets it.
+    """
+
+    name: str
+    summary: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+ARGUMENTS: tuple[Argument, ...] = (
+    Argument("robot", "pybullet", "robot backend", ("pybullet",)),
+    Argument("namespace", "", "namespace of every node and relative topic, for example /left_arm"),
+    Argument("params", "", "YAML file of ROS parameters; empty = the defaults in config/params.yaml"),
+    Argument("suite", "tabletop", "task suite: a registered name, or package.module:Class"),
+    Argument("contract", "panda_tabletop", "which topics are the policy's inputs: a name in config/contracts, or a path"),
+    Argument("session_directory", "runs/default", "where demonstrations, checkpoints and the session's state are kept"),
+    Argument(
+        "real_time_factor", "1.0",
+        "speed of simulated time: 1.0 real time, n times as fast, 0.0 lock-step (advances with each command)",
+    ),
+    Argument("use_sim_time", "false", "whether node clocks follow /clock", ("true", "false")),
+    Argument("log_level", "info", "least severe message that is logged", ("debug", "info", "warn", "error", "fatal")),
+)  # fmt: skip
+
+_SUITE = {"suite": "suite"}
+_DATA = {"contract": "contract", "session_directory": "session_directory"}
+_TIME = {"real_time_factor": "real_time_factor"}
+
+NODES: tuple[NodeSpec, ...] = (
+    NodeSpec(
+        "robot", "the only writer to the arm: limits, watchdog, stop", {"robot": "robot", **_SUITE, **_TIME}
+        | {"contract": "contract"},
+    ),
+    NodeSpec("task_selector", "answers which task to demonstrate next", {**_SUITE, **_DATA}),
+    NodeSpec("demo_recorder", "records one demonstration, one MCAP file", {**_SUITE, **_DATA}),
+    NodeSpec("teleop", "demonstrates: the scripted expert of the suite", {**_SUITE, "contract": "contract", **_TIME}),
+    NodeSpec("fine_tuner", "makes the next checkpoint", {**_SUITE, **_DATA}),
+    NodeSpec("policy_executor", "lets the policy drive", {**_SUITE, **_DATA, **_TIME}),
+    NodeSpec("session", "select, demonstrate, fine-tune, evaluate, repeat", {**_SUITE, **_DATA}),
+)  # fmt: skip
+
+
+def arguments(values: Mapping[str, str]) -> dict[str, str]:
+    """All launch arguments, ``values`` over the defaults.
+
+    Raises:
+        ValueError: an argument is unknown, or its value is not one of its choices.
+    """
+    known = {argument.name: argument for argument in ARGUMENTS}
+    for name, value in values.items():
+        if name not in known:
+            raise ValueError(f"unknown argument {name!r}; known: {', '.join(known)}")
+        if known[name].choices and value not in known[name].choices:
+            raise ValueError(f"{name} must be one of {', '.join(known[name].choices)}, got {value!r}")
+    return {argument.name: argument.default for argument in ARGUMENTS} | dict(values)
+
+
+def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str]:
+    """ROS parameter -> text of its value, for one node."""
+    filled = arguments(values)
+    chosen = {parameter: filled[argument] for parameter, argument in node.parameters.items()}
+    return chosen | {"use_sim_time": filled["use_sim_time"]}
+
+
+def command(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
+    """The command line that runs one node with this interpreter, as ``launch_ros`` would build it.
+
+    Args:
+        values: launch arguments.
+        default_params: parameter file used where the argument ``params`` is empty.
+    """
+    filled = arguments(values)
+    line = [sys.executable, "-m", f"{PACKAGE}.nodes.{node.name}", "--ros-args"]
+    line += ["-r", f"__node:={node.name}"]
+    if filled["namespace"]:
+        line += ["-r", f"__ns:=/{filled['namespace'].strip('/')}"]
+    line += ["--log-level", f"{filled['log_level']}"]
+    if filled["params"] or default_params:
+        line += ["--params-file", filled["params"] or default_params]
+    for name, value in parameters(node, values).items():
+        line += ["-p", f"{name}:={value}"]
+    return line

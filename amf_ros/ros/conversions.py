@@ -1,0 +1,157 @@
+"""Messages <-> values. No rclpy: message classes only, so that it is cheap and easy to test.
+
+    joints = to_joints(msg)              # sensor_msgs/JointState  -> types.JointState
+    msg = command_msg(command)           # types.JointCommand      -> trajectory_msgs/JointTrajectory
+
+Messages are made anew for each call: a published message must not change under a reader in the process.
+"""
+
+from __future__ import annotations
+
+import array
+import struct
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point, Pose, Quaternion
+from sensor_msgs.msg import JointState as JointStateMsg
+from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from amf_msgs.msg import Checkpoint as CheckpointMsg
+from amf_msgs.msg import SceneState as SceneStateMsg
+from amf_ros.errors import ContractError, RobotFault
+from amf_ros.ros.names import BASE_FRAME
+from amf_ros.types import CheckpointInfo, JointCommand, JointState, SceneState
+
+NS = 1_000_000_000
+
+
+def time_msg(stamp_ns: int) -> Time:
+    """Integer nanoseconds to a message."""
+    return Time(sec=stamp_ns // NS, nanosec=stamp_ns % NS)
+
+
+def duration_msg(seconds: float) -> Duration:
+    """Seconds, not negative, to a message."""
+    total = round(seconds * NS)
+    return Duration(sec=total // NS, nanosec=total % NS)
+
+
+def to_ns(stamp: Time | Duration) -> int:
+    """A time or duration message to integer nanoseconds."""
+    return int(stamp.sec) * NS + int(stamp.nanosec)
+
+
+def to_seconds(duration: Duration) -> float:
+    """A duration message to seconds."""
+    return to_ns(duration) / NS
+
+
+def header_stamp_ns(raw: bytes) -> int:
+    """Header stamp of a serialised message whose first field is a ``std_msgs/Header``.
+
+    CDR: four bytes of encapsulation (the second: 0 big-endian, 1 little-endian), then sec and nanosec.
+    """
+    sec, nanosec = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
+    return int(sec) * NS + int(nanosec)
+
+
+def joints_msg(joints: JointState) -> JointStateMsg:
+    """Measured joints to a message."""
+    return JointStateMsg(
+        header=Header(stamp=time_msg(joints.stamp_ns), frame_id=BASE_FRAME),
+        name=list(joints.names),
+        position=array.array("d", joints.position.tobytes()),
+        velocity=array.array("d", joints.velocity.tobytes()),
+    )
+
+
+def to_joints(msg: JointStateMsg) -> JointState:
+    """A message to measured joints; velocities that the driver does not report are NaN.
+
+    Raises:
+        ContractError: names and positions differ in number.
+    """
+    names, position = tuple(msg.name), np.array(msg.position, dtype=np.float64)
+    velocity = np.array(msg.velocity, dtype=np.float64)
+    if len(names) != len(position):
+        raise ContractError(f"joint state has {len(names)} names and {len(position)} positions; they must agree")
+    if len(velocity) != len(names):
+        velocity = np.full(len(names), np.nan)
+    return JointState(to_ns(msg.header.stamp), names, position, velocity)
+
+
+def scene_msg(scene: SceneState) -> SceneStateMsg:
+    """Named poses to a message."""
+    poses = [
+        Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+        for x, y, z, qx, qy, qz, qw in scene.poses.tolist()
+    ]
+    return SceneStateMsg(
+        header=Header(stamp=time_msg(scene.stamp_ns), frame_id=BASE_FRAME), names=list(scene.names), poses=poses
+    )
+
+
+def to_scene(msg: SceneStateMsg) -> SceneState:
+    """A message to named poses.
+
+    Raises:
+        ContractError: names and poses differ in number.
+    """
+    if len(msg.names) != len(msg.poses):
+        raise ContractError(f"scene state has {len(msg.names)} names and {len(msg.poses)} poses; they must agree")
+    rows = np.empty((len(msg.poses), 7))
+    for row, pose in zip(rows, msg.poses, strict=True):
+        p, q = pose.position, pose.orientation
+        row[:] = p.x, p.y, p.z, q.x, q.y, q.z, q.w
+    return SceneState(to_ns(msg.header.stamp), tuple(msg.names), rows)
+
+
+def command_msg(command: JointCommand, period_s: float = 0.0) -> JointTrajectory:
+    """Joint targets to a trajectory of one point, to be reached after ``period_s`` [s]."""
+    point = JointTrajectoryPoint(
+        positions=array.array("d", np.ascontiguousarray(command.position, dtype=np.float64).tobytes()),
+        time_from_start=duration_msg(period_s),
+    )
+    return JointTrajectory(
+        header=Header(stamp=time_msg(command.stamp_ns), frame_id=BASE_FRAME),
+        joint_names=list(command.names),
+        points=[point],
+    )
+
+
+def to_command(msg: JointTrajectory) -> JointCommand:
+    """A trajectory of one point to joint targets.
+
+    Raises:
+        RobotFault: not exactly one point, or joints and positions differ in number.
+    """
+    if len(msg.points) != 1:
+        raise RobotFault(f"a command is a trajectory of exactly one point, got {len(msg.points)}; send the next target")
+    position = np.array(msg.points[0].positions, dtype=np.float64)
+    names = tuple(msg.joint_names)
+    if len(names) != len(position):
+        raise RobotFault(f"command names {len(names)} joints and has {len(position)} positions; they must agree")
+    return JointCommand(to_ns(msg.header.stamp), names, position)
+
+
+def checkpoint_msg(info: CheckpointInfo | None) -> CheckpointMsg:
+    """Metadata of a checkpoint to a message; all empty for None."""
+    if info is None:
+        return CheckpointMsg()
+    return CheckpointMsg(
+        id=info.id,
+        uri=info.uri,
+        policy_type=info.policy_type,
+        round=info.round,
+        num_demonstrations=info.num_demonstrations,
+        stamp=time_msg(info.stamp_ns),
+    )
+
+
+def to_checkpoint(msg: CheckpointMsg) -> CheckpointInfo:
+    """A message to metadata of a checkpoint."""
+    return CheckpointInfo(
+        msg.id, msg.uri, msg.policy_type, int(msg.round), int(msg.num_demonstrations), to_ns(msg.stamp)
+    )

@@ -1,0 +1,30 @@
+"""Every topic, service and action name, once. Relative: the node's namespace and remaps apply.
+
+Streams that the contract names (``joint_states``, ``command``, ...) are not here: the contract has them.
+"""
+
+CLOCK = "/clock"
+
+RESET_SCENE = "robot/reset_scene"
+STOP = "robot/stop"
+RELEASE_STOP = "robot/release_stop"
+STOP_TOPIC = "stop"
+ROBOT_STATUS = "robot/status"
+CAMERA = "camera/image_raw"
+
+NEXT_TASK = "task_selector/next_task"
+GET_TASKS = "task_selector/get_tasks"
+
+RECORD_DEMONSTRATION = "demo_recorder/record_demonstration"
+FINISH_RECORDING = "demo_recorder/finish_recording"
+RECORDER_STATE = "demo_recorder/state"
+
+FINE_TUNE = "fine_tuner/fine_tune"
+
+LOAD_CHECKPOINT = "policy_executor/load_checkpoint"
+EXECUTE_POLICY = "policy_executor/execute_policy"
+
+RUN_SESSION = "session/run_session"
+SESSION_STATE = "session/state"
+
+BASE_FRAME = "base_link"

@@ -1,0 +1,84 @@
+"""The parameters of every node as models; ``config/params.yaml`` shows them all.
+
+    settings = declare(node, RobotSettings)
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from amf_ros.config import Model, SelectionConfig, TrainingConfig
+
+
+class SuiteSettings(Model):
+    """What every node needs to know."""
+
+    suite: str = Field("tabletop", description="task suite: a registered name, or package.module:Class")
+    contract: str = Field("panda_tabletop", description="contract: a name in config/contracts, or a path")
+
+
+class DataSettings(SuiteSettings):
+    """Nodes that read or write the session directory."""
+
+    session_directory: str = Field("runs/default", description="demonstrations, checkpoints, session state")
+
+
+class RobotSettings(SuiteSettings):
+    """robot."""
+
+    robot: str = Field("pybullet", description="robot backend: pybullet")
+    real_time_factor: float = Field(
+        1.0, ge=0.0, le=100.0, description="speed of simulated time; 0 = lock-step: advance with each command"
+    )
+    velocity_scale: float = Field(1.0, gt=0.0, le=1.0, description="fraction of the URDF's joint velocities allowed")
+    republish_s: float = Field(0.2, gt=0.0, le=10.0, description="lock-step: repeat the state when nothing came [s]")
+    camera_hz: float = Field(0.0, ge=0.0, le=60.0, description="pictures per second of robot time; 0 = no camera")
+    camera_width: int = Field(320, ge=16, le=1920, description="[pixel]")
+    camera_height: int = Field(240, ge=16, le=1080, description="[pixel]")
+
+
+class SelectorSettings(DataSettings):
+    """task_selector."""
+
+    selection: SelectionConfig = SelectionConfig()
+
+
+class RecorderSettings(DataSettings):
+    """demo_recorder."""
+
+    max_duration_s: float = Field(120.0, gt=0.0, description="of one demonstration, robot clock [s]")
+    arrival_timeout_s: float = Field(
+        5.0, gt=0.0, description="a required topic silent for this long at the start is missing [s]"
+    )
+    command_timeout_s: float = Field(
+        30.0, gt=0.0, description="a demonstrator who sends nothing for this long is missing [s]"
+    )
+    stream_timeout_s: float = Field(3.0, gt=0.0, description="a stream silent for this long has stopped [s]")
+
+
+class TeleopSettings(SuiteSettings):
+    """teleop."""
+
+    real_time_factor: float = Field(1.0, ge=0.0, le=100.0, description="as the robot's; 0 = act upon each state")
+    dwell: int = Field(5, ge=1, description="states in a row that must satisfy the task [steps]")
+
+
+class TunerSettings(DataSettings):
+    """fine_tuner."""
+
+    training: TrainingConfig = TrainingConfig()
+
+
+class ExecutorSettings(DataSettings):
+    """policy_executor."""
+
+    real_time_factor: float = Field(1.0, ge=0.0, le=100.0, description="as the robot's; 0 = act upon each state")
+    dwell: int = Field(5, ge=1, description="states in a row that must satisfy the task [steps]")
+    state_timeout_s: float = Field(3.0, gt=0.0, description="no new state for this long is stale, wall clock [s]")
+
+
+class SessionSettings(DataSettings):
+    """session."""
+
+    server_timeout_s: float = Field(60.0, gt=0.0, description="how long a server may be away, restarting [s]")
+    step_timeout_s: float = Field(1800.0, gt=0.0, description="how long one step may take [s]")
