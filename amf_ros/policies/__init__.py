@@ -4,7 +4,7 @@
     mlp.py         MlpPolicy: task-conditioned multi-layer perceptron with action chunks
     network.py     its torch modules: Standardise, ChunkNetwork
     prior.py       AdaptivePrior: how far each task has moved from the pre-trained policy
-    controller.py  ChunkController: one action per control period from chunks, in-process and in the executor node
+    controller.py  ChunkController: one action per control period, in-process and in the executor node
 
 May import types, errors, registry and config; never tasks, selection, data or robots.
 

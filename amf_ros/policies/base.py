@@ -1,6 +1,8 @@
 """What a policy offers: infer, embed, save, and be trained. Everything batched, float32, numpy in and out.
 
     chunk = policy.infer(observations, tasks)      # (B, d), (B, k) -> (B, H, a)
+
+Imports config only.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amf_ros.config import TrainingConfig
-from amf_ros.errors import CheckpointError
+from amf_ros.config import Model, TrainingConfig, parse
+from amf_ros.errors import CheckpointError, ConfigError
 from amf_ros.policies.base import F32, PolicySpec, Steps
 from amf_ros.policies.network import ChunkNetwork, Standardise
 from amf_ros.policies.prior import AdaptivePrior
@@ -90,7 +90,7 @@ class MlpPolicy:
 
     @torch.inference_mode()
     def embed(self, observations: F32, tasks: F32) -> F32:
-        """phi = [h, 1] / ||[h, 1]|| with h the last hidden layer of pi_0, (B, hidden[-1] + 1).
+        """Features phi = [h, 1] / ||[h, 1]|| with h the last hidden layer of pi_0, (B, hidden[-1] + 1).
 
         pi_0 and the statistics never change while fine-tuning, so features of one session are
         comparable from the first round to the last (method.md, "In weight space").
@@ -139,7 +139,11 @@ class MlpPolicy:
 
     def settings(self) -> Mapping[str, Any]:
         """Sizes; enough to rebuild the modules."""
-        return {"hidden": list(self._hidden), "fine_tuned": self._frozen is not None, "prior": self._prior is not None}
+        return {
+            "hidden": list(self._hidden),
+            "fine_tuned": self._frozen is not None,
+            "prior": self._prior is not None,
+        }
 
     def _modules(self) -> dict[str, torch.nn.Module]:
         named = {"inputs": self._inputs, "outputs": self._outputs, "network": self._network}
@@ -153,26 +157,48 @@ class MlpPolicy:
         """Rebuild from :meth:`tensors` and :meth:`settings`.
 
         Raises:
-            CheckpointError: a tensor is missing, superfluous or of another shape.
+            CheckpointError: a setting or tensor is missing, superfluous or of another shape.
         """
         d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
-        hidden = tuple(int(n) for n in settings["hidden"])
+        shape = _parse_settings(settings)
+        hidden = shape.hidden
         network = ChunkNetwork(d, k, a, hidden, spec.chunk)
-        frozen = copy.deepcopy(network) if settings["fine_tuned"] else None
+        frozen = copy.deepcopy(network) if shape.fine_tuned else None
         prior = None
-        if settings["prior"]:
+        if shape.prior:
             if "prior.tasks" not in tensors:
                 raise CheckpointError("the checkpoint lacks 'prior.tasks' though it is mixed with a prior")
             prior = AdaptivePrior(torch.zeros(tuple(tensors["prior.tasks"].shape)))
         policy = cls(spec, hidden, network, Standardise(d, OBSERVATION_CLIP), Standardise(a), frozen, prior)
         for prefix, module in policy._modules().items():
-            state = {n[len(prefix) + 1 :]: torch.tensor(v) for n, v in tensors.items() if n.startswith(prefix + ".")}
+            state = {
+                n[len(prefix) + 1 :]: torch.tensor(v)
+                for n, v in tensors.items()
+                if n.startswith(prefix + ".")
+            }
             try:
                 module.load_state_dict(state)
             except RuntimeError as error:
                 text = " ".join(str(error).split())
-                raise CheckpointError(f"the checkpoint's {prefix} does not fit its description: {text}") from error
+                raise CheckpointError(
+                    f"the checkpoint's {prefix} does not fit its description: {text}"
+                ) from error
         return policy
+
+
+class _Settings(Model):
+    """What :meth:`MlpPolicy.settings` writes."""
+
+    hidden: tuple[int, ...]
+    fine_tuned: bool
+    prior: bool
+
+
+def _parse_settings(settings: Mapping[str, Any]) -> _Settings:
+    try:
+        return parse(dict(settings), _Settings, "settings")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
 
 
 class MlpObjective:

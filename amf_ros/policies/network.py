@@ -2,6 +2,8 @@
 
     network = ChunkNetwork(num_observations=25, num_tasks=20, num_actions=8, hidden=(256, 256, 256), chunk=4)
     actions = network(observations, tasks)      # (B, d), (B, k) -> (B, H, a), all standardised
+
+Imports torch only.
 """
 
 from __future__ import annotations

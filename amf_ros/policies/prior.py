@@ -56,6 +56,6 @@ class AdaptivePrior(nn.Module):
         return torch.sigmoid(self.logits[rows])
 
     def mix(self, fine_tuned: Tensor, frozen: Tensor, rows: Tensor) -> Tensor:
-        """alpha pi_ft + (1 - alpha) pi_0 for chunks (B, H, a)."""
+        """The mix alpha pi_ft + (1 - alpha) pi_0 for chunks (B, H, a)."""
         alpha = self.alphas(rows)[:, None, None]
         return alpha * fine_tuned + (1.0 - alpha) * frozen

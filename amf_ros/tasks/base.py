@@ -47,6 +47,10 @@ class Suite(Protocol):
     def task(self, task_id: str) -> Task:
         """One task. Raises UnknownName."""
 
+    @property
+    def embedding_names(self) -> tuple[str, ...]:
+        """What the k elements of an embedding stand for; a checkpoint made for other ones is refused."""
+
     def embedding(self, task_id: str) -> Array:
         """What conditions the policy on the task, (k,), the same k for all."""
 

@@ -1,6 +1,8 @@
 """Demonstrations -> the steps that are cloned, each with the chunk of actions that follows it.
 
     steps = make_steps(demonstrations, suite.embedding, chunk=4)
+
+Imports types, errors and policies.base.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ def make_steps(
 def _chunked(demo: Demonstration, embedding: Array, chunk: int) -> tuple[Array, Array, Array, Array]:
     steps = demo.num_steps
     if not (np.isfinite(demo.observations).all() and np.isfinite(demo.actions).all()):
-        raise DataError(f"demonstration {demo.id!r} holds values that are not finite; discard or record it again")
+        raise DataError(
+            f"demonstration {demo.id!r} holds values that are not finite; discard or record it again"
+        )
     ahead = np.arange(steps)[:, None] + np.arange(chunk)[None]  # (T, H)
     chunks = demo.actions[np.minimum(ahead, steps - 1)]  # (T, H, a)
     return demo.observations, np.tile(embedding, (steps, 1)), chunks, (ahead < steps).astype(np.float64)

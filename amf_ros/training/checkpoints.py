@@ -30,10 +30,13 @@ from pydantic import Field
 from safetensors import SafetensorError
 
 from amf_ros.config import Model, load_yaml
-from amf_ros.errors import CheckpointError, ConfigError, StorageError
+from amf_ros.contract import Contract
+from amf_ros.data.files import check_id, storage_errors, sync_folder
+from amf_ros.errors import CheckpointError, ConfigError, UnknownName
 from amf_ros.policies.base import PolicySpec, Trainable
 from amf_ros.registry import BUILT_IN
 from amf_ros.registry import load as load_registered
+from amf_ros.tasks.base import Suite
 from amf_ros.types import Array, CheckpointInfo
 
 SCHEMA = "amf_checkpoint/1"
@@ -96,10 +99,10 @@ def save(
 ) -> CheckpointInfo:
     """Write ``root/checkpoint_id``, replacing an older one of that id.
 
-    Args:
-        stamp_ns: time of making, for :func:`newest`; None takes the wall clock.
+    ``stamp_ns`` is the time of making, for :func:`newest`; None takes the wall clock.
 
     Raises:
+        DataError: an id that cannot be a file name.
         StorageError: the disk is full or not writable; what was there before still is.
     """
     tensors = {_POLICY + name: np.ascontiguousarray(value) for name, value in policy.tensors().items()}
@@ -119,14 +122,9 @@ def save(
         "pretraining": dict(pretraining or {}),
     }
     text = yaml.safe_dump(description, sort_keys=False).encode()
-    target = root / checkpoint_id
-    try:
+    target = root / check_id("checkpoint", checkpoint_id)
+    with storage_errors(target):
         _write_directory(target, {TENSORS: data, DESCRIPTION: text})
-    except OSError as error:
-        raise StorageError(
-            f"checkpoint {checkpoint_id!r} could not be written to {root} ({error.strerror}); "
-            "free some space or choose another directory, then fine-tune again"
-        ) from error
     return _info(target, parse_description(target))
 
 
@@ -152,10 +150,10 @@ def load(source: Path | str) -> Checkpoint:
         raise CheckpointError(f"checkpoint {path}: {TENSORS} is not a safetensors file: {error}") from error
     spec = PolicySpec(**description.spec.model_dump())
     named = {name[len(_POLICY) :]: value for name, value in tensors.items() if name.startswith(_POLICY)}
-    make = load_registered("policy", description.policy)
     try:
+        make = load_registered("policy", description.policy)
         policy: Trainable = make.restore(spec, named, description.settings)
-    except CheckpointError as error:
+    except (CheckpointError, ConfigError, UnknownName) as error:
         raise CheckpointError(f"checkpoint {path}: {error}") from error
     return Checkpoint(_info(path, description), policy, tensors.get(_COVERAGE), description.pretraining)
 
@@ -189,14 +187,61 @@ def as_path(source: Path | str) -> Path:
         return Path(source)
     parts = urlparse(source)
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        raise CheckpointError(f"checkpoint {source!r}: only paths and file:// URIs of this computer can be read")
+        raise CheckpointError(
+            f"checkpoint {source!r}: only paths and file:// URIs of this computer can be read"
+        )
     return Path(unquote(parts.path))
+
+
+def check_fits(checkpoint: Checkpoint, contract: Contract, suite: Suite) -> None:
+    """Whether the policy can act on this contract's observations, at its rate, on this suite's tasks.
+
+    Raises:
+        CheckpointError: naming the first difference.
+    """
+    spec, who = checkpoint.policy.spec, f"checkpoint {checkpoint.info.id!r}"
+    hint = "choose another checkpoint or contract, or pre-train again with 'amf pretrain'"
+    for kind, made_for, running in (
+        ("observations", spec.observation_names, contract.observation_names),
+        ("actions", spec.action_names, contract.action_names),
+        ("task embeddings", spec.task_names, suite.embedding_names),
+    ):
+        if made_for != running:
+            raise CheckpointError(
+                f"{who} was made for other {kind}: {_difference(made_for, running)}; {hint}"
+            )
+    if spec.fps != contract.fps:
+        raise CheckpointError(
+            f"{who} acts at {spec.fps:g} Hz, contract {contract.name!r} at {contract.fps:g}; {hint}"
+        )
+    if spec.contract_hash != contract.hash:
+        raise CheckpointError(
+            f"{who} was made with contract {spec.contract_hash}, "
+            f"contract {contract.name!r} is {contract.hash}: the names agree, but how a feature or action is computed (its range, say) does not; {hint}"
+        )
+
+
+def _difference(made_for: tuple[str, ...], running: tuple[str, ...]) -> str:
+    """What one has and the other lacks, else where their order differs."""
+    lacking = [name for name in made_for if name not in running]
+    added = [name for name in running if name not in made_for]
+    parts = [f"it needs {', '.join(lacking)}"] if lacking else []
+    if added:
+        parts.append(f"it does not know {', '.join(added)}")
+    if parts:
+        return ", and ".join(parts)
+    row = next(
+        (i for i, (a, b) in enumerate(zip(made_for, running)) if a != b), min(len(made_for), len(running))
+    )
+    return f"element {row} is {made_for[row : row + 1]} there and {running[row : row + 1]} here"
 
 
 def parse_description(path: Path) -> _Description:
     """``checkpoint.yaml`` of a checkpoint directory. Raises CheckpointError."""
     if not (path / DESCRIPTION).is_file():
-        raise CheckpointError(f"no checkpoint at {path}: {DESCRIPTION} is missing; run 'amf pretrain' to make one")
+        raise CheckpointError(
+            f"no checkpoint at {path}: {DESCRIPTION} is missing; run 'amf pretrain' to make one"
+        )
     try:
         return load_yaml(path / DESCRIPTION, _Description)
     except ConfigError as error:
@@ -228,11 +273,11 @@ def _write_directory(target: Path, files: Mapping[str, bytes]) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        _sync(staging)
+        sync_folder(staging)
         if target.exists():
             target.rename(aside)
         staging.rename(target)
-        _sync(target.parent)
+        sync_folder(target.parent)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         _finish_interrupted(target.parent)
@@ -249,12 +294,3 @@ def _finish_interrupted(root: Path) -> None:
             shutil.rmtree(aside)
         else:
             aside.rename(target)
-
-
-def _sync(directory: Path) -> None:
-    """Make renames in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

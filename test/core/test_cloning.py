@@ -80,7 +80,9 @@ def test_pretraining_learns_a_linear_expert(suite: LinearSuite, pretrained: Chec
     assert error(suite, pretrained.policy, "task2") > 0.6
 
 
-def test_fine_tuning_teaches_a_new_task_and_keeps_the_old_ones(suite: LinearSuite, pretrained: Checkpoint) -> None:
+def test_fine_tuning_teaches_a_new_task_and_keeps_old_ones(
+    suite: LinearSuite, pretrained: Checkpoint
+) -> None:
     before = error(suite, pretrained.policy, "task0")
     demos = [suite.demonstration("task2", seed) for seed in range(12)]
     tuned = fine_tune(pretrained, demos, suite, CONFIG, 600, seed=1)  # type: ignore[arg-type]
@@ -144,7 +146,7 @@ def test_divergence_is_an_error_that_says_when(suite: LinearSuite, pretrained: C
         fine_tune(pretrained, [suite.demonstration("task2", 0)], suite, wild, 50, seed=0)  # type: ignore[arg-type]
 
 
-def test_demonstrations_without_steps_or_with_nan_are_refused(suite: LinearSuite, pretrained: Checkpoint) -> None:
+def test_demonstrations_without_steps_or_with_nan_raise(suite: LinearSuite, pretrained: Checkpoint) -> None:
     empty = suite.demonstration("task2", 0, steps=0)
     with pytest.raises(DataError, match="no steps"):
         fine_tune(pretrained, [empty], suite, CONFIG, 10, seed=0)  # type: ignore[arg-type]

@@ -119,7 +119,9 @@ def test_without_prior_the_output_is_the_fine_tuned_network() -> None:
     steps = make_steps(task=1)
     policy = perturb(make_policy().fine_tunable(steps, config))
     _, fine_tuned = forward(policy, "network", steps.observations, steps.tasks)
-    np.testing.assert_allclose(policy.infer(steps.observations, steps.tasks), fine_tuned, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        policy.infer(steps.observations, steps.tasks), fine_tuned, rtol=1e-4, atol=1e-5
+    )
     assert policy.alphas(steps.tasks).tolist() == [1.0] * len(steps)
 
 

@@ -1,0 +1,256 @@
+"""Checkpoints on disk: the same policy comes back, or one clear error."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from amf_ros.config import TrainingConfig
+from amf_ros.contract import Contract, load_contract
+from amf_ros.errors import CheckpointError, DataError, StorageError
+from amf_ros.policies.base import PolicySpec, Steps
+from amf_ros.policies.mlp import MlpPolicy
+from amf_ros.tasks.tabletop import TabletopSuite
+from amf_ros.training import checkpoints
+from amf_ros.training.checkpoints import check_fits, list_checkpoints, load, newest, save
+from amf_ros.training.pretrain import make_spec
+
+CONFIG = TrainingConfig(hidden=(8, 8), chunk=2)
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract("panda_tabletop")
+
+
+@pytest.fixture(scope="module")
+def suite() -> TabletopSuite:
+    return TabletopSuite()
+
+
+@pytest.fixture(scope="module")
+def steps(contract: Contract, suite: TabletopSuite) -> Steps:
+    rng = np.random.default_rng(0)
+    d, a = len(contract.observation_names), len(contract.action_names)
+    tasks = np.array([suite.embedding(task.id) for task in suite.tasks])
+    n = len(tasks)
+    arrays = (rng.normal(size=(n, d)), tasks, rng.normal(size=(n, 2, a)), np.ones((n, 2)))
+    return Steps(*(array.astype(np.float32) for array in arrays))
+
+
+@pytest.fixture
+def policy(contract: Contract, suite: TabletopSuite, steps: Steps) -> MlpPolicy:
+    return MlpPolicy.create(make_spec(contract, suite, 2), steps, CONFIG, seed=0)
+
+
+def respec(policy: MlpPolicy, **changes: Any) -> MlpPolicy:
+    return MlpPolicy.restore(dataclasses.replace(policy.spec, **changes), policy.tensors(), policy.settings())
+
+
+@pytest.mark.parametrize("fine_tuned", [False, True])
+def test_loaded_policy_answers_bit_for_bit_alike(
+    tmp_path: Path, policy: MlpPolicy, steps: Steps, fine_tuned: bool
+) -> None:
+    if fine_tuned:
+        policy = policy.fine_tunable(steps, CONFIG)
+    coverage = np.arange(81.0).reshape(9, 9)
+    saved = save(
+        tmp_path,
+        "r002",
+        policy,
+        round=2,
+        num_demonstrations=6,
+        coverage=coverage,
+        pretraining={"push_green": 5},
+    )
+    for source in (tmp_path / "r002", str(tmp_path / "r002"), saved.uri):
+        loaded = load(source)
+        assert loaded.info == saved
+        assert loaded.policy.spec == policy.spec
+        assert np.array_equal(
+            loaded.policy.infer(steps.observations, steps.tasks),
+            policy.infer(steps.observations, steps.tasks),
+        )
+        assert np.array_equal(
+            loaded.policy.embed(steps.observations, steps.tasks),
+            policy.embed(steps.observations, steps.tasks),
+        )
+        assert loaded.coverage is not None and np.array_equal(loaded.coverage, coverage)
+        assert loaded.pretraining == {"push_green": 5}
+    assert (saved.policy_type, saved.round, saved.num_demonstrations) == ("mlp", 2, 6)
+
+
+def test_coverage_is_optional(tmp_path: Path, policy: MlpPolicy) -> None:
+    save(tmp_path, "r000", policy, round=0, num_demonstrations=0)
+    loaded = load(tmp_path / "r000")
+    assert loaded.coverage is None and loaded.pretraining == {}
+
+
+def test_newest_is_the_one_made_last(tmp_path: Path, policy: MlpPolicy) -> None:
+    assert newest(tmp_path / "nowhere") is None
+    assert newest(tmp_path) is None
+    for stamp, name in ((30, "b"), (10, "c"), (20, "a")):
+        save(tmp_path, name, policy, round=0, num_demonstrations=0, stamp_ns=stamp)
+    assert [info.id for info in list_checkpoints(tmp_path)] == ["c", "a", "b"]
+    last = newest(tmp_path)
+    assert last is not None and last.id == "b"
+
+
+def test_saving_again_replaces(tmp_path: Path, policy: MlpPolicy) -> None:
+    save(tmp_path, "r001", policy, round=1, num_demonstrations=2)
+    save(tmp_path, "r001", policy, round=1, num_demonstrations=3)
+    assert load(tmp_path / "r001").info.num_demonstrations == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["r001"]
+
+
+@pytest.mark.parametrize("dies_at", ["write", "rename away", "rename in"])
+def test_interrupted_save_keeps_the_old_one(
+    tmp_path: Path, policy: MlpPolicy, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    """The process vanishes at a point of the save; the next writer finds the old checkpoint."""
+    save(tmp_path, "r001", policy, round=1, num_demonstrations=2)
+    if os.fork() == 0:  # a real process that really ends there
+        rename, fsync = Path.rename, os.fsync
+
+        def dying_rename(path: Path, target: Path) -> Path:
+            if path.name.startswith(".staging") == (dies_at == "rename in"):
+                os._exit(0)
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", dying_rename)
+        monkeypatch.setattr(os, "fsync", (lambda fd: os._exit(0)) if dies_at == "write" else fsync)
+        save(tmp_path, "r001", policy, round=1, num_demonstrations=99)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+    save(tmp_path, "r002", policy, round=2, num_demonstrations=4)
+    assert [info.num_demonstrations for info in list_checkpoints(tmp_path)] == [2, 4]
+    load(tmp_path / "r001")
+
+
+def test_full_disk_keeps_the_old_one_and_leaves_nothing(
+    tmp_path: Path, policy: MlpPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, "r001", policy, round=1, num_demonstrations=2)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        save(tmp_path, "r001", policy, round=1, num_demonstrations=3)
+    assert load(tmp_path / "r001").info.num_demonstrations == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["r001"]
+
+
+def test_id_that_is_no_file_name_is_refused(tmp_path: Path, policy: MlpPolicy) -> None:
+    with pytest.raises(DataError, match=r"\.\./x"):
+        save(tmp_path, "../x", policy, round=0, num_demonstrations=0)
+
+
+def damage(directory: Path, how: str) -> None:
+    tensors, description = directory / "policy.safetensors", directory / "checkpoint.yaml"
+    if how == "no tensors":
+        tensors.unlink()
+    elif how == "no description":
+        description.unlink()
+    elif how == "flipped bit":
+        data = bytearray(tensors.read_bytes())
+        data[-5] ^= 1
+        tensors.write_bytes(bytes(data))
+    elif how == "truncated":
+        tensors.write_bytes(tensors.read_bytes()[:-10])
+    elif how == "not yaml":
+        description.write_text("{")
+    elif how == "other schema":
+        description.write_text(description.read_text().replace("amf_checkpoint/1", "amf_checkpoint/9"))
+    else:
+        content = yaml.safe_load(description.read_text())
+        if how == "no settings":
+            content["settings"] = {}
+        elif how == "unknown policy":
+            content["policy"] = "mlb"
+        else:
+            content["settings"]["hidden"] = [8, 9]
+        description.write_text(yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("no tensors", "policy.safetensors cannot be read"),
+        ("no description", "checkpoint.yaml is missing.*amf pretrain"),
+        ("flipped bit", "damaged"),
+        ("truncated", "damaged"),
+        ("not yaml", "is not YAML"),
+        ("other schema", "schema.*amf_checkpoint/9"),
+        ("no settings", "settings: hidden: Field required"),
+        ("unknown policy", "did you mean 'mlp'"),
+        ("other sizes", "does not fit its description"),
+    ],
+)
+def test_damaged_checkpoint_is_refused_in_one_line(
+    tmp_path: Path, policy: MlpPolicy, how: str, message: str
+) -> None:
+    save(tmp_path, "r001", policy, round=1, num_demonstrations=2)
+    damage(tmp_path / "r001", how)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(tmp_path / "r001")
+    assert "\n" not in str(caught.value) and "r001" in str(caught.value)
+
+
+def test_missing_checkpoint_and_foreign_uri_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint at .*nowhere"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"s3://bucket.*file://"):
+        load("s3://bucket/r001")
+
+
+def test_a_policy_made_here_fits(
+    tmp_path: Path, policy: MlpPolicy, contract: Contract, suite: TabletopSuite
+) -> None:
+    save(tmp_path, "r000", policy, round=0, num_demonstrations=0)
+    check_fits(load(tmp_path / "r000"), contract, suite)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "renamed observation",
+            "other observations: it needs wrist_force, and it does not know panda_finger",
+        ),
+        ("swapped observations", "other observations: element 0 is"),
+        ("renamed action", "other actions: it needs elbow"),
+        ("other tasks", "other task embeddings: it needs task=fly"),
+        ("rate", "acts at 50 Hz, contract 'panda_tabletop' at 20"),
+        ("hash", "made with contract 0123"),
+    ],
+)
+def test_checkpoint_for_something_else_is_refused_with_the_difference(
+    tmp_path: Path, policy: MlpPolicy, contract: Contract, suite: TabletopSuite, change: str, message: str
+) -> None:
+    spec: PolicySpec = policy.spec
+    o, a, t = spec.observation_names, spec.action_names, spec.task_names
+    changes: dict[str, dict[str, Any]] = {
+        "renamed observation": {"observation_names": ("wrist_force", *o[1:])},
+        "swapped observations": {"observation_names": (o[1], o[0], *o[2:])},
+        "renamed action": {"action_names": ("elbow", *a[1:])},
+        "other tasks": {"task_names": (*t[:-1], "task=fly")},
+        "rate": {"fps": 50.0},
+        "hash": {"contract_hash": "0123"},
+    }
+    save(tmp_path, "r000", respec(policy, **changes[change]), round=0, num_demonstrations=0)
+    with pytest.raises(CheckpointError, match=message):
+        check_fits(load(tmp_path / "r000"), contract, suite)
+
+
+def test_outside_policies_are_saved_by_their_path(tmp_path: Path, policy: MlpPolicy) -> None:
+    assert checkpoints._policy_name(policy) == "mlp"
+    outside = type("Outside", (MlpPolicy,), {"__module__": "my_lab.policies"})
+    assert checkpoints._policy_name(outside.__new__(outside)) == "my_lab.policies:Outside"
