@@ -216,8 +216,9 @@ def check_fits(checkpoint: Checkpoint, contract: Contract, suite: Suite) -> None
         )
     if spec.contract_hash != contract.hash:
         raise CheckpointError(
-            f"{who} was made with contract {spec.contract_hash}, "
-            f"contract {contract.name!r} is {contract.hash}: the names agree, but how a feature or action is computed (its range, say) does not; {hint}"
+            f"{who} was made with contract {spec.contract_hash}, contract {contract.name!r} is "
+            f"{contract.hash}: the names agree, but how a feature or action is computed "
+            f"(its range, say) does not; {hint}"
         )
 
 
