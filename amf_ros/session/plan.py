@@ -82,5 +82,6 @@ def check_continues(stored: Plan, wanted: Plan) -> None:
 
 def derive_seed(seed: int, *parts: str | int) -> int:
     """A seed below 2**31 that depends on all arguments, alike on every machine and Python."""
-    text = "\x1f".join([str(seed), *(f"{type(part).__name__}:{part}" for part in parts)])
+    kinds = (f"{'str' if isinstance(part, str) else 'int'}:{part}" for part in parts)
+    text = "\x1f".join([str(seed), *kinds])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

@@ -1,0 +1,214 @@
+"""Information gain as a strategy: against a naive implementation, its invariances, and its refusals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amf_ros.config import SelectionConfig
+from amf_ros.errors import IllConditioned, NoEmbeddings, SelectionError
+from amf_ros.selection.amf import Amf
+from amf_ros.selection.base import Problem, TaskRecord
+
+CONFIG = SelectionConfig(noise_variance=0.1, states_per_trajectory=4)
+
+
+def make_problem(seed=0, num_tasks=6, p=10, num_demonstrated=2, batch=1, states=4):
+    rng = np.random.default_rng(seed)
+
+    def features(centre, n):
+        rows = centre + 0.3 * rng.normal(size=(n, p))
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    centres = rng.normal(size=(num_tasks, p))
+    records = tuple(TaskRecord(f"task_{i}", features(centre, states)) for i, centre in enumerate(centres))
+    ids = tuple(record.id for record in records)
+    demonstrated = np.concatenate(
+        [features(centres[i], 4) for i in range(num_demonstrated)] + [np.zeros((0, p), np.float32)]
+    )
+    covered = features(centres[-1], 12).astype(np.float64)
+    weights = rng.uniform(0.5, 2, size=num_tasks)
+    return Problem(
+        tasks=records,
+        candidates=ids,
+        targets=dict(zip(ids, (weights / weights.sum()).tolist())),
+        demonstrated=demonstrated,
+        coverage=(covered.T @ covered).astype(np.float32),
+        num_tasks=batch,
+    )
+
+
+def naive_scores(problem, extra=()):
+    """Eq. 2 of the paper by kernel matrices; D = (square root of the coverage, demonstrations, extra)."""
+    noise = CONFIG.noise_variance
+    values, vectors = np.linalg.eigh(problem.coverage.astype(np.float64))
+    root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+    data = np.concatenate([root, problem.demonstrated.astype(np.float64), *extra])
+
+    def variance(x, rows):
+        cross = x @ rows.T
+        solved = np.linalg.solve(rows @ rows.T + noise * np.eye(len(rows)), cross.T)
+        return np.einsum("ij,ij->i", x, x) - np.einsum("ij,ji->i", cross, solved)
+
+    states = {task.id: task.states.astype(np.float64) for task in problem.tasks}
+    scores = {}
+    for candidate in problem.candidates:
+        after = np.concatenate([data, states[candidate]])
+        scores[candidate] = sum(
+            weight
+            * np.mean(
+                0.5 * np.log((variance(states[t], data) + noise) / (variance(states[t], after) + noise))
+            )
+            for t, weight in problem.targets.items()
+        )
+    return scores
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_scores_are_equation_2_by_kernel_matrices(seed):
+    problem = make_problem(seed)
+    selection = Amf(CONFIG).select(problem)
+    expected = naive_scores(problem)
+    for score in selection.scores:
+        assert score.score == pytest.approx(expected[score.task_id], rel=1e-4, abs=1e-6)
+        assert score.information_gain == score.score >= 0
+        assert score.posterior_std > 0
+    assert [s.score for s in selection.scores] == sorted((s.score for s in selection.scores), reverse=True)
+    assert selection.task_ids == (max(expected, key=expected.__getitem__),)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_batch_is_greedy_with_each_choice_conditioned_on(seed):
+    problem = make_problem(seed, batch=4)
+    states = {task.id: task.states.astype(np.float64) for task in problem.tasks}
+    expected = []
+    for _ in range(4):
+        scores = naive_scores(problem, [states[task_id] for task_id in expected])
+        expected.append(max(scores, key=scores.__getitem__))
+    assert Amf(CONFIG).select(problem).task_ids == tuple(expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_order_of_tasks_states_and_demonstrations_plays_no_part(seed, shuffle):
+    problem = make_problem(seed, batch=3)
+    rng = np.random.default_rng(shuffle)
+    order = rng.permutation(len(problem.tasks))
+    tasks = [replace(problem.tasks[i], states=rng.permutation(problem.tasks[i].states)) for i in order]
+    shuffled = replace(
+        problem,
+        tasks=tuple(tasks),
+        candidates=tuple(rng.permutation(problem.candidates).tolist()),
+        targets={key: problem.targets[key] for key in rng.permutation(list(problem.targets)).tolist()},
+        demonstrated=rng.permutation(problem.demonstrated),
+    )
+    first, second = Amf(CONFIG).select(problem), Amf(CONFIG).select(shuffled)
+    assert first.task_ids == second.task_ids
+    left, right = ({s.task_id: s.score for s in answer.scores} for answer in (first, second))
+    assert left == pytest.approx(right, rel=1e-9)
+
+
+def test_equal_tasks_are_decided_by_the_seed_and_not_by_their_place():
+    problem = make_problem(num_demonstrated=0)
+    twins = tuple(replace(task, states=problem.tasks[0].states) for task in problem.tasks)
+    ids = [task.id for task in twins]
+    uniform = dict.fromkeys(ids, 1 / len(ids))
+    choices = set()
+    for seed in range(30):
+        asked = replace(problem, tasks=twins, targets=uniform, seed=seed)
+        answer = Amf(CONFIG).select(asked).task_ids
+        assert (
+            answer
+            == Amf(CONFIG).select(replace(asked, tasks=twins[::-1], candidates=tuple(ids[::-1]))).task_ids
+        )
+        choices.add(answer)
+    assert len(choices) > 2
+
+
+def test_the_same_problem_gives_the_same_answer_and_is_not_changed():
+    problem = make_problem(batch=3)
+    before = [task.states.copy() for task in problem.tasks]
+    assert Amf(CONFIG).select(problem) == Amf(CONFIG).select(problem)
+    for task, states in zip(problem.tasks, before):
+        np.testing.assert_array_equal(task.states, states)
+
+
+def test_what_pretraining_covered_is_not_asked_for_again():
+    problem = make_problem(num_demonstrated=0)
+    covered = problem.tasks[-1].id
+    with_coverage = {s.task_id: s.score for s in Amf(CONFIG).select(problem).scores}
+    without = {s.task_id: s.score for s in Amf(CONFIG).select(replace(problem, coverage=None)).scores}
+    assert with_coverage[covered] == min(with_coverage.values())
+    assert with_coverage[covered] < 0.3 * without[covered]
+
+
+def test_repeated_states_and_more_states_than_features_are_fine():
+    problem = make_problem(p=3, states=9)
+    doubled = tuple(replace(task, states=np.repeat(task.states, 2, axis=0)) for task in problem.tasks)
+    once, twice = Amf(CONFIG).select(problem), Amf(CONFIG).select(replace(problem, tasks=doubled))
+    # A demonstration weighs the same however many states its task is known by.
+    for left, right in zip(once.scores, twice.scores):
+        assert left.score == pytest.approx(right.score, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_the_scale_of_the_features_plays_no_part(scale):
+    problem = make_problem(batch=3)
+    scaled = replace(
+        problem,
+        tasks=tuple(replace(t, states=(t.states * np.float32(scale))) for t in problem.tasks),
+        demonstrated=problem.demonstrated * np.float32(scale),
+        coverage=problem.coverage.astype(np.float64) * scale**2,
+    )
+    expected, found = Amf(CONFIG).select(problem), Amf(CONFIG).select(scaled)
+    assert expected.task_ids == found.task_ids
+    assert expected.scores[0].score == pytest.approx(found.scores[0].score, rel=1e-4)
+
+
+def test_targets_of_no_weight_and_other_tasks_need_no_states():
+    problem = make_problem()
+    nothing = np.zeros((0, 10), np.float32)
+    tasks = (*problem.tasks, TaskRecord("unrelated", nothing), TaskRecord("no_weight", nothing))
+    answer = Amf(CONFIG).select(replace(problem, tasks=tasks, targets={**problem.targets, "no_weight": 0.0}))
+    assert answer.scores == Amf(CONFIG).select(problem).scores
+
+
+def test_reason_tells_counts_and_what_else_a_demonstration_teaches():
+    problem = make_problem()
+    shared = replace(problem.tasks[1], states=problem.tasks[0].states)
+    first = replace(problem.tasks[0], num_demonstrations=5, num_episodes=4, num_successes=1)
+    problem = replace(problem, tasks=(first, shared, *problem.tasks[2:]))
+    reason = next(s.reason for s in Amf(CONFIG).select(problem).scores if s.task_id == "task_0")
+    assert reason.startswith("5 demonstrations, 1/4 successes; expected to teach ")
+    assert "task_1 (" in reason and "nat)" in reason
+
+
+def test_gain_matrix_adds_up_to_the_scores():
+    problem = make_problem()
+    gains = Amf(CONFIG).gains(problem)
+    totals = gains.matrix @ [problem.targets[task_id] for task_id in gains.targets]
+    scores = {s.task_id: s.score for s in Amf(CONFIG).select(problem).scores}
+    assert dict(zip(gains.candidates, totals.tolist())) == pytest.approx(scores)
+
+
+def test_missing_states_are_named():
+    problem = make_problem()
+    tasks = (replace(problem.tasks[0], states=np.zeros((0, 10), np.float32)), *problem.tasks[1:])
+    with pytest.raises(NoEmbeddings, match="task_0.*execute"):
+        Amf(CONFIG).select(replace(problem, tasks=tasks))
+
+
+def test_features_that_are_all_zero_are_refused():
+    problem = make_problem()
+    tasks = tuple(replace(task, states=np.zeros_like(task.states)) for task in problem.tasks)
+    with pytest.raises(SelectionError, match="embed"):
+        Amf(CONFIG).select(replace(problem, tasks=tasks))
+
+
+def test_singular_coverage_is_ill_conditioned():
+    with pytest.raises(IllConditioned, match="noise_variance"):
+        Amf(CONFIG).select(replace(make_problem(), coverage=-100 * np.eye(10, dtype=np.float32)))

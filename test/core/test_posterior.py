@@ -1,0 +1,109 @@
+"""The weight-space posterior against a Gaussian process in closed form on kernel matrices."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amf_ros.errors import IllConditioned
+from amf_ros.selection.posterior import Posterior, condition, information_gain, variance
+
+NOISES = st.floats(0.01, 10.0)
+
+
+def naive_variance(x, data, noise):
+    """Posterior variance of each row of x after noisy looks at the rows of data, by kernel matrices."""
+    prior = np.einsum("ij,ij->i", x, x)
+    if not len(data):
+        return prior
+    cross = x @ data.T
+    return prior - np.einsum(
+        "ij,ij->i", cross, np.linalg.solve(data @ data.T + noise * np.eye(len(data)), cross.T).T
+    )
+
+
+def naive_gain(x, candidate, data, noise):
+    before = naive_variance(x, data, noise)
+    after = naive_variance(x, np.concatenate([data, candidate]), noise)
+    return 0.5 * np.log(before + noise) - 0.5 * np.log(after + noise)
+
+
+@st.composite
+def settings_of_rows(draw):
+    """Random rows of any shape, some repeated, some confined to a subspace: (data, candidate, evaluation)."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    p, rank = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    basis = rng.normal(size=(min(rank, p), p))
+
+    def rows(low):
+        n = draw(st.integers(low, 15))
+        made = rng.normal(size=(n, len(basis))) @ basis * 10 ** draw(st.floats(-2, 1))
+        return made[rng.integers(n, size=n)] if n and draw(st.booleans()) else made
+
+    return rows(0), rows(1), rows(1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(settings_of_rows(), NOISES)
+def test_variance_and_gain_agree_with_kernel_matrices(rows, noise):
+    data, candidate, evaluation = rows
+    psi = Posterior.fit(data, noise).whiten(np.concatenate([candidate, evaluation]))
+    psi_c, psi_e = psi[: len(candidate)], psi[len(candidate) :]
+    size = max(1.0, float(np.square(evaluation).sum(axis=1).max()))
+    np.testing.assert_allclose(variance(psi_e), naive_variance(evaluation, data, noise), atol=1e-7 * size)
+    expected = naive_gain(evaluation, candidate, data, noise)
+    np.testing.assert_allclose(information_gain(psi_c, psi_e, noise), expected, atol=1e-6 * size / noise)
+
+
+@settings(max_examples=100, deadline=None)
+@given(settings_of_rows(), NOISES)
+def test_gain_is_never_negative_and_never_more_than_there_is_to_know(rows, noise):
+    data, candidate, evaluation = rows
+    posterior = Posterior.fit(data, noise)
+    psi_e = posterior.whiten(evaluation)
+    gain = information_gain(posterior.whiten(candidate), psi_e, noise)
+    assert (gain >= 0).all()
+    assert (gain <= 0.5 * np.log1p(variance(psi_e) / noise) + 1e-12).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(settings_of_rows(), NOISES)
+def test_more_data_never_raises_the_variance(rows, noise):
+    data, more, evaluation = rows
+    before = variance(Posterior.fit(data, noise).whiten(evaluation))
+    after = variance(Posterior.fit(np.concatenate([data, more]), noise).whiten(evaluation))
+    assert (after <= before * (1 + 1e-9) + 1e-12).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(settings_of_rows(), NOISES)
+def test_conditioning_agrees_with_fitting_again(rows, noise):
+    data, chosen, evaluation = rows
+    posterior = Posterior.fit(data, noise)
+    updated = condition(posterior.whiten(evaluation), posterior.whiten(chosen), noise)
+    again = Posterior.fit(np.concatenate([data, chosen]), noise).whiten(evaluation)
+    size = max(1.0, float(np.square(evaluation).sum(axis=1).max()))
+    # The rows differ by a rotation; what they mean, all covariances, must not.
+    np.testing.assert_allclose(updated @ updated.T, again @ again.T, atol=1e-7 * size)
+
+
+@settings(max_examples=50, deadline=None)
+@given(settings_of_rows(), NOISES)
+def test_moments_count_as_the_data_they_come_from(rows, noise):
+    data, seen, evaluation = rows
+    together = Posterior.fit(np.concatenate([data, seen]), noise).whiten(evaluation)
+    shipped = Posterior.fit(data, noise, coverage=seen.T @ seen).whiten(evaluation)
+    np.testing.assert_allclose(together, shipped, atol=1e-6 * max(1.0, float(np.abs(evaluation).max())))
+
+
+def test_gain_of_one_state_about_itself_is_the_channel_capacity():
+    psi = np.array([[2.0, 0.0]])
+    # 1/2 log((v + s) / (v' + s)) with v' = v s / (v + s)
+    v, s = 4.0, 0.5
+    expected = 0.5 * np.log((v + s) / (v * s / (v + s) + s))
+    assert information_gain(psi, psi, s)[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_coverage_that_is_no_sum_of_squares_is_refused():
+    with pytest.raises(IllConditioned, match="noise_variance 0.1"):
+        Posterior.fit(np.zeros((0, 2)), 0.1, coverage=np.diag([1.0, -5.0]))
