@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC1091,SC2034,SC2296
 # source scripts/env.sh: the environment of amf_ros in this shell (bash or zsh), after `make setup`.
 # Puts .venv, its ROS 2 where none was sourced, and the built packages on the paths. Sourcing it twice does no harm.
 
@@ -18,6 +18,8 @@ _amf_prepend PATH "$_amf_root/.venv/bin"
 export VIRTUAL_ENV=$_amf_root/.venv
 if [ "$(cat "$_amf_root/.venv/.amf/origin")" = wheels ]; then
   _amf_prepend AMENT_PREFIX_PATH "$_amf_root/.venv"
+elif [ -z "${AMENT_PREFIX_PATH:-}" ]; then
+  echo "amf_ros was set up with a sourced ROS 2: source it first, then this file" >&2
 fi
 # colcon's own script, told where it lies because a POSIX shell cannot find out.
 COLCON_CURRENT_PREFIX=$_amf_root/install

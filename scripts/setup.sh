@@ -38,11 +38,15 @@ own_env_away() {
   unset VIRTUAL_ENV PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE
 }
 
+# The prefix of the ROS 2 that is sourced; fails where there is none.
 sourced_ros() {
   local prefix
   IFS=: read -r -a prefixes <<<"${AMENT_PREFIX_PATH:-}"
   for prefix in ${prefixes[@]+"${prefixes[@]}"}; do
-    [[ -e $prefix/share/ament_index/resource_index/packages/rclpy ]] && return 0
+    if [[ -e $prefix/share/ament_index/resource_index/packages/rclpy ]]; then
+      printf '%s' "$prefix"
+      return
+    fi
   done
   return 1
 }
@@ -63,12 +67,14 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 }
 
 check_compiler() {
-  command -v "${CXX:-c++}" >/dev/null && command -v "${CC:-cc}" >/dev/null \
-    || die "no C++ compiler: install one (Debian, Ubuntu: apt install build-essential)"
+  local tool
+  for tool in "${CC:-cc}" "${CXX:-c++}"; do
+    command -v "$tool" >/dev/null || die "no compiler '$tool': install one (Debian, Ubuntu: apt install build-essential)"
+  done
 }
 
 check_ros() {
-  if sourced_ros; then
+  if ROS_PREFIX=$(sourced_ros); then
     ROS=sourced
     DISTRO=${ROS_DISTRO:-unknown}
     case $DISTRO in
@@ -94,7 +100,8 @@ digest() { sha256sum | cut -d' ' -f1; }
 done_already() { [[ -f $1 && $(<"$1") == "$2" ]]; }
 
 make_venv() {
-  local key="$PYTHON_VERSION $("$PYTHON" -c 'import sys; print(sys.base_prefix)') $ROS $DISTRO ${AMENT_PREFIX_PATH:-}"
+  local key
+  key="$PYTHON_VERSION $("$PYTHON" -c 'import sys; print(sys.base_prefix)') $ROS $DISTRO $ROS_PREFIX $ROOT"
   if done_already "$STATE/venv" "$key" && [[ ! -e $STATE/installing ]]; then return; fi
   [[ ! -e $STATE/installing ]] || say "the last set-up was interrupted: starting .venv afresh"
   say "creating .venv (Python $PYTHON_VERSION, ROS 2 $DISTRO: $ROS)"
@@ -158,14 +165,17 @@ install_python() {
     -r requirements/runtime.txt -r requirements/dev.txt
 }
 
+# What the build depends on. Installed files are links into the checkout, so of those only the names count.
 build_inputs() {
-  { cat package.xml setup.py setup.cfg; find amf_msgs launch config resource amf_ros -type f \
-      ! -name '*.py' ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum; \
-    find amf_msgs launch config resource amf_ros -name '*.py' | sort; cat scripts/wheel_includes.cmake; } | digest
+  {
+    find amf_msgs package.xml setup.py setup.cfg scripts/wheel_includes.cmake -type f -print0 | sort -z | xargs -0 sha256sum
+    find config launch -type f ! -path '*/__pycache__/*' | sort
+  } | digest
 }
 
 build_packages() {
-  local key arguments=(-DPython3_EXECUTABLE="$VENV/bin/python" -DBUILD_TESTING=OFF --no-warn-unused-cli)
+  local key arguments=(-DPython3_EXECUTABLE="$VENV/bin/python" -DBUILD_TESTING=OFF --no-warn-unused-cli
+    -DCMAKE_PROJECT_INCLUDE="$ROOT/scripts/wheel_includes.cmake")
   key="$ROS $DISTRO $(build_inputs)"
   done_already install/.amf_built "$key" && return
   [[ ! -e install/.amf_building ]] || rm -rf build install
@@ -173,7 +183,7 @@ build_packages() {
   touch install/.amf_building
   if [[ $ROS == wheels ]]; then
     export AMENT_PREFIX_PATH=$VENV
-    arguments+=(-DCMAKE_PREFIX_PATH="$VENV" -DCMAKE_PROJECT_INCLUDE="$ROOT/scripts/wheel_includes.cmake" -GNinja)
+    arguments+=(-DCMAKE_PREFIX_PATH="$VENV" -GNinja)
   fi
   say "building amf_msgs and amf_ros (log/setup/build.log)"
   PATH=$VENV/bin:$PATH "$VENV/bin/python" -m colcon --log-base log build --base-paths . amf_msgs \
