@@ -163,13 +163,16 @@ install_python() {
   install_torch
   install_step dependencies "$(cat requirements/runtime.txt requirements/dev.txt)" \
     -r requirements/runtime.txt -r requirements/dev.txt
+  rm -f "$STATE/installing"
 }
 
 # What the build depends on. Installed files are links into the checkout, so of those only the names count.
 build_inputs() {
+  local folders=(resource) folder
+  for folder in config launch; do [[ ! -d $folder ]] || folders+=("$folder"); done
   {
     find amf_msgs package.xml setup.py setup.cfg scripts/wheel_includes.cmake -type f -print0 | sort -z | xargs -0 sha256sum
-    find config launch -type f ! -path '*/__pycache__/*' | sort
+    find "${folders[@]}" -type f ! -path '*/__pycache__/*' | sort
   } | digest
 }
 
@@ -205,18 +208,20 @@ main() {
   fi
   make_venv
   install_ros
-  # The build needs ROS and numpy only, so the large downloads run beside it; in a process group of
-  # their own, which the trap ends whole.
+  # The build needs ROS and numpy only, so the large downloads run beside it. Both in process groups
+  # of their own, which the trap ends whole when this script is ended.
   set -m
   install_python &
-  INSTALLING=$!
+  JOBS=($!)
+  build_packages &
+  JOBS+=($!)
   set +m
-  trap 'kill -TERM -- "-$INSTALLING" 2>/dev/null || true' EXIT
+  trap 'for job in "${JOBS[@]}"; do kill -TERM -- "-$job" 2>/dev/null || true; done' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
-  build_packages
-  wait "$INSTALLING" || exit 1
-  rm -f "$STATE/installing"
+  local job failed=0
+  for job in "${JOBS[@]}"; do wait "$job" || failed=1; done
+  ((failed == 0)) || exit 1
   ln -sf ../../scripts/amf "$VENV/bin/amf"
   say "ready: source scripts/env.sh"
 }
