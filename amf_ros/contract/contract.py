@@ -69,8 +69,9 @@ class Contract:
             for topic, value in spec.topics.items()
         )
         self.record_extra = tuple(Topic(topic, type_) for topic, type_ in spec.record_extra.items())
-        self._joints_topic = next(topic.name for topic in self.topics if topic.type == JOINT_STATE)
-        self._scene_topic = next((topic.name for topic in self.topics if topic.type == SCENE_STATE), None)
+        self.recorded = frozenset({self.record_from, *spec.topics})
+        self.joints_topic = next(topic.name for topic in self.topics if topic.type == JOINT_STATE)
+        self.scene_topic = next((topic.name for topic in self.topics if topic.type == SCENE_STATE), None)
         self._vectors = {
             key: [compile_feature(feature) for feature in features]
             for key, features in spec.observations.items()
@@ -123,11 +124,11 @@ class Contract:
             ContractError: a role that the task does not name, or a value that is not finite.
         """
         newest = self._check_fresh(inputs, now_ns)
-        joints = inputs[self._joints_topic]
-        scene = inputs[self._scene_topic] if self._scene_topic is not None else None
+        joints = inputs[self.joints_topic]
+        scene = inputs[self.scene_topic] if self.scene_topic is not None else None
         if not isinstance(joints, JointState) or not (scene is None or isinstance(scene, SceneState)):
             raise ContractError(
-                f"{self.name}: {self._joints_topic!r} must be a JointState and {self._scene_topic!r} "
+                f"{self.name}: {self.joints_topic!r} must be a JointState and {self.scene_topic!r} "
                 f"a SceneState, got {type(joints).__name__} and {type(scene).__name__}"
             )
         values = {

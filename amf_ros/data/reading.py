@@ -1,0 +1,208 @@
+"""An MCAP file -> what was recorded. Reads whole files, and as much as there is of broken ones.
+
+Imports messages, types and errors only.
+
+    contents = read(path)
+    values = contents.streams(["joint_states"])["joint_states"]
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zstandard
+from mcap.exceptions import McapError
+from mcap.reader import make_reader
+from mcap.records import Channel, Footer, Message, Metadata, Schema
+from mcap.stream_reader import StreamReader
+from mcap_ros2.decoder import DecoderFactory
+
+from amf_ros.data.messages import Value, to_value
+from amf_ros.errors import DataError
+
+ABOUT = "amf_demonstration"  # name of the metadata written first: what is being recorded
+RESULT = "amf_result"  # and of that written last: how it ended
+RECORD_LIMIT = 1 << 30  # bytes; a damaged length must not ask for all of the memory
+
+# What mcap, zstandard and mcap_ros2 raise on damaged bytes.
+DAMAGE = (
+    McapError,
+    zstandard.ZstdError,
+    struct.error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    StopIteration,
+    RuntimeError,
+    MemoryError,
+)
+
+
+@dataclass(frozen=True)
+class RawTopic:
+    """A recorded topic: ``type`` is its ROS type, ``schema`` its definition as text."""
+
+    name: str
+    type: str
+    schema: str
+
+
+@dataclass(frozen=True)
+class RawMessage:
+    """One message as it came: CDR bytes, when it was received and published [ns]."""
+
+    topic: str
+    log_ns: int
+    publish_ns: int
+    data: bytes
+
+
+@dataclass
+class Contents:
+    """Everything in one file. ``damage`` says why reading ended early; empty = it is complete."""
+
+    about: dict[str, str] = field(default_factory=dict)
+    result: dict[str, str] = field(default_factory=dict)
+    topics: dict[str, RawTopic] = field(default_factory=dict)
+    messages: list[RawMessage] = field(default_factory=list)
+    damage: str = ""
+
+    def streams(self, topics: Collection[str]) -> dict[str, list[Value]]:
+        """Values of some topics, in the order of the file. Raises DataError."""
+        decoder = StreamDecoder()
+        for topic in self.topics.values():
+            if topic.name in topics:
+                decoder.add(topic)
+        wanted = [message for message in self.messages if message.topic in decoder.names]
+        return decoder.decode(wanted)
+
+
+class StreamDecoder:
+    """CDR bytes -> values by the recorded definitions: what reading a file and finishing one share."""
+
+    def __init__(self) -> None:
+        self._factory = DecoderFactory()
+        self._topics: dict[str, tuple[str, Callable[[bytes], Any]]] = {}
+
+    @property
+    def names(self) -> Collection[str]:
+        """Topics that it knows."""
+        return self._topics.keys()
+
+    def add(self, topic: RawTopic) -> None:
+        """Learn a topic's type. Raises DataError where its definition cannot be read."""
+        schema = Schema(len(self._topics) + 1, topic.schema.encode(), "ros2msg", topic.type)
+        try:
+            decode = self._factory.decoder_for("cdr", schema)
+        except Exception as error:  # mcap_ros2 offers no base class of its parser's errors
+            raise DataError(
+                f"{topic.name}: the definition of {topic.type} cannot be read: {error}"
+            ) from error
+        if decode is None:
+            raise DataError(f"{topic.name}: no decoder for {topic.type}")
+        self._topics[topic.name] = (topic.type, decode)
+
+    def decode(self, messages: list[RawMessage]) -> dict[str, list[Value]]:
+        """Topic -> values, in the order given. Raises DataError naming the topic."""
+        values: dict[str, list[Value]] = {name: [] for name in self._topics}
+        for message in messages:
+            type_, decode = self._topics[message.topic]
+            try:
+                decoded = decode(message.data)
+            except DAMAGE as error:
+                raise DataError(f"{message.topic}: a message is not a whole {type_}: {error}") from error
+            values[message.topic].append(to_value(type_, decoded))
+        return values
+
+
+def read(path: Path) -> Contents:
+    """A complete recording.
+
+    Raises:
+        DataError: missing, damaged, or never finished; says which.
+    """
+    contents = salvage(path)
+    if contents.damage:
+        raise DataError(
+            f"{path}: is damaged or incomplete ({contents.damage}); `amf doctor` shows what can be saved"
+        )
+    return contents
+
+
+def salvage(path: Path) -> Contents:
+    """Whatever can be read from the start of a file, checksums verified.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    contents = Contents()
+    complete = False
+    schemas: dict[int, Schema] = {}
+    channels: dict[int, Channel] = {}
+    try:
+        with path.open("rb") as stream:
+            for record in StreamReader(stream, validate_crcs=True, record_size_limit=RECORD_LIMIT).records:
+                if isinstance(record, Schema):
+                    schemas[record.id] = record
+                elif isinstance(record, Channel):
+                    channels[record.id] = record
+                    _add_topic(contents, record, schemas)
+                elif isinstance(record, Message):
+                    name = _topic_name(channels[record.channel_id])
+                    contents.messages.append(
+                        RawMessage(name, record.log_time, record.publish_time, bytes(record.data))
+                    )
+                elif isinstance(record, Metadata):
+                    {ABOUT: contents.about, RESULT: contents.result}.get(record.name, {}).update(
+                        record.metadata
+                    )
+                complete = complete or isinstance(record, Footer)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except DAMAGE as error:
+        contents.damage = f"{type(error).__name__} {error}".strip()
+    if not contents.damage and not (complete and contents.about and contents.result):
+        contents.damage = "the recording was never finished" if contents.about else "not recorded by amf_ros"
+    return contents
+
+
+def read_metadata(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Only what the index of a complete file points to: about and result; a millisecond for any length.
+
+    Raises:
+        DataError: missing, damaged, or never finished.
+    """
+    found: dict[str, dict[str, str]] = {}
+    try:
+        with path.open("rb") as stream:
+            reader = make_reader(stream)
+            for record in reader.iter_metadata():
+                found[record.name] = record.metadata
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
+    except DAMAGE as error:
+        raise DataError(
+            f"{path}: is damaged or incomplete ({type(error).__name__} {error}); "
+            "`amf doctor` shows what can be saved"
+        ) from error
+    if ABOUT not in found or RESULT not in found:
+        raise DataError(
+            f"{path}: is not a finished recording of amf_ros; `amf doctor` shows what can be saved"
+        )
+    return found[ABOUT], found[RESULT]
+
+
+def _topic_name(channel: Channel) -> str:
+    """As the contract writes it: relative."""
+    return channel.topic.removeprefix("/")
+
+
+def _add_topic(contents: Contents, channel: Channel, schemas: dict[int, Schema]) -> None:
+    schema, name = schemas[channel.schema_id], _topic_name(channel)
+    contents.topics[name] = RawTopic(name, schema.name, schema.data.decode())

@@ -1,0 +1,180 @@
+"""One demonstration being written: raw messages into a staged MCAP file, finished whole or discarded.
+
+Imports contract, files, metadata, reading, replay, types and errors only.
+
+    recording = store.stage("r001_i0_a0_push", suite.task("push"), contract, seed=3)
+    recording.add_topic(topic.name, topic.type, schema_text(topic.type))
+    recording.write("joint_states", log_ns, publish_ns, data)
+    path = recording.finish(Outcome.SUCCESS)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from mcap.writer import CompressionType, Writer
+
+from amf_ros.contract import Contract
+from amf_ros.data.files import free_name, move_whole, storage_errors
+from amf_ros.data.metadata import About, result_strings
+from amf_ros.data.reading import ABOUT, RESULT, RawMessage, RawTopic, StreamDecoder
+from amf_ros.data.recovery import CHUNK_BYTES
+from amf_ros.data.replay import Arrays, replay
+from amf_ros.errors import AmfError, DataError, StorageError
+from amf_ros.types import Outcome
+
+
+class Recording:
+    """Made by :meth:`DemonstrationStore.stage`. Write, then finish or discard; not for several threads.
+
+    The staged file stays locked while this lives, so that recovery can tell a recording in progress from
+    one that a dead process left.
+    """
+
+    def __init__(
+        self,
+        about: About,
+        staged: Path,
+        target: Path,
+        quarantine: Path,
+        contract: Contract,
+        kept: Callable[[Path, Arrays], None],
+    ) -> None:
+        self.about = about
+        self._staged, self._target, self._quarantine = staged, target, quarantine
+        self._contract, self._kept = contract, kept
+        self._used = contract.recorded
+        self._decoder = StreamDecoder()
+        self._messages: list[
+            RawMessage
+        ] = []  # of the contract's topics: arrays are made from them at the end
+        self._channels: dict[str, int] = {}
+        self._stream: BinaryIO | None = None
+        with storage_errors(staged):
+            self._stream = staged.open("xb")
+        try:
+            with storage_errors(staged):
+                fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._writer = Writer(self._stream, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD)
+                self._writer.start(profile="ros2")
+                self._writer.add_metadata(ABOUT, about.to_strings())
+                self._stream.flush()
+        except StorageError:
+            self.discard()
+            raise
+
+    @property
+    def num_messages(self) -> Mapping[str, int]:
+        """Messages so far of each of the contract's topics."""
+        counts = dict.fromkeys(self._used, 0)
+        for message in self._messages:
+            counts[message.topic] += 1
+        return counts
+
+    def add_topic(self, name: str, type_: str, schema: str) -> None:
+        """Announce a topic (relative name) with its ROS type and definition.
+
+        Raises:
+            DataError: the definition cannot be read.
+            StorageError: the disk is full; the recording is gone.
+        """
+        self._open()
+        if name in self._used:
+            self._decoder.add(RawTopic(name, type_, schema))
+        with self._or_discard():
+            schema_id = self._writer.register_schema(type_, "ros2msg", schema.encode())
+            self._channels[name] = self._writer.register_channel(
+                "/" + name.removeprefix("/"), "cdr", schema_id
+            )
+
+    def write(self, topic: str, log_ns: int, publish_ns: int, data: bytes) -> None:
+        """One message as it came.
+
+        Args:
+            topic: announced with :meth:`add_topic`.
+            log_ns: when it was received [ns].
+            publish_ns: when it was published, or the same [ns].
+            data: CDR bytes.
+
+        Raises:
+            DataError: the topic was not announced, or the recording has ended.
+            StorageError: the disk is full; the recording is gone.
+        """
+        stream = self._open()
+        if topic not in self._channels:
+            raise DataError(
+                f"topic {topic!r} was not announced; announced: {', '.join(self._channels) or 'none'}"
+            )
+        if topic in self._used:
+            self._messages.append(RawMessage(topic, log_ns, publish_ns, data))
+        with self._or_discard():
+            self._writer.add_message(self._channels[topic], log_ns, data, publish_ns)
+            stream.flush()
+
+    def finish(self, outcome: Outcome, end_stamp_ns: int = 0) -> Path:
+        """Check it, close the file and put it into the store.
+
+        Args:
+            outcome: verdict on the task.
+            end_stamp_ns: last stamp that belongs to it, on the robot's clock [ns]; 0 = all.
+
+        Raises:
+            DataError: nothing usable was recorded: no commands, a stream missing, slow or stale; names it.
+                Nothing is in the store; the file is in ``quarantine``.
+            ContractError: robot, scene or task do not fit the contract; likewise.
+            StorageError: the disk is full; the recording is gone.
+        """
+        self._open()
+        try:
+            if self._target.exists():
+                raise DataError(f"demonstration {self.about.id!r} exists already; choose another id")
+            streams = self._decoder.decode(self._messages)
+            arrays = replay(
+                streams, self._contract, self.about.roles, self.about.start_stamp_ns, end_stamp_ns
+            )
+        except AmfError as error:
+            place = self._close_into(free_name(self._quarantine / self._staged.name), {"problem": str(error)})
+            raise type(error)(f"{self.about.id}: {error} (kept in {place})") from error
+        path = self._close_into(self._target, result_strings(outcome, arrays, end_stamp_ns))
+        self._kept(path, arrays)
+        return path
+
+    def discard(self) -> None:
+        """Forget it; does nothing once it has ended."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        self._staged.unlink(missing_ok=True)
+        with suppress(OSError):  # the file is gone: what could not be flushed into it is not missed
+            stream.close()
+
+    def _close_into(self, place: Path, result: Mapping[str, str]) -> Path:
+        """Complete the file, flush it to the disk, then let it appear at its place."""
+        with self._or_discard():
+            stream = self._open()
+            self._writer.add_metadata(RESULT, dict(result))
+            self._writer.finish()  # type: ignore[no-untyped-call]
+            stream.flush()
+            os.fsync(stream.fileno())
+            move_whole(self._staged, place)
+        self.discard()
+        return place
+
+    def _open(self) -> BinaryIO:
+        if self._stream is None:
+            raise DataError(f"recording {self.about.id!r} has ended; stage a new one")
+        return self._stream
+
+    @contextmanager
+    def _or_discard(self) -> Iterator[None]:
+        try:
+            with storage_errors(self._staged):
+                yield
+        except StorageError:
+            self.discard()
+            raise

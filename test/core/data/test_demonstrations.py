@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.errors import DataError, UnknownName
+from amf_ros.types import Outcome, Source
+
+
+def live_arrays(episode, contract, roles):
+    """What the executor would have seen and what it would have had to answer, at every step."""
+    observations, actions = [], []
+    for joints, scene, command in zip(episode.joints, episode.scenes, episode.commands):
+        inputs = {"joint_states": joints, "scene_state": scene}
+        observations.append(contract.observe(inputs, roles, now_ns=scene.stamp_ns).vector)
+        actions.append(contract.encode(command, joints))
+    return np.stack(observations), np.stack(actions)
+
+
+def test_replay_gives_the_arrays_of_live_observation_bit_for_bit(store, contract, suite, record, draw):
+    episode = draw(40)
+    observations, actions = live_arrays(episode, contract, suite.task("push").roles)
+    record("d1", episode).finish(Outcome.SUCCESS)
+    for reader in (store, DemonstrationStore(store.root)):  # what was kept in memory, and what is in the file
+        demonstration = reader.load("d1", contract, suite)
+        assert demonstration.observations.tobytes() == observations.tobytes()
+        assert demonstration.actions.tobytes() == actions.tobytes()
+        assert demonstration.stamps_ns.tolist() == [command.stamp_ns for command in episode.commands]
+
+
+def test_info_says_what_was_recorded(store, contract, record, draw):
+    episode = draw(21)
+    record("d1", episode, source=Source.TELEOPERATION, seed=2**63, recorded_ns=5).finish(Outcome.SUCCESS)
+    info = DemonstrationStore(store.root).info("d1")
+    assert (info.id, info.task_id, info.outcome, info.source) == (
+        "d1",
+        "push",
+        Outcome.SUCCESS,
+        Source.TELEOPERATION,
+    )
+    assert (info.num_steps, info.seed, info.stamp_ns) == (21, 2**63, episode.commands[0].stamp_ns)
+    assert info.duration_s == pytest.approx(1.0)
+    assert info.uri == (store.root / "d1.mcap").resolve().as_uri()
+    assert (info.about.contract_hash, info.about.suite) == (contract.hash, "tabletop")
+
+
+def test_a_recording_appears_only_when_it_is_finished(store, record, draw):
+    recording = record("d1", draw())
+    assert store.ids() == []
+    assert store.find("d1") is None
+    recording.finish(Outcome.SUCCESS)
+    assert store.ids() == ["d1"]
+    assert list(store.staging.iterdir()) == []
+
+
+def test_a_discarded_recording_leaves_nothing(store, record, draw):
+    recording = record("d1", draw())
+    recording.discard()
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+    with pytest.raises(DataError, match="has ended"):
+        recording.finish(Outcome.SUCCESS)
+
+
+def test_usable_ones_come_in_the_order_of_recording_without_failures(store, contract, suite, record, draw):
+    for id_, recorded_ns, outcome in [
+        ("c", 1, Outcome.SUCCESS),
+        ("a", 3, Outcome.UNLABELED),
+        ("b", 2, Outcome.FAILURE),
+    ]:
+        record(id_, draw(5), recorded_ns=recorded_ns).finish(outcome)
+    assert store.ids() == ["a", "b", "c"]
+    assert [d.id for d in store.all_usable(contract, suite)] == ["c", "a"]
+
+
+def test_an_id_is_taken_once(store, contract, suite, record, draw):
+    record("d1", draw()).finish(Outcome.SUCCESS)
+    with pytest.raises(DataError, match="exists already"):
+        store.stage("d1", suite.task("push"), contract)
+
+
+def test_an_id_in_use_by_a_live_recording_is_refused(store, contract, suite, stage):
+    recording = stage("d1")
+    with pytest.raises(DataError, match="being recorded right now"):
+        store.stage("d1", suite.task("push"), contract)
+    recording.discard()
+    store.stage("d1", suite.task("push"), contract).discard()
+
+
+@pytest.mark.parametrize("id_", ["", "../evil", "a/b", ".hidden", "x" * 201, "a\n"])
+def test_an_id_that_is_no_file_name_is_refused(store, contract, suite, id_):
+    with pytest.raises(DataError, match="cannot be a file name"):
+        store.stage(id_, suite.task("push"), contract)
+
+
+def test_an_unknown_id_is_named_with_the_nearest(store, contract, record, draw):
+    record("r001_push", draw(5)).finish(Outcome.SUCCESS)
+    with pytest.raises(UnknownName, match="did you mean 'r001_push'"):
+        store.load("r001_posh", contract)
+
+
+def test_trash_can_be_undone(store, contract, suite, record, draw):
+    record("d1", draw(6)).finish(Outcome.SUCCESS)
+    before = store.load("d1", contract, suite)
+    store.trash("d1")
+    assert store.ids() == []
+    record("d1", draw(7, seed=1)).finish(Outcome.SUCCESS)
+    with pytest.raises(DataError, match="exists already"):
+        store.restore("d1")
+    store.trash("d1")
+    assert store.restore("d1").num_steps == 6
+    assert store.load("d1", contract, suite).actions.tobytes() == before.actions.tobytes()
+    assert store.restore
+
+
+def test_a_replaced_file_is_read_again(store, contract, suite, record, draw):
+    record("d1", draw(6)).finish(Outcome.SUCCESS)
+    assert store.load("d1", contract, suite).num_steps == 6
+    other = DemonstrationStore(store.root)
+    other.trash("d1")
+    announced = other.stage("d1", suite.task("push"), contract)
+    announced.discard()
+    record("d1", draw(9)).finish(Outcome.FAILURE)
+    assert other.load("d1", contract, suite).num_steps == 9
+    assert other.info("d1").outcome is Outcome.FAILURE
+
+
+def test_loaded_arrays_cannot_be_changed_by_a_caller(store, contract, suite, record, draw):
+    record("d1", draw(5)).finish(Outcome.SUCCESS)
+    with pytest.raises(ValueError, match="read-only"):
+        store.load("d1", contract, suite).actions[0, 0] = 1.0
+
+
+def test_a_task_that_the_suite_lost_is_named(store, contract, suite, record, draw):
+    record("d1", draw(5)).finish(Outcome.SUCCESS)
+
+    class Other:
+        def task(self, task_id):
+            raise UnknownName("task", task_id, ["pull"])
+
+    with pytest.raises(DataError, match=r"'d1' does not fit: unknown task 'push'.*tabletop"):
+        store.all_usable(contract, Other())
