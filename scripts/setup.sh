@@ -150,12 +150,15 @@ install_torch() {
 }
 
 install_ros() {
-  local files=(requirements/build.txt) file arguments=()
-  [[ $ROS == sourced ]] || files+=("requirements/ros-$DISTRO.txt")
+  local files=(requirements/build.txt) file arguments=() name=build-tools
+  if [[ $ROS == wheels ]]; then
+    files+=("requirements/ros-$DISTRO.txt")
+    name=ros-$DISTRO
+  fi
   for file in "${files[@]}"; do arguments+=(-r "$file"); done
   # numpy and pytest come along at the versions of the later steps: rosidl and colcon want them now.
   grep -hE '^(numpy|pytest)==' requirements/runtime.txt requirements/dev.txt >"$LOGS/early.txt"
-  install_step ros "$(cat "${files[@]}" requirements/ros-"$DISTRO"-lock.txt "$LOGS/early.txt")" \
+  install_step "$name" "$(cat "${files[@]}" requirements/ros-"$DISTRO"-lock.txt "$LOGS/early.txt")" \
     "${arguments[@]}" -r "$LOGS/early.txt"
 }
 
