@@ -34,8 +34,10 @@ TOOL_FRAME = "tool0"
 PHYSICS_HZ = 240.0
 
 _URDF = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
-_HOME = (0.0, -math.pi / 4, 0.0, -3 * math.pi / 4, 0.0, math.pi / 2, math.pi / 4)  # tool points down
+_HOME = (0.0, -0.328, 0.0, -2.549, 0.0, 2.221, math.pi / 4)  # tool at (0.42, 0, 0.28), pointing down
+_FLOOR, _GREY = (15.0, 15.0, 0.05), (0.62, 0.66, 0.7, 1.0)  # half extents [m], colour
 _FLOOR_Z = -0.63  # the table top, which the scene brings, is at z = 0
+_CAMERA = ((1.75, 0.55, 1.05), (0.38, 0.03, 0.10))  # eye and what it looks at [m]
 _FINGER_FRICTION = 1.0
 _GRIPPER_FORCE_N = 30.0
 
@@ -144,15 +146,18 @@ class PyBulletRobot:
     def render(self, width: int, height: int) -> NDArray[np.uint8]:
         """A picture from a fixed camera in front of the table, (height, width, 3); holds the GIL meanwhile."""
         self._require_open()
-        view = pybullet.computeViewMatrix((1.45, 0.75, 1.0), (0.45, 0.0, 0.05), (0, 0, 1))
-        projection = pybullet.computeProjectionMatrixFOV(42.0, width / height, 0.1, 5.0)
+        view = pybullet.computeViewMatrix(*_CAMERA, (0, 0, 1))
+        projection = pybullet.computeProjectionMatrixFOV(42.0, width / height, 0.1, 6.0)
         _, _, rgba, _, _ = pybullet.getCameraImage(
             width,
             height,
             view,
             projection,
             lightDirection=(0.8, -0.6, 2.0),
-            shadow=1,
+            lightAmbientCoeff=0.6,
+            lightDiffuseCoeff=0.45,
+            lightSpecularCoeff=0.05,
+            shadow=0,  # TinyRenderer's shadow map does not cover the table and leaves a seam
             renderer=pybullet.ER_TINY_RENDERER,
             flags=pybullet.ER_NO_SEGMENTATION_MASK,
             physicsClientId=self._client,
@@ -175,8 +180,9 @@ class PyBulletRobot:
         pybullet.setGravity(0, 0, -9.81, **client)
         pybullet.setTimeStep(1 / PHYSICS_HZ, **client)
         pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, **client)
-        floor = pybullet.createCollisionShape(pybullet.GEOM_PLANE, **client)
-        pybullet.createMultiBody(0, floor, basePosition=(0, 0, _FLOOR_Z), **client)
+        floor = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=_FLOOR, **client)
+        grey = pybullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=_FLOOR, rgbaColor=_GREY, **client)
+        pybullet.createMultiBody(0, floor, grey, (0, 0, _FLOOR_Z - _FLOOR[2]), **client)
         self._arm = pybullet.loadURDF(str(_URDF), useFixedBase=True, **client)
         self._joints, self._tool = {}, -1
         for i in range(pybullet.getNumJoints(self._arm, **client)):

@@ -1,75 +1,55 @@
-"""Inverse kinematics of the Panda in a private PyBullet client. Imports types and geometry only.
+"""Inverse kinematics of the Panda with its tool pointing down, in closed form. Imports numpy and types only.
 
-    q = PandaKinematics().inverse(np.array([0.5, 0, 0.2]), yaw=0.3)     # (7,) rad, tool pointing down
+    q = inverse(np.array([0.5, 0.0, 0.2]), yaw=0.3)     # (7,) rad
 """
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
-import pybullet
-import pybullet_data
 
-from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.types import Array
 
 ARM_JOINTS = tuple(f"panda_joint{i}" for i in range(1, 8))
 FINGER_JOINT = "panda_finger_joint1"
 
-_REST = (0.0, -math.pi / 4, 0.0, -3 * math.pi / 4, 0.0, math.pi / 2, math.pi / 4, geo.GRIPPER_OPEN, geo.GRIPPER_OPEN)
-_MOVING = (0, 1, 2, 3, 4, 5, 6, 9, 10)  # joint indices in panda.urdf
-_TOOL_LINK = 11
+# Franka's limits, as in the URDF: position [rad], velocity [rad/s].
+LOWER = np.array([-2.9671, -1.8326, -2.9671, -3.1416, -2.9671, -0.0873, -2.9671])
+UPPER = np.array([2.9671, 1.8326, 2.9671, 0.0, 2.9671, 3.8223, 2.9671])
+MAX_VELOCITY = np.array([2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61])
+
+_SHOULDER_Z = 0.333  # joint 2 above the base [m]
+_UPPER = (0.316, 0.0825)  # joint 2 to joint 4: along the arm, sideways [m]
+_FORE = (0.384, 0.0825)  # joint 4 to joint 6, likewise
+_WRIST_R = 0.088  # joint 6 to the tool's axis [m]
+_WRIST_Z = 0.107 + 0.105  # joint 6 down to the tool frame [m]
 
 
-class PandaKinematics:
-    """Joint angles for a tool pose, always from the same rest pose: one pose, one answer.
+def inverse(position: Array, yaw: float) -> Array:
+    """Arm joints (7,) [rad] that put the tool at ``position`` (3,) [m], pointing down at ``yaw`` [rad].
 
-    That makes the joint targets a function of the tool's pose, which a policy that sees only the tool
-    can learn; and it keeps answers within the joint limits (facts.md). Not for two threads at once.
+    With joints 3 and 5 at zero the arm moves in a vertical plane, and shoulder, elbow and wrist form a
+    triangle (law of cosines). One pose has one answer, which changes smoothly: the joint targets are a
+    function of the tool's pose, which a policy that sees only the tool can learn. Clipped to the joint
+    limits; for a pose out of reach the arm stretches towards it.
     """
+    x, y, z = (float(v) for v in position)
+    q1 = math.atan2(y, x)
+    r, h = math.hypot(x, y) - _WRIST_R, z + _WRIST_Z - _SHOULDER_Z  # joint 6 seen from joint 2
+    upper, fore, reach = math.hypot(*_UPPER), math.hypot(*_FORE), math.hypot(r, h)
+    elbow = _angle(upper, fore, reach)
+    q4 = elbow + math.atan2(*_UPPER) + math.atan2(*_FORE) - 2 * math.pi
+    q2 = math.atan2(r, h) - _angle(upper, reach, fore) - math.atan2(_UPPER[1], _UPPER[0])
+    q = np.array([q1, q2, 0.0, q4, 0.0, q2 - q4, _wrap(math.pi / 4 + q1 - yaw)])
+    return np.clip(q, LOWER, UPPER)
 
-    def __init__(self) -> None:
-        self._client = pybullet.connect(pybullet.DIRECT)
-        urdf = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
-        self._arm = pybullet.loadURDF(str(urdf), useFixedBase=True, physicsClientId=self._client)
-        infos = [pybullet.getJointInfo(self._arm, i, physicsClientId=self._client) for i in range(7)]
-        self._lower = np.array([info[8] for info in infos])
-        self._upper = np.array([info[9] for info in infos])
-        self.max_velocity = np.array([info[11] for info in infos])
 
-    def inverse(self, position: Array, yaw: float) -> Array:
-        """Arm joints (7,) [rad] that put the tool at ``position`` (3,) [m], pointing down at ``yaw`` [rad].
+def _angle(a: float, b: float, opposite: float) -> float:
+    """Angle of a triangle between sides ``a`` and ``b``; the nearest one where there is no triangle."""
+    cosine = (a * a + b * b - opposite * opposite) / (2 * a * b)
+    return math.acos(min(1.0, max(-1.0, cosine)))
 
-        Clipped to the joint limits; out of reach it is the nearest that the solver found.
-        """
-        self._set(_REST)
-        solution = pybullet.calculateInverseKinematics(
-            self._arm,
-            _TOOL_LINK,
-            [float(v) for v in position],
-            geo.tool_down(yaw),
-            maxNumIterations=200,
-            residualThreshold=1e-6,
-            physicsClientId=self._client,
-        )
-        return np.clip(np.array(solution[:7]), self._lower, self._upper)
 
-    def forward(self, arm: Array) -> Array:
-        """Tool pose (7,), x y z [m] and quaternion xyzw, for arm joints (7,) [rad]."""
-        self._set((*(float(v) for v in arm), geo.GRIPPER_OPEN, geo.GRIPPER_OPEN))
-        link = pybullet.getLinkState(
-            self._arm, _TOOL_LINK, computeForwardKinematics=True, physicsClientId=self._client
-        )
-        return np.array([*link[4], *link[5]])
-
-    def close(self) -> None:
-        """Free the client; closing twice is fine."""
-        if self._client >= 0:
-            pybullet.disconnect(self._client)
-            self._client = -1
-
-    def _set(self, position: tuple[float, ...]) -> None:
-        for joint, value in zip(_MOVING, position, strict=True):
-            pybullet.resetJointState(self._arm, joint, value, physicsClientId=self._client)
+def _wrap(angle: float) -> float:
+    return (angle + math.pi) % (2 * math.pi) - math.pi

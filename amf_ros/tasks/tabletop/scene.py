@@ -76,7 +76,7 @@ class TabletopScene:
     def load(self, client: int) -> None:
         """Load everything, parked; the table top is at z = 0."""
         on: dict[str, Any] = {"physicsClientId": client}
-        _box(_TABLE, 0.0, (0.56, 0.5, 0.45, 1.0), (_TABLE_X, 0, -_TABLE[2] / 2), client)
+        _box(_TABLE, 0.0, (0.78, 0.74, 0.68, 1.0), (_TABLE_X, 0, -_TABLE[2] / 2), client)
         for name, (size, mass, colour) in _BOXES.items():
             self._bodies[name] = _box(size, mass, colour, (0, 0, size[2] / 2), client)
             pybullet.changeDynamics(

@@ -21,18 +21,18 @@ Rng = np.random.Generator
 
 # Beyond reach, around the back and sides of the table.
 PARKED: Mapping[str, Spot] = {
-    "cube_red": (-0.15, 0.50, 0.0),
-    "cube_green": (-0.15, 0.58, 0.0),
-    "cube_blue": (-0.15, 0.66, 0.0),
-    "peg": (-0.15, -0.55, 0.0),
-    "tray_left": (0.35, 0.90, 0.0),
-    "tray_right": (0.35, -0.90, 0.0),
-    "goal": (0.95, 0.0, 0.0),
-    "slot": (0.05, -0.75, 0.0),
-    "cabinet": (0.90, 0.36, 0.0),
-    "door_frame": (0.95, -0.20, 0.0),
-    "button_base": (0.70, -0.72, 0.0),
-    "faucet_base": (0.70, 0.75, 0.0),
+    "cube_red": (0.05, 0.50, 0.0),
+    "cube_green": (0.05, 0.58, 0.0),
+    "cube_blue": (0.05, 0.66, 0.0),
+    "peg": (0.05, -0.50, 0.0),
+    "tray_left": (0.32, 0.72, 0.0),
+    "tray_right": (0.40, -0.78, 0.0),
+    "goal": (0.92, 0.04, 0.0),
+    "slot": (0.05, -0.65, 0.0),
+    "cabinet": (0.84, 0.32, 0.0),
+    "door_frame": (0.90, -0.16, 0.0),
+    "button_base": (0.72, -0.62, 0.0),
+    "faucet_base": (0.62, 0.66, 0.0),
 }
 
 _MIDDLE: Area = (0.40, 0.58, -0.14, 0.14)

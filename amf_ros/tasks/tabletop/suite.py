@@ -12,7 +12,6 @@ import numpy as np
 
 from amf_ros.errors import UnknownName
 from amf_ros.tasks.tabletop.experts import TabletopExpert
-from amf_ros.tasks.tabletop.kinematics import PandaKinematics
 from amf_ros.tasks.tabletop.scene import TabletopScene
 from amf_ros.tasks.tabletop.success import PREDICATES
 from amf_ros.tasks.tabletop.tasks import TASKS
@@ -26,7 +25,6 @@ class TabletopSuite:
 
     def __init__(self) -> None:
         self._tasks: Mapping[str, Task] = {task.id: task for task in TASKS}
-        self._kinematics: PandaKinematics | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -70,10 +68,12 @@ class TabletopSuite:
         return bool(PREDICATES[task.id](scene, task.roles))
 
     def expert(self, task_id: str, seed: int) -> TabletopExpert:
-        """A fresh scripted expert; the suite's experts share one kinematics client (one thread)."""
-        if self._kinematics is None:
-            self._kinematics = PandaKinematics()
-        return TabletopExpert(self.task(task_id), self._kinematics, seed)
+        """A fresh scripted expert for one episode; ``seed`` draws the noise it injects.
+
+        Raises:
+            UnknownName: with the known ids.
+        """
+        return TabletopExpert(self.task(task_id), seed)
 
     def scene(self) -> TabletopScene:
         """A new scene for a simulator."""

@@ -1,7 +1,8 @@
 """The tasks of the suite as a table. Imports types only.
 
 Every task names three roles; features made from them serve all tasks (``config/contracts``).
-``object`` is what moves, ``target`` where it goes or what it belongs to, ``aux`` a third thing.
+``object`` is what moves, ``target`` where it goes or what it belongs to, ``aux`` a third thing; where there is
+none, ``aux`` names the fixture again (features show its yaw) or, without a fixture, the object.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ TASKS = (
     _task("push_green", "push the green cube onto the mark", "push", "cube_green", "goal"),
     _task("stack_red_on_blue", "stack the red cube on the blue cube", "stack", "cube_red", "cube_blue"),
     _task("stack_green_on_red", "stack the green cube on the red cube", "stack", "cube_green", "cube_red"),
-    _task("open_drawer", "open the drawer", "open", "drawer_handle", "cabinet"),
-    _task("close_drawer", "close the drawer", "close", "drawer_handle", "cabinet"),
-    _task("open_door", "open the door", "open", "door_handle", "door_frame"),
-    _task("close_door", "close the door", "close", "door_handle", "door_frame"),
-    _task("press_button", "press the button", "press", "button", "button_base"),
-    _task("turn_faucet", "turn the faucet on", "turn", "faucet_handle", "faucet_base"),
-    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", limit_s=15.0),
+    _task("open_drawer", "open the drawer", "open", "drawer_handle", "cabinet", "cabinet"),
+    _task("close_drawer", "close the drawer", "close", "drawer_handle", "cabinet", "cabinet"),
+    _task("open_door", "open the door", "open", "door_handle", "door_frame", "door_frame"),
+    _task("close_door", "close the door", "close", "door_handle", "door_frame", "door_frame"),
+    _task("press_button", "press the button", "press", "button", "button_base", "button_base"),
+    _task("turn_faucet", "turn the faucet on", "turn", "faucet_handle", "faucet_base", "faucet_base"),
+    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", "slot", 15.0),
     _task(
         "tower_of_three",
         "stack the red cube on the blue cube and the green cube on top",

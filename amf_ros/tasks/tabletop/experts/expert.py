@@ -12,7 +12,7 @@ import numpy as np
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop.experts.laws import LAWS
 from amf_ros.tasks.tabletop.experts.moves import View
-from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS, FINGER_JOINT, PandaKinematics
+from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS, FINGER_JOINT, MAX_VELOCITY, inverse
 from amf_ros.types import Array, JointCommand, JointState, SceneState, Task
 
 _PERIOD_S = 0.05
@@ -32,12 +32,11 @@ class TabletopExpert:
     and as commands start from what is measured, the next ones show how to come back.
     """
 
-    def __init__(self, task: Task, kinematics: PandaKinematics, seed: int) -> None:
-        self._task, self._law, self._kinematics = task, LAWS[task.id], kinematics
+    def __init__(self, task: Task, seed: int) -> None:
+        self._task, self._law = task, LAWS[task.id]
         self._rng = np.random.default_rng(seed)
         self._noise = np.zeros(3)
         self._done = 0
-        self._max_joint_step = kinematics.max_velocity * _VELOCITY_SCALE * _PERIOD_S
 
     def command(self, joints: JointState, scene: SceneState) -> JointCommand | None:
         """The next joint targets, or None when the task has looked done for some steps."""
@@ -51,7 +50,7 @@ class TabletopExpert:
         step = aim.position - view.tool + (1.0 - aim.calm) * self._disturbance()
         step *= min(1.0, aim.speed * _MAX_STEP_M / max(float(np.linalg.norm(step)), 1e-9))
         turn = np.clip(geo.wrap(aim.yaw - view.yaw), -_MAX_TURN_RAD, _MAX_TURN_RAD)
-        arm = self._bounded(joints.positions(ARM_JOINTS), view.tool + step, view.yaw + float(turn))
+        arm = _bounded(joints.positions(ARM_JOINTS), view.tool + step, view.yaw + float(turn))
         return JointCommand(scene.stamp_ns, (*ARM_JOINTS, FINGER_JOINT), np.append(arm, aim.finger))
 
     def _disturbance(self) -> Array:
@@ -59,8 +58,9 @@ class TabletopExpert:
         self._noise = _NOISE_KEEP * self._noise + kick
         return self._noise
 
-    def _bounded(self, measured: Array, position: Array, yaw: float) -> Array:
-        """Joint targets (7,) for a tool pose, no further away than the joints may move in one period."""
-        step = self._kinematics.inverse(position, yaw) - measured
-        excess = float(np.max(np.abs(step) / self._max_joint_step))
-        return measured + step / max(excess, 1.0)
+
+def _bounded(measured: Array, position: Array, yaw: float) -> Array:
+    """Joint targets (7,) for a tool pose, no further away than the joints may move in one period."""
+    step = inverse(position, yaw) - measured
+    excess = float(np.max(np.abs(step) / (MAX_VELOCITY * _VELOCITY_SCALE * _PERIOD_S)))
+    return measured + step / max(excess, 1.0)

@@ -64,10 +64,10 @@ def push_to_goal(view: View, roles: Roles) -> Aim:
     thing, goal = view.at(roles["object"]), view.at(roles["target"])
     way = goal[:2] - thing[:2]
     heading, left = geo.unit(way), float(np.linalg.norm(way))
-    if left < 0.01:
+    if left < 0.022:
         return moves.leave(view, thing, view.yaw, geo.GRIPPER_CLOSED)
     yaw = math.atan2(heading[1], heading[0])
-    return moves.push(view, thing, heading, yaw, contact=0.032, advance=min(0.018, left + 0.004))
+    return moves.push(view, thing, heading, yaw, contact=0.032, advance=0.015, drift=0.02)
 
 
 def open_drawer(view: View, roles: Roles) -> Aim:
@@ -148,7 +148,7 @@ def insert(view: View, roles: Roles) -> Aim:
     if moves.holds(view, peg + UP * 0.028, geo.PEG[1]):
         yaw = view.yaw + geo.wrap(view.yaw_of(roles["target"]) - yaw, math.pi / 2)
     return moves.place(
-        view, peg, goal, peg + UP * 0.028, yaw, geo.PEG[1], within=(0.008, 0.008), tolerance=0.0015, slope=40.0
+        view, peg, goal, peg + UP * 0.028, yaw, geo.PEG[1], within=(0.008, 0.008), tolerance=0.001, slope=40.0, care=0.4
     )
 
 

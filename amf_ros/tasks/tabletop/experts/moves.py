@@ -67,18 +67,20 @@ def approach(
     tolerance: float = 0.006,
     slope: float = 5.0,
     hover: float = _HOVER_M,
+    care: float = 1.0,
 ) -> Aim:
     """Go to a point from above, through a funnel.
 
     The height to keep is ``point.z + clip(slope * (error - tolerance), 0, hover)`` with the horizontal
-    error; below that height, horizontal motion waits.
+    error; below that height, horizontal motion waits. Near the point the speed falls to ``care``.
     """
     ahead = point[:2] - view.tool[:2]
     error = float(np.linalg.norm(ahead)) + 0.05 * abs(geo.wrap(yaw - view.yaw))
     height = point[2] + np.clip(slope * (error - tolerance), 0.0, hover)
     free = np.clip(1.0 - (height - view.tool[2] - 0.01) / 0.03, 0.0, 1.0) if height > view.tool[2] else 1.0
     position = np.array([*(view.tool[:2] + free * ahead), height])
-    return Aim(position, yaw, finger, calm=float(np.clip(1.0 - error / 0.06, 0.0, 1.0)))
+    calm = float(np.clip(1.0 - error / 0.06, 0.0, 1.0))
+    return Aim(position, yaw, finger, calm, speed=1.0 - (1.0 - care) * calm)
 
 
 def leave(view: View, thing: Array, yaw: float, finger: float) -> Aim:
@@ -115,21 +117,21 @@ def place(
     tolerance: float = 0.004,
     slope: float = 5.0,
     hover: float = _HOVER_M,
+    care: float = 1.0,
 ) -> Aim:
     """Grasp a thing at ``point``, carry it so that it comes to ``goal``, let go and leave.
 
     Args:
         within: how near the goal (across, up) it may be let go [m].
-        tolerance, slope, hover: of the funnel above the goal.
+        tolerance, slope, hover, care: of the funnel above the goal.
     """
     off = goal - thing
     if np.hypot(*off[:2]) < within[0] and -off[2] < within[1]:
         return release(view, point, yaw)
     if holds(view, point, width):
-        aim = approach(
-            view, view.tool + off, yaw, geo.GRIPPER_CLOSED, tolerance=tolerance, slope=slope, hover=hover
-        )
-        return aim
+        shift = view.tool + off
+        funnel = {"tolerance": tolerance, "slope": slope, "hover": hover, "care": care}
+        return approach(view, shift, yaw, geo.GRIPPER_CLOSED, **funnel)
     return grasp(view, point, yaw)
 
 
