@@ -1,0 +1,114 @@
+"""A session's journal and checkpoints -> the facts of its report. Imports session, training and below.
+
+facts = gather(Path("runs/demo"))
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.registry import load
+from amf_ros.report.facts import Evaluation, Facts, Recording, Round, TaskFacts
+from amf_ros.session.journal import Journal
+from amf_ros.session.summary import summary
+from amf_ros.tasks.base import Suite
+from amf_ros.training.checkpoints import parse_description
+from amf_ros.types import Outcome
+
+_SCORE_NOTES = {
+    "amf": "Information gain [nat] about the expert's actions on the target tasks from one more "
+    "demonstration of a task, before the first choice of the round. Framed: chosen in that round.",
+}
+
+
+def gather(
+    directory: Path, extra_seconds: Mapping[str, float] | None = None, command: str = "", title: str = ""
+) -> Facts:
+    """Read a session directory.
+
+    Args:
+        extra_seconds: phases outside the session (pre-training, ...) with their wall time [s], shown first.
+        command: what to type to get the same again.
+
+    Raises:
+        DataError: there is no session in the directory, or it has not evaluated anything yet.
+        CheckpointError: its first checkpoint cannot be read.
+    """
+    run = RunDirectory(directory)
+    with Journal(run.database, read_only=True) as journal:
+        story = summary(journal)
+    suite: Suite = load("suite", story["suite"])()
+    history: Sequence[Mapping[str, Any]] = story["history"]
+    rounds = [_round(entry) for entry in history if entry["selected"]]
+    count = len(story["demonstrations"])
+    return Facts(
+        title=title or f"What {count} chosen demonstrations taught",
+        suite=f"{story['suite']} suite",
+        strategy=story["strategy"],
+        seed=story["seed"],
+        tasks=_tasks(run, suite, history),
+        evaluations=_evaluations(history),
+        rounds=rounds,
+        recordings=[_recording(made) for entry in history for made in entry["demonstrations"]],
+        seconds={**(extra_seconds or {}), **story["seconds"]},
+        command=command,
+        host=f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        score_note=_SCORE_NOTES.get(
+            story["strategy"], "Score of the strategy for each task. Framed: chosen in that round."
+        ),
+        remarks=_remarks(history),
+    )
+
+
+def _tasks(run: RunDirectory, suite: Suite, history: Sequence[Mapping[str, Any]]) -> list[TaskFacts]:
+    first = history[0]["checkpoint"] if history else None
+    seen = parse_description(run.checkpoints / first).pretraining if first else {}
+    return [
+        TaskFacts(task.id, task.instruction, seen.get(task.id, 0) if seen else None) for task in suite.tasks
+    ]
+
+
+def _evaluations(history: Sequence[Mapping[str, Any]]) -> list[Evaluation]:
+    """One per round that was evaluated; none twice."""
+    found, demonstrations = [], 0
+    for entry in history:
+        demonstrations += len(entry["demonstrations"])
+        if entry["checkpoint"] and entry["evaluation"]["episodes"]:
+            counts = {
+                name: (one["successes"], one["episodes"])
+                for name, one in entry["evaluation"]["tasks"].items()
+                if one["episodes"]
+            }
+            found.append(Evaluation(entry["checkpoint"], entry["round"], demonstrations, counts))
+    return found
+
+
+def _round(entry: Mapping[str, Any]) -> Round:
+    loss = entry["loss"]
+    return Round(
+        number=entry["round"],
+        chosen=tuple(entry["selected"]),
+        scores={s["task_id"]: s["score"] for s in entry["scores"] if s["score"] is not None},
+        reasons={s["task_id"]: s["reason"] for s in entry["scores"]},
+        reason=entry["reason"],
+        loss=float("nan") if loss is None else loss,
+    )
+
+
+def _recording(made: Mapping[str, Any]) -> Recording:
+    outcome = Outcome(made["outcome"]).name.lower()
+    return Recording(made["id"], made["task_id"], outcome, made["num_steps"], made["duration_s"])
+
+
+def _remarks(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    failed = [made["task_id"] for entry in history for made in entry["failed"]]
+    if not failed:
+        return []
+    return [
+        f"{len(failed)} demonstrations failed and were made again with another start: {', '.join(failed)}."
+    ]
