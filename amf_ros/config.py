@@ -8,8 +8,9 @@ Imports types and errors only. ROS parameters are declared from the same models 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Hashable
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -27,9 +28,13 @@ class SelectionConfig(Model):
     """How the next task is chosen (method.md)."""
 
     strategy: str = Field("amf", description="registered name, or package.module:Class")
-    noise_variance: float = Field(0.1, gt=0, description="sigma^2 of the expert's action; 0.1 to 1 behave alike")
+    noise_variance: float = Field(
+        0.1, gt=0, description="sigma^2 of the expert's action; 0.1 to 1 behave alike"
+    )
     states_per_trajectory: int = Field(10, ge=1, description="evenly spaced states of one trajectory")
-    trajectories_per_task: int = Field(4, ge=1, description="newest trajectories that stand for a task's occupancy")
+    trajectories_per_task: int = Field(
+        4, ge=1, description="newest trajectories that stand for a task's occupancy"
+    )
 
 
 class TrainingConfig(Model):
@@ -42,9 +47,13 @@ class TrainingConfig(Model):
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
     pretrain_steps: int = Field(2500, ge=1, description="gradient steps of pre-training")
     num_steps: int = Field(1500, ge=1, description="gradient steps of one fine-tuning")
-    prior: bool = Field(True, description="adaptive prior: mix the fine-tuned and the frozen pre-trained output")
+    prior: bool = Field(
+        True, description="adaptive prior: mix the fine-tuned and the frozen pre-trained output"
+    )
     prior_learning_rate: float = Field(5e-2, gt=0, description="of the mixing weights alpha(c)")
-    prior_pull: float = Field(0.01, ge=0, description="weight of mean alpha in the loss: pull towards the prior")
+    prior_pull: float = Field(
+        0.01, ge=0, description="weight of mean alpha in the loss: pull towards the prior"
+    )
     device: str = Field("cpu", description="torch device: cpu, cuda, cuda:0")
 
 
@@ -54,7 +63,9 @@ class PretrainConfig(Model):
     suite: str = Field("tabletop", description="registered suite, or package.module:Class")
     policy: str = Field("mlp", description="registered policy, or package.module:Class")
     contract: str = Field("panda_tabletop", description="name in config/contracts, or a path")
-    demonstrations: dict[str, int] = Field(description="task id -> number of scripted demonstrations; tasks left out are unseen")
+    demonstrations: dict[str, int] = Field(
+        description="task id -> number of scripted demonstrations; tasks left out are unseen"
+    )
     seed: int = Field(0, ge=0, description="of starts, experts and training")
     training: TrainingConfig = TrainingConfig()
 
@@ -75,18 +86,22 @@ def parse(data: object, model: type[M], where: str) -> M:
         ConfigError: one line with ``where``, the key, the value and what is allowed.
     """
     if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected a mapping with keys {', '.join(model.model_fields)}, got {data!r}")
+        raise ConfigError(
+            f"{where}: expected a mapping with keys {', '.join(_keys(model))}, got {_short(data)}"
+        )
     try:
-        return model.model_validate(data)
+        return model.model_validate(_tuples(data), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
-        problem = first["msg"]
+        holder, key = _locate(model, data, first["loc"])
+        problem = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            known = _keys_beside(model, first["loc"])
-            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-            problem = "unknown key" + (f", did you mean {near[0]!r}?" if near else "") + f" allowed: {', '.join(known)}"
-        raise ConfigError(f"{where}: {key}: {problem} (got {_short(first.get('input'))})") from error
+            near = difflib.get_close_matches(str(first["loc"][-1]), holder, n=1)
+            problem = (
+                f"unknown key, {f'did you mean {near[0]!r}? ' if near else ''}allowed: {', '.join(holder)}"
+            )
+        got = "" if isinstance(first["input"], dict) else f" (got {_short(first['input'])})"
+        raise ConfigError(f"{where}: {key}: {problem}{got}") from error
 
 
 def load_yaml(path: Path, model: type[M]) -> M:
@@ -96,7 +111,7 @@ def load_yaml(path: Path, model: type[M]) -> M:
         ConfigError: the file is missing, is not YAML, or does not fit the model.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -104,15 +119,59 @@ def load_yaml(path: Path, model: type[M]) -> M:
     return parse(data, model, str(path))
 
 
-def _keys_beside(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The allowed keys at the place of an unknown one."""
-    current: type[BaseModel] = model
-    for part in loc[:-1]:
-        field = current.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            current = inner
-    return list(current.model_fields)
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that is given twice is an error: the first one would be lost silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.YAMLError(f"key {twice[0]!r} is given twice, near line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
+def _tuples(data: Any) -> Any:
+    """Lists as tuples, which strict validation wants where a field is frozen."""
+    if isinstance(data, dict):
+        return {key: _tuples(value) for key, value in data.items()}
+    return tuple(_tuples(value) for value in data) if isinstance(data, list) else data
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    """As they are written in a file."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _locate(model: type[BaseModel], data: Any, loc: tuple[int | str, ...]) -> tuple[list[str], str]:
+    """The keys allowed beside the last part of a place, and the place as a reader of the file sees it.
+
+    pydantic puts the tags of unions into ``loc``; they are no keys of the file.
+    """
+    kind: Any = model
+    holder, shown = _keys(model), []
+    for part in loc:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            holder = _keys(kind)
+        is_key = part in data if isinstance(data, dict) else isinstance(data, (list, tuple))
+        if is_key or part == loc[-1]:
+            shown.append(str(part))
+        kind = _inside(kind, part)
+        data = data[part] if is_key else data
+    return holder, ".".join(shown) or "(whole file)"
+
+
+def _inside(kind: Any, part: int | str) -> Any:
+    """The annotation one step further in: of a field, of an item, or of a union's member with that tag."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+        return fields.get(str(part))
+    if get_origin(kind) is Annotated:
+        return _inside(get_args(kind)[0], part)
+    members = [a for a in get_args(kind) if isinstance(a, type) and issubclass(a, BaseModel)]
+    for member in members:
+        if any(part in get_args(field.annotation) for field in member.model_fields.values()):
+            return member
+    return get_args(kind)[1 if get_origin(kind) is dict else 0] if get_args(kind) else None
 
 
 def _short(value: object) -> str:
