@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,11 +73,9 @@ def replay(directory: Path, contract: str) -> Film | None:
     run = RunDirectory(directory)
     with Journal(run.database, read_only=True) as journal:
         plan = journal.plan
-        episodes = [
-            entry.value | {"round": entry.round} for entry in journal.entries() if "/evaluate/" in entry.key
-        ]
+        evaluated = [entry for entry in journal.entries() if entry.phase == "evaluating"]
         made = sum(len(entry["demonstrations"]) for entry in history(journal))
-    pair = telling_pair(episodes)
+    pair = telling_pair([entry.value | {"round": entry.round} for entry in evaluated])
     if plan is None or pair is None:
         return None
     suite: Suite = load_registered("suite", plan.suite)()
@@ -112,10 +111,9 @@ def telling_pair(episodes: Sequence[Mapping[str, Any]]) -> Pair | None:
     shared = [key for key in first if key in last]
     if not shared:
         return None
-    gains = {
-        task_id: sum(_gain(first[key], last[key]) for key in shared if key[0] == task_id)
-        for task_id, _ in shared
-    }
+    gains: Counter[str] = Counter()
+    for key in shared:
+        gains[key[0]] += _gain(first[key], last[key])
     best = max(shared, key=lambda key: (_gain(first[key], last[key]), gains[key[0]], _done(last[key])))
     return Pair(*best, first[best]["checkpoint_id"], last[best]["checkpoint_id"])
 

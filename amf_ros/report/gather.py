@@ -32,8 +32,10 @@ def gather(
     """Read a session directory.
 
     Args:
+        directory: of the session.
         extra_seconds: phases outside the session (pre-training, ...) with their wall time [s], shown first.
         command: what to type to get the same again.
+        title: of the page; empty = one that says how many demonstrations there were.
 
     Raises:
         DataError: there is no session in the directory, or it has not evaluated anything yet.
