@@ -193,6 +193,12 @@ def as_path(source: Path | str) -> Path:
     return Path(unquote(parts.path))
 
 
+def describe(source: Path | str) -> CheckpointInfo:
+    """Metadata of the checkpoint in a directory, without its tensors. Raises CheckpointError."""
+    path = as_path(source)
+    return _info(path, parse_description(path))
+
+
 def check_fits(checkpoint: Checkpoint, contract: Contract, suite: Suite) -> None:
     """Whether the policy can act on this contract's observations, at its rate, on this suite's tasks.
 
