@@ -1,4 +1,4 @@
-"""A simulated Franka Panda in PyBullet, in simulated time. May import types, errors and the robot and scene protocols.
+"""A simulated Franka Panda in PyBullet, in simulated time. Imports types, errors and robots.base only.
 
 The world is rebuilt from nothing at every reset, which is what makes equal seeds give equal bytes.
 
@@ -72,7 +72,7 @@ class PyBulletRobot:
     def __init__(self, scene: World, control_hz: float = 20.0) -> None:
         substeps = PHYSICS_HZ / control_hz if control_hz > 0 else 0.0
         if substeps < 1 or substeps != round(substeps):
-            raise ConfigError(f"control_hz: {control_hz} must divide {PHYSICS_HZ:g} Hz; take 20, 30, 40 or 60")
+            raise ConfigError(f"control_hz: {control_hz} must divide {PHYSICS_HZ:g}; take 20, 30, 40 or 60")
         self.control_hz = control_hz
         self._substeps = round(substeps)
         self._period_ns = round(1e9 / control_hz)
@@ -144,7 +144,7 @@ class PyBulletRobot:
         self._stamp_ns += self._period_ns
 
     def render(self, width: int, height: int) -> NDArray[np.uint8]:
-        """A picture from a fixed camera in front of the table, (height, width, 3); holds the GIL meanwhile."""
+        """A picture (height, width, 3) from a fixed camera in front of the table; holds the GIL meanwhile."""
         self._require_open()
         view = pybullet.computeViewMatrix(*_CAMERA, (0, 0, 1))
         projection = pybullet.computeProjectionMatrixFOV(42.0, width / height, 0.1, 6.0)
@@ -228,7 +228,7 @@ class PyBulletRobot:
         position = np.asarray(command.position, dtype=np.float64)
         if position.shape != (len(command.names),) or not np.isfinite(position).all():
             raise RobotFault(
-                f"command for {', '.join(command.names)}: {position.tolist()} is not one finite target per joint"
+                f"command for {', '.join(command.names)}: {position.tolist()}; give a finite target each"
             )
         unknown = sorted(set(command.names) - set(self.joint_names))
         if unknown:

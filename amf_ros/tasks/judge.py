@@ -1,7 +1,7 @@
 """Success with dwell: a predicate must hold for some consecutive states before it counts.
 
-    judge = Judge(suite, "stack_red_on_blue")
-    done = judge.update(scene_state)
+judge = Judge(suite, "stack_red_on_blue")
+done = judge.update(scene_state)
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ class Judge:
 
     def update(self, scene: SceneState) -> bool:
         """True once the task has been done; a state with the stamp seen last counts once."""
-        if self.outcome is Outcome.SUCCESS or scene.stamp_ns == self._stamp_ns:
-            return self.outcome is Outcome.SUCCESS
-        self._stamp_ns = scene.stamp_ns
-        self._held = self._held + 1 if self._suite.succeeded(self._task_id, scene) else 0
-        return self.outcome is Outcome.SUCCESS
+        if self._held < self._dwell and scene.stamp_ns != self._stamp_ns:
+            self._stamp_ns = scene.stamp_ns
+            self._held = self._held + 1 if self._suite.succeeded(self._task_id, scene) else 0
+        return self._held >= self._dwell
 
     @property
     def outcome(self) -> Outcome:

@@ -1,5 +1,7 @@
 """Inverse kinematics of the Panda with its tool pointing down, in closed form. Imports numpy and types only.
 
+Usage::
+
     q = inverse(np.array([0.5, 0.0, 0.2]), yaw=0.3)     # (7,) rad
 """
 
@@ -42,7 +44,8 @@ def inverse(position: Array, yaw: float) -> Array:
     q4 = elbow + math.atan2(*_UPPER) + math.atan2(*_FORE) - 2 * math.pi
     q2 = math.atan2(r, h) - _angle(upper, reach, fore) - math.atan2(_UPPER[1], _UPPER[0])
     q = np.array([q1, q2, 0.0, q4, 0.0, q2 - q4, _wrap(math.pi / 4 + q1 - yaw)])
-    return np.clip(q, LOWER, UPPER)
+    clipped: Array = np.clip(q, LOWER, UPPER)
+    return clipped
 
 
 def _angle(a: float, b: float, opposite: float) -> float:

@@ -80,7 +80,12 @@ class TabletopScene:
         for name, (size, mass, colour) in _BOXES.items():
             self._bodies[name] = _box(size, mass, colour, (0, 0, size[2] / 2), client)
             pybullet.changeDynamics(
-                self._bodies[name], -1, lateralFriction=0.8, spinningFriction=0.002, rollingFriction=0.0005, **on
+                self._bodies[name],
+                -1,
+                lateralFriction=0.8,
+                spinningFriction=0.002,
+                rollingFriction=0.0005,
+                **on,
             )
         for name, (file, tint) in _FIXTURES.items():
             body = pybullet.loadURDF(str(ASSETS / f"{file}.urdf"), useFixedBase=True, **on)

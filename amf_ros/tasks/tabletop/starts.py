@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-
 Spot = tuple[float, float, float]
 Area = tuple[float, float, float, float]  # x from, x to, y from, y to [m]
 Rng = np.random.Generator
@@ -67,22 +66,20 @@ def _near(rng: Rng, x: float, y: float, spread: float = 0.03, yaw: float = 0.0) 
 
 
 def pick_place(cube: str) -> Callable[[Rng], Start]:
-    """One cube and another thing in the middle, both trays at the sides."""
-    other = "cube_green"
+    """The cube and another one in the middle, both trays at the sides."""
 
     def draw(rng: Rng) -> Start:
         trays = {"tray_left": _near(rng, 0.46, 0.30), "tray_right": _near(rng, 0.46, -0.30)}
-        return _start({**_spots(rng, (cube, other), _MIDDLE), **trays})
+        return _start({**_spots(rng, (cube, "cube_green"), _MIDDLE), **trays})
 
     return draw
 
 
 def push(rng: Rng) -> Start:
     """The cube near the robot, the mark further away."""
-    cube = _near(rng, 0.42, 0.0, 0.0, 0.3)
-    side = float(rng.uniform(-0.12, 0.12))
-    goal = (float(rng.uniform(0.56, 0.62)), side + float(rng.uniform(-0.08, 0.08)), 0.0)
-    return _start({"cube_green": (float(rng.uniform(0.40, 0.45)), side, cube[2]), "goal": goal})
+    cube = _spots(rng, ("cube",), (0.40, 0.45, -0.12, 0.12), 0.3)["cube"]
+    goal = (float(rng.uniform(0.56, 0.62)), cube[1] + float(rng.uniform(-0.08, 0.08)), 0.0)
+    return _start({"cube_green": cube, "goal": goal})
 
 
 def stack(*cubes: str) -> Callable[[Rng], Start]:
@@ -98,9 +95,11 @@ def drawer(low: float, high: float, *cubes: str) -> Callable[[Rng], Start]:
     """The cabinet within reach, its drawer out by ``low`` to ``high`` [m]; cubes to its right."""
 
     def draw(rng: Rng) -> Start:
-        y = 0.12 if cubes else 0.0
-        poses = {"cabinet": _near(rng, 0.64, y, 0.03 if not cubes else 0.02, 0.0 if cubes else 0.15)}
-        poses |= _spots(rng, cubes, (0.40, 0.55, -0.22, -0.10)) if cubes else {}
+        if cubes:
+            beside = _spots(rng, cubes, (0.40, 0.55, -0.22, -0.10))
+            poses = {"cabinet": _near(rng, 0.64, 0.12, 0.02), **beside}
+        else:
+            poses = {"cabinet": _near(rng, 0.64, 0.0, 0.03, yaw=0.15)}
         return _start(poses, drawer=float(rng.uniform(low, high)))
 
     return draw
@@ -118,12 +117,13 @@ def door(low_deg: float, high_deg: float) -> Callable[[Rng], Start]:
 
 def button(rng: Rng) -> Start:
     """The button anywhere in the middle."""
-    return _start({"button_base": (*_spots(rng, ("button",), _MIDDLE)["button"][:2], 0.0)})
+    return _start(_spots(rng, ("button_base",), _MIDDLE, yaw=0.0))
 
 
 def faucet(rng: Rng) -> Start:
     """The faucet within reach, its lever to the right of the robot's view, a little open."""
-    return _start({"faucet_base": _near(rng, 0.52, 0.05, 0.04, 0.2)[:2] + (-math.pi / 2,)}, faucet=float(rng.uniform(0, 0.3)))
+    x, y, _ = _near(rng, 0.52, 0.05, 0.04)
+    return _start({"faucet_base": (x, y, -math.pi / 2)}, faucet=float(rng.uniform(0, 0.3)))
 
 
 def insert(rng: Rng) -> Start:
@@ -151,4 +151,3 @@ STARTS: Mapping[str, Callable[[Rng], Start]] = {
     "tower_of_three": stack("cube_red", "cube_blue", "cube_green"),
     "store_red_in_drawer": drawer(0.0, 0.02, "cube_red"),
 }
-

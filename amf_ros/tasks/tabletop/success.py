@@ -95,7 +95,11 @@ def stacked(scene: SceneState, roles: Roles) -> bool:
 
 def towered(scene: SceneState, roles: Roles) -> bool:
     """``aux`` rests on ``object``, which rests on ``target``; all let go."""
-    return stacked(scene, roles) and on_top(scene, roles["aux"], roles["object"]) and released(scene, roles["aux"])
+    return (
+        stacked(scene, roles)
+        and on_top(scene, roles["aux"], roles["object"])
+        and released(scene, roles["aux"])
+    )
 
 
 def inserted(scene: SceneState, roles: Roles) -> bool:

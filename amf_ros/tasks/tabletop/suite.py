@@ -1,5 +1,7 @@
 """The tabletop suite: tasks, success, experts and scene under one name. Imports this package only.
 
+Usage::
+
     suite = TabletopSuite()
     suite.succeeded("open_drawer", scene_state)
 """

@@ -1,8 +1,8 @@
 """The tasks of the suite as a table. Imports types only.
 
 Every task names three roles; features made from them serve all tasks (``config/contracts``).
-``object`` is what moves, ``target`` where it goes or what it belongs to, ``aux`` a third thing; where there is
-none, ``aux`` names the fixture again (features show its yaw) or, without a fixture, the object.
+``object`` is what moves, ``target`` where it goes or what it belongs to, ``aux`` a third thing; where there
+is none, ``aux`` names the fixture again (features show its yaw) or, without a fixture, the object.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from amf_ros.types import Task
 
 
 def _task(
-    task_id: str, instruction: str, skill: str, obj: str, target: str, aux: str | None = None, limit_s: float = 12.0
+    task_id: str,
+    instruction: str,
+    skill: str,
+    obj: str,
+    target: str,
+    aux: str | None = None,
+    limit_s: float = 12.0,
 ) -> Task:
     roles = {"object": obj, "target": target, "aux": aux or obj}
     return Task(task_id, instruction, roles, {"skill": skill, "object": obj, "target": target}, limit_s)

@@ -1,5 +1,7 @@
 """The scripted expert: turns a law's aims into joint commands. Imports this package and types only.
 
+Usage::
+
     expert = suite.expert("open_drawer", seed=0)
     while (command := expert.command(*robot.state())) is not None:
         robot.step(command)

@@ -1,5 +1,7 @@
 """One feedback law per task, composed of moves. Imports this package, success and types only.
 
+Usage::
+
     aim = LAWS["stack_red_on_blue"](view, task.roles)
 """
 
@@ -7,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop import success
 from amf_ros.tasks.tabletop.experts import moves
-from amf_ros.tasks.tabletop.experts.moves import UP, Aim, View
+from amf_ros.tasks.tabletop.experts.moves import UP, Aim, Contact, Funnel, Grip, View
 from amf_ros.types import Array
 
 Roles = Mapping[str, str]
@@ -22,7 +25,13 @@ Law = Callable[[View, Roles], Aim]
 _DRAWER_PULL_M = 0.14
 _HANDLE_WIDTH = 0.024
 _POST_WIDTH = 0.022
-_BUTTON_TIP = 0.007  # the fingertips reach below the tool frame [m]
+_TIP = 0.007  # the fingertips reach below the tool frame [m]
+
+_GENTLE = Funnel(tolerance=0.004)
+_PRECISE = Funnel(tolerance=0.001, slope=40.0, care=0.4)
+_PUSH_CUBE = Contact(touch=0.032, advance=0.015, drift=0.02)
+_PUSH_HANDLE = Contact(touch=0.020, advance=0.03, drift=0.015)
+_PUSH_POST = Contact(touch=0.022, advance=0.03, drift=0.025)
 
 
 def _square_yaw(view: View, name: str) -> float:
@@ -30,9 +39,12 @@ def _square_yaw(view: View, name: str) -> float:
     return geo.wrap(view.yaw_of(name), math.pi / 2)
 
 
-def _move_cube(view: View, cube: str, goal: Array, within: tuple[float, float] = (0.012, 0.008)) -> Aim:
-    thing = view.at(cube)
-    return moves.place(view, thing, goal, thing, _square_yaw(view, cube), geo.CUBE, within=within)
+def _cube_grip(view: View, cube: str) -> Grip:
+    return Grip(view.at(cube), _square_yaw(view, cube), geo.CUBE)
+
+
+def _move_cube(view: View, cube: str, goal: Array, within: tuple[float, float]) -> Aim:
+    return moves.place(view, goal - view.at(cube), _cube_grip(view, cube), within, _GENTLE)
 
 
 def place_in_tray(view: View, roles: Roles) -> Aim:
@@ -48,108 +60,95 @@ def stack(view: View, roles: Roles) -> Aim:
 
 def tower(view: View, roles: Roles) -> Aim:
     """``object`` onto ``target``, then ``aux`` onto ``object``."""
-    lower, upper = view.at(roles["object"]), view.at(roles["aux"])
+    lower = view.at(roles["object"])
     second = {"object": roles["aux"], "target": roles["object"]}
-    busy = moves.holds(view, upper, geo.CUBE) or success.on_top(view.scene, roles["aux"], roles["object"])
+    busy = _cube_grip(view, roles["aux"]).closed_on(view) or success.on_top(
+        view.scene, roles["aux"], roles["object"]
+    )
     if success.on_top(view.scene, roles["object"], roles["target"]):
         leaving = np.hypot(*(view.tool - lower)[:2]) < 0.05 and view.tool[2] < lower[2] + 0.06
         if busy or not leaving:
             return stack(view, second)
-    first = stack(view, roles)
-    return Aim(first.position, first.yaw, first.finger, first.calm, first.speed)
+    return replace(stack(view, roles), done=False)
 
 
 def push_to_goal(view: View, roles: Roles) -> Aim:
     """Push a cube over the table onto the mark."""
     thing, goal = view.at(roles["object"]), view.at(roles["target"])
     way = goal[:2] - thing[:2]
-    heading, left = geo.unit(way), float(np.linalg.norm(way))
-    if left < 0.022:
-        return moves.leave(view, thing, view.yaw, geo.GRIPPER_CLOSED)
-    yaw = math.atan2(heading[1], heading[0])
-    return moves.push(view, thing, heading, yaw, contact=0.032, advance=0.015, drift=0.02)
+    if np.hypot(way[0], way[1]) < success.ON_GOAL_M - 0.008:
+        return moves.leave(view, thing, geo.GRIPPER_CLOSED)
+    return moves.push(view, thing, geo.unit(way), math.atan2(way[1], way[0]), _PUSH_CUBE)
 
 
 def open_drawer(view: View, roles: Roles) -> Aim:
     """Hold the handle, pull it out, let go."""
-    handle, cabinet = view.at("drawer_handle"), view.yaw_of("cabinet")
-    point, opening = handle + UP * 0.006, success.drawer_opening_m(view.scene)
+    yaw, opening = view.yaw_of("cabinet"), success.drawer_opening_m(view.scene)
+    grip = Grip(view.at("drawer_handle") + UP * 0.006, yaw, _HANDLE_WIDTH)
     if opening > _DRAWER_PULL_M - 0.008:
-        return moves.release(view, point, cabinet)
-    if moves.holds(view, point, _HANDLE_WIDTH):
-        out = -geo.turned(np.array([1.0, 0.0]), cabinet)
-        pull = np.array([*((_DRAWER_PULL_M + 0.01 - opening) * out), 0.0])
-        return Aim(point + pull, cabinet, geo.GRIPPER_CLOSED, calm=0.7)
-    return moves.grasp(view, point, cabinet)
+        return moves.release(view, grip)
+    if grip.closed_on(view):
+        pull = geo.turned(np.array([opening - _DRAWER_PULL_M - 0.01, 0.0]), yaw)
+        return Aim(grip.point + np.array([*pull, 0.0]), yaw, geo.GRIPPER_CLOSED, calm=0.7)
+    return moves.grasp(view, grip)
 
 
 def close_drawer(view: View, roles: Roles) -> Aim:
     """Push the handle in."""
-    handle, cabinet = view.at("drawer_handle"), view.yaw_of("cabinet")
-    if success.drawer_opening_m(view.scene) < 0.008:
-        return moves.leave(view, handle, cabinet, geo.GRIPPER_CLOSED)
-    heading = geo.turned(np.array([1.0, 0.0]), cabinet)
-    return moves.push(view, handle, heading, cabinet, contact=0.02, advance=0.03)
-
-
-def _door(view: View) -> tuple[Array, Array, Array]:
-    """Where to hold the handle (3,), the direction of opening (2,), and the radius vector (2,)."""
-    point = view.at("door_handle") + UP * 0.016
-    radius = (point - view.at("door_frame"))[:2]
-    return point, geo.unit(geo.turned(radius, -math.pi / 2)), radius
+    handle, yaw = view.at("drawer_handle"), view.yaw_of("cabinet")
+    if success.drawer_opening_m(view.scene) < success.DRAWER_CLOSED_M - 0.007:
+        return moves.leave(view, handle, geo.GRIPPER_CLOSED)
+    return moves.push(view, handle, geo.turned(np.array([1.0, 0.0]), yaw), yaw, _PUSH_HANDLE)
 
 
 def open_door(view: View, roles: Roles) -> Aim:
-    """Hold the handle and follow its arc."""
-    point, opening, radius = _door(view)
-    angle = success.door_angle_rad(view.scene)
+    """Hold the handle and follow its arc, let go."""
     yaw = view.yaw_of("door_frame")
-    if angle > success.DOOR_OPEN_RAD + 0.12:
-        return moves.release(view, point, yaw)
-    if moves.holds(view, point, _POST_WIDTH):
+    grip = Grip(view.at("door_handle") + UP * 0.016, yaw, _POST_WIDTH)
+    if success.door_angle_rad(view.scene) > success.DOOR_OPEN_RAD + 0.12:
+        return moves.release(view, grip)
+    if grip.closed_on(view):
+        radius = (grip.point - view.at("door_frame"))[:2]
         ahead = geo.turned(radius, -0.22) - radius
-        return Aim(point + np.array([*ahead, 0.0]), yaw, geo.GRIPPER_CLOSED, calm=1.0)
-    return moves.grasp(view, point, yaw)
+        return Aim(grip.point + np.array([*ahead, 0.0]), yaw, geo.GRIPPER_CLOSED, calm=1.0)
+    return moves.grasp(view, grip)
 
 
 def close_door(view: View, roles: Roles) -> Aim:
     """Push the handle along its arc until the door is shut."""
-    point, opening, _ = _door(view)
-    if success.door_angle_rad(view.scene) < 0.04:
-        return moves.leave(view, point, view.yaw, geo.GRIPPER_CLOSED)
-    return moves.push(view, point, -opening, view.yaw_of("door_frame"), contact=0.022, advance=0.03, drift=0.025)
+    point = view.at("door_handle") + UP * 0.016
+    if success.door_angle_rad(view.scene) < success.DOOR_CLOSED_RAD - 0.06:
+        return moves.leave(view, point, geo.GRIPPER_CLOSED)
+    closing = geo.unit(geo.turned((point - view.at("door_frame"))[:2], math.pi / 2))
+    return moves.push(view, point, closing, view.yaw_of("door_frame"), _PUSH_POST)
 
 
 def press_button(view: View, roles: Roles) -> Aim:
     """Press the cap down with closed fingers and stay there."""
     cap = view.at("button")
-    aim = moves.approach(view, cap + UP * (_BUTTON_TIP + 0.004), 0.0, geo.GRIPPER_CLOSED)
-    low = view.tool[2] - cap[2] < _BUTTON_TIP + 0.012
-    if low and np.hypot(*(view.tool - cap)[:2]) < 0.015:
+    over = view.tool - cap
+    if over[2] < _TIP + 0.012 and np.hypot(over[0], over[1]) < 0.015:
         pressed = success.button_travel_m(view.scene) > success.BUTTON_PRESSED_M + 0.002
         return Aim(cap - UP * 0.012, 0.0, geo.GRIPPER_CLOSED, calm=1.0, done=pressed)
-    return aim
+    return moves.approach(view, cap + UP * (_TIP + 0.004), 0.0, geo.GRIPPER_CLOSED, Funnel())
 
 
 def turn_faucet(view: View, roles: Roles) -> Aim:
     """Push the lever's tip along its arc with closed fingers."""
     point = view.at("faucet_handle") + UP * 0.004
-    opening = geo.unit(geo.turned((point - view.at("faucet_base"))[:2], math.pi / 2))
     if success.faucet_angle_rad(view.scene) > success.FAUCET_OPEN_RAD + 0.1:
-        return moves.leave(view, point, view.yaw, geo.GRIPPER_CLOSED)
-    return moves.push(view, point, opening, 0.0, contact=0.022, advance=0.03, drift=0.025)
+        return moves.leave(view, point, geo.GRIPPER_CLOSED)
+    opening = geo.unit(geo.turned((point - view.at("faucet_base"))[:2], math.pi / 2))
+    return moves.push(view, point, opening, 0.0, _PUSH_POST)
 
 
 def insert(view: View, roles: Roles) -> Aim:
     """Carry the peg above the slot, line it up, lower it, let go."""
-    peg = view.at(roles["object"])
-    goal = view.at(roles["target"]) + UP * geo.PEG[2] / 2
-    yaw = _square_yaw(view, roles["object"])
-    if moves.holds(view, peg + UP * 0.028, geo.PEG[1]):
-        yaw = view.yaw + geo.wrap(view.yaw_of(roles["target"]) - yaw, math.pi / 2)
-    return moves.place(
-        view, peg, goal, peg + UP * 0.028, yaw, geo.PEG[1], within=(0.008, 0.008), tolerance=0.001, slope=40.0, care=0.4
-    )
+    peg, slot = view.at(roles["object"]), view.at(roles["target"])
+    grip = Grip(peg + UP * 0.028, _square_yaw(view, roles["object"]), geo.PEG[1])
+    twist = geo.wrap(view.yaw_of(roles["target"]) - view.yaw_of(roles["object"]), math.pi / 2)
+    offset = slot + UP * geo.PEG[2] / 2 - peg
+    return moves.place(view, offset, grip, (0.008, 0.008), _PRECISE, carry_yaw=view.yaw + twist)
 
 
 def store(view: View, roles: Roles) -> Aim:
@@ -158,7 +157,7 @@ def store(view: View, roles: Roles) -> Aim:
     spot = geo.turned(np.array(geo.DRAWER_SPOT), view.yaw_of("drawer"))
     goal = drawer + np.array([*spot, geo.DRAWER_FLOOR + geo.CUBE / 2])
     stored = np.hypot(*(cube - goal)[:2]) < 0.03 and cube[2] - goal[2] < 0.012
-    held = moves.holds(view, cube, geo.CUBE)
+    held = _cube_grip(view, roles["object"]).closed_on(view)
     near_cube = np.hypot(*(view.tool - cube)[:2]) < 0.06 and view.tool[2] < cube[2] + 0.06
     near_handle = np.hypot(*(view.tool - handle)[:2]) < 0.05 and view.tool[2] < handle[2] + 0.06
     if stored and not near_cube:
@@ -167,7 +166,7 @@ def store(view: View, roles: Roles) -> Aim:
         aim = open_drawer(view, roles)
     else:
         aim = _move_cube(view, roles["object"], goal, within=(0.02, 0.012))
-    return Aim(aim.position, aim.yaw, aim.finger, aim.calm, aim.speed)
+    return replace(aim, done=False)
 
 
 LAWS: Mapping[str, Law] = {

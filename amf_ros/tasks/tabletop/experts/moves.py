@@ -15,7 +15,7 @@ from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.types import Array, SceneState
 
 UP = np.array([0.0, 0.0, 1.0])
-_HOVER_M = 0.10  # height at which the tool travels above where it will go
+_NEAR_M = 0.02  # between the tool and the point where it holds a thing
 _CLEAR_M = 0.07  # height above a thing at which the tool has left it
 
 
@@ -58,107 +58,118 @@ class Aim:
     done: bool = False
 
 
-def approach(
-    view: View,
-    point: Array,
-    yaw: float,
-    finger: float,
-    *,
-    tolerance: float = 0.006,
-    slope: float = 5.0,
-    hover: float = _HOVER_M,
-    care: float = 1.0,
-) -> Aim:
-    """Go to a point from above, through a funnel.
+@dataclass(frozen=True)
+class Grip:
+    """How to hold a thing: tool point (3,) [m], tool yaw [rad], width between the fingers [m]."""
 
-    The height to keep is ``point.z + clip(slope * (error - tolerance), 0, hover)`` with the horizontal
-    error; below that height, horizontal motion waits. Near the point the speed falls to ``care``.
+    point: Array
+    yaw: float
+    width: float
+
+    def closed_on(self, view: View) -> bool:
+        """Whether the fingers have closed on the thing."""
+        near = float(np.linalg.norm(view.tool - self.point)) < _NEAR_M
+        return near and view.finger < self.width / 2 * 1.15 + 0.001
+
+    def reached(self, view: View) -> bool:
+        """Whether the open fingers are where they should close."""
+        error = self.point - view.tool
+        turn = abs(geo.wrap(self.yaw - view.yaw))
+        return bool(np.hypot(error[0], error[1]) < 0.009 and abs(error[2]) < 0.008 and turn < 0.12)
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How a point is approached from above.
+
+    The tool keeps ``clip(slope * (error - tolerance), 0, hover)`` above the point, with its horizontal
+    error [m]; while it is lower than that, horizontal motion waits. Near the point the speed falls to
+    ``care`` of the full speed.
     """
+
+    tolerance: float = 0.006
+    slope: float = 5.0
+    hover: float = 0.10
+    care: float = 1.0
+
+
+def approach(view: View, point: Array, yaw: float, finger: float, funnel: Funnel) -> Aim:
+    """Go to a point from above."""
     ahead = point[:2] - view.tool[:2]
-    error = float(np.linalg.norm(ahead)) + 0.05 * abs(geo.wrap(yaw - view.yaw))
-    height = point[2] + np.clip(slope * (error - tolerance), 0.0, hover)
-    free = np.clip(1.0 - (height - view.tool[2] - 0.01) / 0.03, 0.0, 1.0) if height > view.tool[2] else 1.0
-    position = np.array([*(view.tool[:2] + free * ahead), height])
+    error = float(np.hypot(ahead[0], ahead[1])) + 0.05 * abs(geo.wrap(yaw - view.yaw))
+    height = float(point[2] + np.clip(funnel.slope * (error - funnel.tolerance), 0.0, funnel.hover))
+    lack = height - view.tool[2]
+    free = np.clip(1.0 - (lack - 0.01) / 0.03, 0.0, 1.0)
     calm = float(np.clip(1.0 - error / 0.06, 0.0, 1.0))
-    return Aim(position, yaw, finger, calm, speed=1.0 - (1.0 - care) * calm)
+    position = np.array([*(view.tool[:2] + free * ahead), height])
+    return Aim(position, yaw, finger, calm, speed=1.0 - (1.0 - funnel.care) * calm)
 
 
-def leave(view: View, thing: Array, yaw: float, finger: float) -> Aim:
+def leave(view: View, thing: Array, finger: float) -> Aim:
     """Go straight up from a thing; done when clear of it."""
     gap = _CLEAR_M - (view.tool[2] - thing[2])
     position = view.tool + UP * np.clip(gap + 0.02, 0.0, 0.05)
-    return Aim(position, yaw, finger, calm=1.0, done=bool(gap < 0.0))
+    return Aim(position, view.yaw, finger, calm=1.0, done=bool(gap < 0.0))
 
 
-def holds(view: View, point: Array, width: float, reach: float = 0.02) -> bool:
-    """Whether the fingers have closed on a thing ``width`` wide at ``point``."""
-    near = bool(np.linalg.norm(view.tool - point) < reach)
-    return near and view.finger < width / 2 * 1.15 + 0.001
+def grasp(view: View, grip: Grip) -> Aim:
+    """Go to a thing with open fingers and close them there."""
+    if grip.reached(view):
+        return Aim(grip.point, grip.yaw, geo.GRIPPER_CLOSED, calm=1.0)
+    return approach(view, grip.point, grip.yaw, geo.GRIPPER_OPEN, Funnel())
 
 
-def grasp(view: View, point: Array, yaw: float) -> Aim:
-    """Go to a grasp point with open fingers and close them there."""
-    error = point - view.tool
-    arrived = np.hypot(*error[:2]) < 0.009 and abs(error[2]) < 0.008 and abs(geo.wrap(yaw - view.yaw)) < 0.12
-    if arrived:
-        return Aim(point, yaw, geo.GRIPPER_CLOSED, calm=1.0)
-    return approach(view, point, yaw, geo.GRIPPER_OPEN)
+def release(view: View, grip: Grip) -> Aim:
+    """Open the fingers around a thing that was held, then go up."""
+    around = float(np.linalg.norm(view.tool - grip.point)) < _NEAR_M + 0.005
+    if around and view.finger < geo.GRIPPER_OPEN - 0.008:
+        return Aim(view.tool, view.yaw, geo.GRIPPER_OPEN, calm=1.0)
+    return leave(view, grip.point, geo.GRIPPER_OPEN)
 
 
 def place(
     view: View,
-    thing: Array,
-    goal: Array,
-    point: Array,
-    yaw: float,
-    width: float,
-    *,
-    within: tuple[float, float] = (0.012, 0.008),
-    tolerance: float = 0.004,
-    slope: float = 5.0,
-    hover: float = _HOVER_M,
-    care: float = 1.0,
+    offset: Array,
+    grip: Grip,
+    within: tuple[float, float],
+    funnel: Funnel,
+    carry_yaw: float | None = None,
 ) -> Aim:
-    """Grasp a thing at ``point``, carry it so that it comes to ``goal``, let go and leave.
+    """Grasp a thing, carry it to its goal, let go and leave.
 
     Args:
-        within: how near the goal (across, up) it may be let go [m].
-        tolerance, slope, hover, care: of the funnel above the goal.
+        view: what the expert sees.
+        offset: (3,) from the thing to its goal [m].
+        grip: how to hold it.
+        within: how near the goal, across and above, it may be let go [m].
+        funnel: how the goal is approached.
+        carry_yaw: of the tool while carrying; None keeps the grip's.
     """
-    off = goal - thing
-    if np.hypot(*off[:2]) < within[0] and -off[2] < within[1]:
-        return release(view, point, yaw)
-    if holds(view, point, width):
-        shift = view.tool + off
-        funnel = {"tolerance": tolerance, "slope": slope, "hover": hover, "care": care}
-        return approach(view, shift, yaw, geo.GRIPPER_CLOSED, **funnel)
-    return grasp(view, point, yaw)
+    if np.hypot(offset[0], offset[1]) < within[0] and -offset[2] < within[1]:
+        return release(view, grip)
+    if grip.closed_on(view):
+        yaw = grip.yaw if carry_yaw is None else carry_yaw
+        return approach(view, view.tool + offset, yaw, geo.GRIPPER_CLOSED, funnel)
+    return grasp(view, grip)
 
 
-def release(view: View, point: Array, yaw: float) -> Aim:
-    """Open the fingers around a thing held at ``point``, then go up."""
-    around = np.linalg.norm(view.tool - point) < 0.025
-    if around and view.finger < geo.GRIPPER_OPEN - 0.008:
-        return Aim(view.tool, view.yaw, geo.GRIPPER_OPEN, calm=1.0)
-    return leave(view, point, view.yaw, geo.GRIPPER_OPEN)
+@dataclass(frozen=True)
+class Contact:
+    """How to push: tool-thing distance at touch, how far to aim ahead, drift at which to start over [m]."""
+
+    touch: float
+    advance: float
+    drift: float
 
 
-def push(
-    view: View, thing: Array, heading: Array, yaw: float, *, contact: float, advance: float, drift: float = 0.015
-) -> Aim:
-    """Push a thing along ``heading`` (2,) with closed fingers; get behind it first, from above.
-
-    Args:
-        contact: distance of tool and thing when they touch [m].
-        advance: how far ahead of contact to aim, at most [m].
-        drift: sideways error at which to get behind it anew [m].
-    """
+def push(view: View, thing: Array, heading: Array, yaw: float, contact: Contact) -> Aim:
+    """Push a thing (3,) along ``heading`` (2,) with closed fingers; get behind it first, from above."""
     offset = view.tool - thing
     along = float(offset[:2] @ heading)
     across = offset[:2] - along * heading
-    low = abs(offset[2]) < 0.015
-    if low and along < -contact + 0.008 and along > -contact - 0.06 and np.linalg.norm(across) < drift:
-        ahead = (-contact - along + advance) * heading - across
+    behind = -contact.touch - 0.06 < along < -contact.touch + 0.008
+    if behind and abs(offset[2]) < 0.015 and np.hypot(across[0], across[1]) < contact.drift:
+        ahead = (contact.advance - contact.touch - along) * heading - across
         return Aim(np.array([*(view.tool[:2] + ahead), thing[2]]), yaw, geo.GRIPPER_CLOSED, calm=1.0)
-    behind = np.array([*(thing[:2] - (contact + 0.025) * heading), thing[2]])
-    return approach(view, behind, yaw, geo.GRIPPER_CLOSED, tolerance=0.008, slope=4.0)
+    start = np.array([*(thing[:2] - (contact.touch + 0.025) * heading), thing[2]])
+    return approach(view, start, yaw, geo.GRIPPER_CLOSED, Funnel(tolerance=0.008, slope=4.0))
