@@ -23,12 +23,13 @@ from amf_msgs.msg import RobotStatus
 from amf_msgs.msg import SceneState as SceneStateMsg
 from amf_msgs.srv import ResetScene
 from amf_ros.contract import load_contract
-from amf_ros.errors import ContractError, RobotFault, UnknownName
+from amf_ros.data.messages import joint_command
+from amf_ros.errors import DataError, RobotFault, UnknownName
 from amf_ros.registry import load
 from amf_ros.robots.driver import Driver
 from amf_ros.robots.safety import SafetyGate
 from amf_ros.ros import names, qos
-from amf_ros.ros.conversions import joints_msg, scene_msg, time_msg, to_command
+from amf_ros.ros.conversions import joints_msg, scene_msg, time_msg
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RobotSettings
@@ -88,15 +89,15 @@ class RobotNode(AmfNode):
     def _on_command(self, teleop: bool, msg: JointTrajectory) -> None:
         try:
             self._take(msg, teleop)
-        except (RobotFault, ContractError) as error:
+        except (RobotFault, DataError) as error:
             self._refuse(error)
 
     def _answer(self, msg: JointTrajectory, teleop: bool) -> None:
-        if self._driver.answer(to_command(msg), teleop=teleop):
+        if self._driver.answer(joint_command(msg), teleop=teleop):
             self._publish_state()
 
     def _offer(self, msg: JointTrajectory, teleop: bool) -> None:
-        self._driver.offer(to_command(msg), teleop=teleop)
+        self._driver.offer(joint_command(msg), teleop=teleop)
 
     def _tick(self) -> None:
         try:

@@ -1,15 +1,17 @@
-"""Messages <-> values. No rclpy: message classes only, so that it is cheap and easy to test.
+"""Values -> messages, and small ones back. Message classes only, no nodes.
 
-    joints = to_joints(msg)              # sensor_msgs/JointState  -> types.JointState
-    msg = command_msg(command)           # types.JointCommand      -> trajectory_msgs/JointTrajectory
+    msg = command_msg(command)           # types.JointCommand -> trajectory_msgs/JointTrajectory
 
+Joint states, scenes and commands are read by :mod:`amf_ros.data.messages`, as from a recording.
 Messages are made anew for each call: a published message must not change under a reader in the process.
 """
 
 from __future__ import annotations
 
 import array
+import importlib
 import struct
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -19,8 +21,10 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import Checkpoint as CheckpointMsg
+from amf_msgs.msg import Demonstration as DemonstrationMsg
 from amf_msgs.msg import SceneState as SceneStateMsg
-from amf_ros.errors import ContractError, RobotFault
+from amf_ros.data.demonstrations import DemonstrationInfo
+from amf_ros.errors import ConfigError
 from amf_ros.ros.names import BASE_FRAME
 from amf_ros.types import CheckpointInfo, JointCommand, JointState, SceneState
 
@@ -67,21 +71,6 @@ def joints_msg(joints: JointState) -> JointStateMsg:
     )
 
 
-def to_joints(msg: JointStateMsg) -> JointState:
-    """A message to measured joints; velocities that the driver does not report are NaN.
-
-    Raises:
-        ContractError: names and positions differ in number.
-    """
-    names, position = tuple(msg.name), np.array(msg.position, dtype=np.float64)
-    velocity = np.array(msg.velocity, dtype=np.float64)
-    if len(names) != len(position):
-        raise ContractError(f"joint state has {len(names)} names and {len(position)} positions; they must agree")
-    if len(velocity) != len(names):
-        velocity = np.full(len(names), np.nan)
-    return JointState(to_ns(msg.header.stamp), names, position, velocity)
-
-
 def scene_msg(scene: SceneState) -> SceneStateMsg:
     """Named poses to a message."""
     poses = [
@@ -91,21 +80,6 @@ def scene_msg(scene: SceneState) -> SceneStateMsg:
     return SceneStateMsg(
         header=Header(stamp=time_msg(scene.stamp_ns), frame_id=BASE_FRAME), names=list(scene.names), poses=poses
     )
-
-
-def to_scene(msg: SceneStateMsg) -> SceneState:
-    """A message to named poses.
-
-    Raises:
-        ContractError: names and poses differ in number.
-    """
-    if len(msg.names) != len(msg.poses):
-        raise ContractError(f"scene state has {len(msg.names)} names and {len(msg.poses)} poses; they must agree")
-    rows = np.empty((len(msg.poses), 7))
-    for row, pose in zip(rows, msg.poses, strict=True):
-        p, q = pose.position, pose.orientation
-        row[:] = p.x, p.y, p.z, q.x, q.y, q.z, q.w
-    return SceneState(to_ns(msg.header.stamp), tuple(msg.names), rows)
 
 
 def command_msg(command: JointCommand, period_s: float = 0.0) -> JointTrajectory:
@@ -121,19 +95,31 @@ def command_msg(command: JointCommand, period_s: float = 0.0) -> JointTrajectory
     )
 
 
-def to_command(msg: JointTrajectory) -> JointCommand:
-    """A trajectory of one point to joint targets.
+def message_class(type_: str) -> Any:
+    """The class of a type written ``package/msg/Name``.
 
     Raises:
-        RobotFault: not exactly one point, or joints and positions differ in number.
+        ConfigError: no such package or message in the sourced workspaces.
     """
-    if len(msg.points) != 1:
-        raise RobotFault(f"a command is a trajectory of exactly one point, got {len(msg.points)}; send the next target")
-    position = np.array(msg.points[0].positions, dtype=np.float64)
-    names = tuple(msg.joint_names)
-    if len(names) != len(position):
-        raise RobotFault(f"command names {len(names)} joints and has {len(position)} positions; they must agree")
-    return JointCommand(to_ns(msg.header.stamp), names, position)
+    package, _, name = type_.replace("/msg/", "/").partition("/")
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"message type {type_!r} is not in the sourced workspaces: {error}") from error
+
+
+def demonstration_msg(info: DemonstrationInfo) -> DemonstrationMsg:
+    """Metadata of a stored demonstration to a message."""
+    return DemonstrationMsg(
+        id=info.id,
+        task_id=info.task_id,
+        uri=info.uri,
+        source=int(info.source),
+        outcome=int(info.outcome),
+        stamp=time_msg(info.stamp_ns),
+        duration=duration_msg(info.duration_s),
+        num_steps=info.num_steps,
+    )
 
 
 def checkpoint_msg(info: CheckpointInfo | None) -> CheckpointMsg:

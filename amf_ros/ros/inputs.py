@@ -1,6 +1,6 @@
-"""The contract's streams in a node: newest message of each, and a call when all stand at one instant.
+"""The contract's streams in a node: the newest message of each, and a call when it is time to look.
 
-    inputs = Inputs(node, contract, on_complete=self._on_state)
+    inputs = Inputs(node, contract, on_state=self._on_state, exact=True)
     values = inputs.values()                 # topic -> JointState | SceneState
 
 Subscriptions are raw: a node that does not act on a state does not pay for reading it.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Union
 
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
@@ -17,30 +18,29 @@ from sensor_msgs.msg import JointState as JointStateMsg
 
 from amf_msgs.msg import SceneState as SceneStateMsg
 from amf_ros.contract import Contract
-from amf_ros.ros.conversions import header_stamp_ns, to_joints, to_scene
+from amf_ros.contract.spec import JOINT_STATE, SCENE_STATE
+from amf_ros.data.messages import joint_state, scene_state
+from amf_ros.ros.conversions import header_stamp_ns
 from amf_ros.ros.qos import of_topic
 from amf_ros.types import JointState, SceneState
 
-Value = JointState | SceneState
-READERS = {
-    "sensor_msgs/msg/JointState": (JointStateMsg, to_joints),
-    "amf_msgs/msg/SceneState": (SceneStateMsg, to_scene),
-}
+READERS = {JOINT_STATE: (JointStateMsg, joint_state), SCENE_STATE: (SceneStateMsg, scene_state)}
 
 
 class Inputs:
     """Subscribes to every observation topic of a contract.
 
     Args:
-        on_complete: called with the stamp when the newest messages of all topics carry the same one.
+        on_state: called with a stamp. Exact (lock-step): when the newest messages of all topics carry the
+            same one. Otherwise at each joint state, once every topic has had a message.
     """
 
     def __init__(
-        self, node: Node, contract: Contract, on_complete: Callable[[int], None] | None = None
+        self, node: Node, contract: Contract, on_state: Callable[[int], None], *, exact: bool
     ) -> None:
         self._newest: dict[str, tuple[int, bytes]] = {}
         self._topics = {topic.name: topic.type for topic in contract.topics}
-        self._on_complete = on_complete
+        self._on_state, self._exact, self._lead = on_state, exact, contract.joints_topic
         for topic in contract.topics:
             message, _ = READERS[topic.type]
             node.create_subscription(
@@ -48,27 +48,25 @@ class Inputs:
             )
 
     def _on_message(self, topic: str, raw: bytes) -> None:
-        stamp = header_stamp_ns(raw)
-        self._newest[topic] = stamp, raw
-        if self._on_complete is None or len(self._newest) < len(self._topics):
-            return
-        if all(other == stamp for other, _ in self._newest.values()):
-            self._on_complete(stamp)
+        self._newest[topic] = header_stamp_ns(raw), raw
+        stamp = self.stamp_ns
+        if stamp is not None and (self._exact or topic == self._lead):
+            self._on_state(stamp)
 
-    def values(self) -> dict[str, Value]:
+    @property
+    def stamp_ns(self) -> int | None:
+        """Of the state that can be acted upon now, or None."""
+        if len(self._newest) < len(self._topics):
+            return None
+        stamp = self._newest[self._lead][0]
+        if self._exact and any(other != stamp for other, _ in self._newest.values()):
+            return None
+        return stamp
+
+    def values(self) -> dict[str, Union[JointState, SceneState]]:
         """The newest message of each topic that has had one, as values."""
-        found: dict[str, Value] = {}
+        found: dict[str, Union[JointState, SceneState]] = {}
         for topic, (_, raw) in self._newest.items():
             message, read = READERS[self._topics[topic]]
             found[topic] = read(deserialize_message(raw, message))
         return found
-
-    @property
-    def stamp_ns(self) -> int | None:
-        """The one stamp that the newest messages of all topics carry, or None."""
-        stamps = {stamp for stamp, _ in self._newest.values()}
-        return stamps.pop() if len(self._newest) == len(self._topics) and len(stamps) == 1 else None
-
-    def clear(self) -> None:
-        """Forget all messages."""
-        self._newest.clear()

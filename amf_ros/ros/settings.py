@@ -53,7 +53,7 @@ class RecorderSettings(DataSettings):
     command_timeout_s: float = Field(
         30.0, gt=0.0, description="a demonstrator who sends nothing for this long is missing [s]"
     )
-    stream_timeout_s: float = Field(3.0, gt=0.0, description="a stream silent for this long has stopped [s]")
+    stream_timeout_s: float = Field(5.0, gt=0.0, description="a stream silent for this long has stopped [s]")
 
 
 class TeleopSettings(SuiteSettings):

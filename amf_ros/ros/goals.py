@@ -1,0 +1,140 @@
+"""Action servers whose goals end later, from any thread, without blocking or busy-waiting the executor.
+
+    server = Goals(node, FineTune, names.FINE_TUNE, on_goal=self._start, on_cancel=self._cancel)
+    goal.feedback(FineTune.Feedback(step=3))
+    goal.finish(FineTune.Result(error_code=...))
+
+Every goal is accepted; what is wrong with it is said in its result, with a code. An ``async`` execute
+callback would make the events executor spin at full load while it waits (measured: 1.99 of 2.00 s of CPU),
+so goals are kept here and executed, in rclpy's sense, once their result is there.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
+
+RESULT_KEPT_S = 60.0
+
+
+class Goal:
+    """One accepted goal."""
+
+    def __init__(self, server: ActionServer, handle: ServerGoalHandle) -> None:
+        self._server, self._handle = server, handle
+        self._lock = threading.Lock()
+        self._finished = False
+
+    @property
+    def request(self) -> Any:
+        """The goal message."""
+        return self._handle.request
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a client asked to cancel it."""
+        return bool(self._handle.is_cancel_requested)
+
+    def feedback(self, message: Any) -> None:
+        """Publish feedback; silently nothing once finished."""
+        with self._lock:
+            if not self._finished:
+                self._handle.publish_feedback(message)
+
+    def finish(self, result: Any) -> None:
+        """End the goal; the first call counts. Status: succeeded without an error code, else canceled or aborted."""
+        with self._lock:
+            if self._finished:
+                return
+            self._finished = True
+
+        def execute(handle: ServerGoalHandle) -> Any:
+            if result.error_code == 0:
+                handle.succeed()
+            elif handle.is_cancel_requested:
+                handle.canceled()
+            else:
+                handle.abort()
+            return result
+
+        self._server.notify_execute(self._handle, execute)
+
+
+class Goals:
+    """An action server.
+
+    Args:
+        on_goal: called with each goal, in the executor's thread; must not block.
+        on_cancel: called with a goal that a client wants cancelled; the goal then finishes itself.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        action: Any,
+        name: str,
+        on_goal: Callable[[Goal], None],
+        on_cancel: Callable[[Goal], None],
+    ) -> None:
+        self._on_goal, self._on_cancel = on_goal, on_cancel
+        self._goals: dict[bytes, Goal] = {}
+        self.server = ActionServer(
+            node,
+            action,
+            name,
+            execute_callback=_never,
+            goal_callback=lambda _: GoalResponse.ACCEPT,
+            handle_accepted_callback=self._accepted,
+            cancel_callback=self._cancel,
+            result_timeout=RESULT_KEPT_S,
+        )
+
+    def _accepted(self, handle: ServerGoalHandle) -> None:
+        # Work starts now, so clients shall see EXECUTING; notify_execute alone leaves the state to us.
+        handle._update_state(rclpy_implementation.GoalEvent.EXECUTE)
+        goal = Goal(self.server, handle)
+        self._goals[bytes(handle.goal_id.uuid)] = goal
+        self._on_goal(goal)
+
+    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        goal = self._goals.get(bytes(handle.goal_id.uuid))
+        if goal is None or goal._finished:
+            return CancelResponse.REJECT
+        # The state turns to CANCELING after this callback; the goal must not finish before it.
+        self.server._node.executor.create_task(self._on_cancel, goal)
+        return CancelResponse.ACCEPT
+
+
+def _never(_: ServerGoalHandle) -> Any:
+    raise RuntimeError("goals are executed by Goal.finish")
+
+
+def in_background(
+    node: Node, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
+) -> threading.Thread:
+    """Run ``work`` in a thread, then ``done(value, error)`` in the executor's thread.
+
+    An error that is not ours is printed with its traceback where it happened, and passed on.
+    """
+
+    def target() -> None:
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            value = work()
+        except Exception as caught:  # noqa: BLE001 - handed to done, which answers the client with it
+            error = caught
+            if not type(caught).__module__.startswith("amf_ros."):
+                traceback.print_exc()
+        node.executor.create_task(done, value, error)
+
+    thread = threading.Thread(target=target, name=f"{node.get_name()}-work", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,126 @@
+"""One demonstration while it is recorded: which messages belong to it, and what goes wrong with them.
+
+No rclpy: the recorder node passes raw messages and a monotonic clock. Judged by stamps, so that it works
+in lock-step, real time and faster; only silence is measured on the wall clock.
+
+    taping = Taping(recording, contract, settings, start_ns, now_s)
+    taping.write("joint_states", stamp_ns, raw, received_ns, now_s)
+    taping.check(now_s)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from amf_ros.contract import Contract
+from amf_ros.data.recording import Recording
+from amf_ros.data.schemas import schema_text
+from amf_ros.errors import StaleObservation
+from amf_ros.robots.driver import EPISODE_GAP_NS
+from amf_ros.ros.settings import RecorderSettings
+
+
+class MissingTopic(StaleObservation):
+    """A required stream never came."""
+
+
+class Taping:
+    """Feeds one staged recording.
+
+    Args:
+        start_ns: first stamp that belongs to it; 0 = from now on [ns].
+        now_s: monotonic clock [s], as in every later call.
+    """
+
+    def __init__(
+        self, recording: Recording, contract: Contract, settings: RecorderSettings, start_ns: int, now_s: float
+    ) -> None:
+        self.recording, self.start_ns = recording, start_ns
+        self._settings, self._period_ns = settings, contract.period_ns
+        self._command, self._states = contract.record_from, tuple(topic.name for topic in contract.topics)
+        self._known = {self._command, *self._states, *(topic.name for topic in contract.record_extra)}
+        self._newest: dict[str, tuple[int, float]] = {}
+        self._started_s = now_s
+        self._ready_s: float | None = None
+        self.first_ns: int | None = None
+        self.num_steps = 0
+        for name, type_ in topic_types(contract):
+            recording.add_topic(name, type_, schema_text(type_))
+
+    def write(self, topic: str, stamp_ns: int, raw: bytes, received_ns: int, now_s: float) -> None:
+        """One message as it came; those from before the start are left out.
+
+        Raises:
+            StaleObservation: the state streams jumped: the scene was reset, or the robot restarted.
+            StorageError: the disk is full; the recording is gone.
+        """
+        if topic not in self._states and topic != self._command:
+            self.recording.write(topic, received_ns, received_ns, raw)
+            return
+        if stamp_ns < self.start_ns:
+            return
+        newest = self._newest.get(topic)
+        if newest is not None and stamp_ns == newest[0]:
+            return
+        if newest is not None and topic in self._states and not 0 < stamp_ns - newest[0] < EPISODE_GAP_NS:
+            raise StaleObservation(
+                f"{topic} jumped by {(stamp_ns - newest[0]) * 1e-9:.2f} s: the scene was reset, the robot "
+                "restarted, or the stream broke off while recording"
+            )
+        if topic == self._command:
+            self.first_ns = stamp_ns if self.first_ns is None else self.first_ns
+            self.num_steps += 1
+        self._newest[topic] = stamp_ns, now_s
+        self.recording.write(topic, received_ns, stamp_ns, raw)
+
+    def became_ready(self, now_s: float) -> bool:
+        """True once: when every state stream has come and the demonstrator may begin."""
+        if self._ready_s is not None or any(topic not in self._newest for topic in self._states):
+            return False
+        self._ready_s = now_s
+        return True
+
+    def check(self, now_s: float) -> None:
+        """Raises MissingTopic or StaleObservation naming the stream that never came, or stopped."""
+        if self._ready_s is None:
+            self._require(self._states, now_s - self._started_s, self._settings.arrival_timeout_s)
+            return
+        self._require((self._command,), now_s - self._ready_s, self._settings.command_timeout_s)
+        if self._command not in self._newest:
+            return
+        for topic, (_, seen_s) in self._newest.items():
+            if now_s - seen_s > self._settings.stream_timeout_s:
+                raise StaleObservation(
+                    f"nothing new on {topic} for {now_s - seen_s:.1f} s while recording; "
+                    "look at its publisher and record again"
+                )
+
+    def _require(self, topics: Iterable[str], waited_s: float, timeout_s: float) -> None:
+        missing = [topic for topic in topics if topic not in self._newest]
+        if missing and waited_s > timeout_s:
+            raise MissingTopic(
+                f"nothing came on {', '.join(missing)} within {timeout_s:g} s; "
+                "is its publisher running, in this namespace, with header stamps on the robot's clock?"
+            )
+
+    def reached(self, end_ns: int) -> bool:
+        """Whether every stream has come up to this stamp."""
+        return all(
+            topic in self._newest and self._newest[topic][0] >= end_ns for topic in (self._command, *self._states)
+        )
+
+    @property
+    def elapsed_s(self) -> float:
+        """First command to newest, robot clock [s]."""
+        return 0.0 if self.first_ns is None else (self._newest[self._command][0] - self.first_ns) * 1e-9
+
+    @property
+    def last_command_ns(self) -> int:
+        """Stamp of the newest command; 0 before the first."""
+        return self._newest[self._command][0] if self._command in self._newest else 0
+
+
+def topic_types(contract: Contract) -> list[tuple[str, str]]:
+    """Every topic that is recorded, with its ROS type."""
+    states = [(topic.name, topic.type) for topic in (*contract.topics, *contract.record_extra)]
+    return [(contract.record_from, contract.command_type), *states]
