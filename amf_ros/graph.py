@@ -3,8 +3,8 @@
 ``launch/amf.launch.py`` turns each entry into a ``launch_ros`` Node; ``amf up`` starts the same entries as
 processes (``ros/supervise.py``). A node added here is in both.
 
-    for node in nodes({"session_directory": "runs/demo", "real_time_factor": "0.0"}):
-        print(node.name, command(node, {"log_level": "info"}))
+    for node in NODES:
+        print(command(node, {"session_directory": "runs/demo", "real_time_factor": "0.0"}))
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument("namespace", "", "namespace of every node and relative topic, for example /left_arm"),
     Argument("params", "", "YAML file of ROS parameters; empty = the defaults in config/params.yaml"),
     Argument("suite", "tabletop", "task suite: a registered name, or package.module:Class"),
-    Argument("contract", "panda_tabletop", "which topics are the policy's inputs: a name in config/contracts, or a path"),
-    Argument("session_directory", "runs/default", "where demonstrations, checkpoints and the session's state are kept"),
+    Argument("contract", "panda_tabletop", "the policy's view: a name in config/contracts, or a path"),
+    Argument("session_directory", "runs/default", "where demonstrations, checkpoints and state are kept"),
     Argument(
         "real_time_factor", "1.0",
         "speed of simulated time: 1.0 real time, n times as fast, 0.0 lock-step (advances with each command)",
     ),
     Argument("use_sim_time", "false", "whether node clocks follow /clock", ("true", "false")),
-    Argument("log_level", "info", "least severe message that is logged", ("debug", "info", "warn", "error", "fatal")),
+    Argument("log_level", "info", "least severe message logged", ("debug", "info", "warn", "error", "fatal")),
 )  # fmt: skip
 
 _SUITE = {"suite": "suite"}
@@ -67,7 +67,7 @@ NODES: tuple[NodeSpec, ...] = (
     ),
     NodeSpec("task_selector", "answers which task to demonstrate next", {**_SUITE, **_DATA}),
     NodeSpec("demo_recorder", "records one demonstration, one MCAP file", {**_SUITE, **_DATA}),
-    NodeSpec("teleop", "demonstrates: the scripted expert of the suite", {**_SUITE, "contract": "contract", **_TIME}),
+    NodeSpec("teleop", "demonstrates: a scripted expert", {**_SUITE, **_TIME, "contract": "contract"}),
     NodeSpec("fine_tuner", "makes the next checkpoint", {**_SUITE, **_DATA}),
     NodeSpec("policy_executor", "lets the policy drive", {**_SUITE, **_DATA, **_TIME}),
     NodeSpec("session", "select, demonstrate, fine-tune, evaluate, repeat", {**_SUITE, **_DATA}),
@@ -96,16 +96,16 @@ def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str]:
     return chosen | {"use_sim_time": filled["use_sim_time"]}
 
 
-def command(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
-    """The command line that runs one node with this interpreter, as ``launch_ros`` would build it.
+def ros_arguments(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
+    """What stands behind the executable of one node: its name, namespace, log level and parameters.
 
     Args:
+        node: which.
         values: launch arguments.
         default_params: parameter file used where the argument ``params`` is empty.
     """
     filled = arguments(values)
-    line = [sys.executable, "-m", f"{PACKAGE}.nodes.{node.name}", "--ros-args"]
-    line += ["-r", f"__node:={node.name}"]
+    line = ["--ros-args", "-r", f"__node:={node.name}"]
     if filled["namespace"]:
         line += ["-r", f"__ns:=/{filled['namespace'].strip('/')}"]
     line += ["--log-level", f"{filled['log_level']}"]
@@ -114,3 +114,13 @@ def command(node: NodeSpec, values: Mapping[str, str], default_params: str = "")
     for name, value in parameters(node, values).items():
         line += ["-p", f"{name}:={value}"]
     return line
+
+
+def command(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
+    """The command line that runs one node with this interpreter."""
+    return [
+        sys.executable,
+        "-m",
+        f"{PACKAGE}.nodes.{node.name}",
+        *ros_arguments(node, values, default_params),
+    ]

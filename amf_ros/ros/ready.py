@@ -1,7 +1,7 @@
 """Which servers of the graph are not there yet: how a starter knows that the graph is up.
 
-    with missing_servers() as missing:
-        while missing(wait_s=0.2): ...
+with missing_servers() as missing:
+    while missing(wait_s=0.2): ...
 """
 
 from __future__ import annotations

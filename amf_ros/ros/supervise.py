@@ -41,18 +41,17 @@ class GraphError(AmfError):
     """The graph did not come up, or lost a node for good; names the node and its last words."""
 
 
-def dds_profile() -> Path | None:
-    """The Fast DDS profile that ships with amf_ros."""
-    files = (folder / "fastdds.xml" for folder in config_directories())
-    return next((file for file in files if file.is_file()), None)
+def shipped(name: str) -> str:
+    """Path of a file in our ``config`` folder: ``params.yaml``, ``fastdds.xml``; empty if absent."""
+    files = (folder / name for folder in config_directories())
+    return next((str(file) for file in files if file.is_file()), "")
 
 
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """What every node is started with: the DDS profile, this package importable, output unbuffered."""
     env = dict(os.environ if base is None else base)
-    profile = dds_profile()
-    if profile is not None:
-        env.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
+    if profile := shipped("fastdds.xml"):
+        env.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", profile)
     package_root = str(Path(__file__).resolve().parents[2])
     env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([package_root, *filter(None, [env.get("PYTHONPATH")])]))
     env["PYTHONUNBUFFERED"] = "1"
@@ -104,7 +103,7 @@ class Graph:
             raise GraphError(str(error)) from error
         self._logs, self._echo = log_directory.resolve(), echo
         self.env = dict(environment() if env is None else env)
-        self.nodes = tuple(node.name for node in description.nodes(self._values))
+        self.nodes = tuple(node.name for node in description.NODES)
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="amf-")  # short: a socket's path has 108 bytes
         self._socket = Path(self._folder.name) / "supervisor.sock"
@@ -140,9 +139,9 @@ class Graph:
             "[rpcinterface:supervisor]\n"
             "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n",
         ]
-        params = next((str(f / "params.yaml") for f in config_directories() if (f / "params.yaml").is_file()), "")
-        for node in description.nodes(self._values):
-            command = shlex.join(description.command(node, self._values, params)).replace("%", "%%")
+        for node in description.NODES:
+            line = description.command(node, self._values, shipped("params.yaml"))
+            command = shlex.join(line).replace("%", "%%")
             sections.append(
                 f"[program:{node.name}]\ncommand={command}\nautorestart=unexpected\n"
                 f"exitcodes=0,{EXIT_USAGE}\nstartsecs=0\nstopsignal=INT\nstopwaitsecs={_STOP_WAIT_S}\n"
@@ -151,7 +150,7 @@ class Graph:
         return "\n".join(sections)
 
     def _states(self) -> dict[str, dict[str, Any]]:
-        """supervisord's own table, by node; empty while it is not up."""
+        """The supervisor's own table, by node; empty while it is not up."""
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
         try:
