@@ -178,19 +178,18 @@ def read_metadata(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     Raises:
         DataError: missing, damaged, or never finished.
     """
-    found: dict[str, dict[str, str]] = {}
     try:
-        with path.open("rb") as stream:
-            reader = make_reader(stream)
-            for record in reader.iter_metadata():
-                found[record.name] = record.metadata
+        stream = path.open("rb")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
-    except DAMAGE as error:
-        raise DataError(
-            f"{path}: is damaged or incomplete ({type(error).__name__} {error}); "
-            "`amf doctor` shows what can be saved"
-        ) from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    with stream:
+        try:
+            found = {record.name: record.metadata for record in make_reader(stream).iter_metadata()}
+        except (OSError, *DAMAGE) as error:  # a file shorter than a footer ends in an OSError
+            raise DataError(
+                f"{path}: is damaged or incomplete ({type(error).__name__} {error}); "
+                "`amf doctor` shows what can be saved"
+            ) from error
     if ABOUT not in found or RESULT not in found:
         raise DataError(
             f"{path}: is not a finished recording of amf_ros; `amf doctor` shows what can be saved"

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from mcap.writer import CompressionType, Writer
+from mcap.writer import Writer
 
 from amf_ros.contract import Contract
 from amf_ros.data.files import free_name, move_whole, storage_errors
@@ -60,7 +60,7 @@ class Recording:
         try:
             with storage_errors(staged):
                 fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._writer = Writer(self._stream, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD)
+                self._writer = Writer(self._stream, chunk_size=CHUNK_BYTES, enable_data_crcs=True)
                 self._writer.start(profile="ros2")
                 self._writer.add_metadata(ABOUT, about.to_strings())
                 self._stream.flush()

@@ -13,7 +13,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from mcap.writer import CompressionType, Writer
+from mcap.writer import Writer
 
 from amf_ros.data.files import free_name, move_whole, storage_errors, write_whole
 from amf_ros.data.reading import ABOUT, RESULT, Contents, salvage
@@ -59,7 +59,7 @@ def rescue(staged: Path, quarantine: Path) -> tuple[Path, str]:
 def write_complete(contents: Contents, result: Mapping[str, str], place: Path) -> None:
     """A complete MCAP file of what was read from another one. Raises OSError."""
     stream = io.BytesIO()
-    writer = Writer(stream, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD)
+    writer = Writer(stream, chunk_size=CHUNK_BYTES, enable_data_crcs=True)
     writer.start(profile="ros2")
     writer.add_metadata(ABOUT, contents.about)
     channels = {}

@@ -27,7 +27,8 @@ MESSAGES = {
     "geometry_msgs/Quaternion": "float64 x 0\nfloat64 y 0\nfloat64 z 0\nfloat64 w 1\n",
     "geometry_msgs/Pose": "Point position\nQuaternion orientation\n",
     "sensor_msgs/JointState": (
-        "# measured\nstd_msgs/Header header\n\nstring[] name\nfloat64[] position\nfloat64[] velocity\nfloat64[] effort\n"
+        "# measured\nstd_msgs/Header header\n\nstring[] name\n"
+        "float64[] position\nfloat64[] velocity\nfloat64[] effort\n"
     ),
     "amf_msgs/SceneState": "std_msgs/Header header\nstring[] names\ngeometry_msgs/Pose[] poses\n",
     "trajectory_msgs/JointTrajectoryPoint": (
@@ -49,9 +50,7 @@ class Suite:
     def task(self, task_id: str) -> Task:
         if task_id != "push":
             raise UnknownName("task", task_id, ["push"])
-        return Task(
-            "push", "push it", {"object": "cube_red", "target": "tray_left", "aux": "drawer_handle"}
-        )
+        return Task("push", "push it", {"object": "cube_red", "target": "tray_left", "aux": "drawer_handle"})
 
 
 @dataclass

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amf_ros.data.rollouts import RolloutStore
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.errors import DataError, StorageError
+from amf_ros.types import Outcome, Rollout
+
+
+def rollout(id_: str = "r1", steps: int = 5) -> Rollout:
+    observations = np.random.default_rng(steps).normal(size=(steps, 3))
+    return Rollout(id_, "push", observations, Outcome.SUCCESS, "round-002", steps)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RolloutStore:
+    return RolloutStore(tmp_path / "rollouts")
+
+
+def test_what_is_saved_is_read_bit_for_bit_by_another_process(store):
+    saved = store.save(rollout())
+    (loaded,) = RolloutStore(store.root).all()
+    assert loaded.observations.tobytes() == saved.observations.tobytes()
+    assert loaded.observations.shape == (5, 3)
+    for name in ("id", "task_id", "outcome", "checkpoint_id", "num_steps", "uri"):
+        assert getattr(loaded, name) == getattr(saved, name)
+    assert loaded.uri == (store.root / "r1.safetensors").resolve().as_uri()
+
+
+def test_they_come_in_the_order_of_saving(store):
+    for id_, saved_ns in [("b", 1), ("a", 3), ("c", 2)]:
+        store.save(rollout(id_), saved_ns)
+    assert [found.id for found in store.all()] == ["b", "c", "a"]
+
+
+def test_the_same_id_replaces_whole_and_is_read_again(store):
+    store.save(rollout(steps=5))
+    assert store.all()[0].num_steps == 5
+    RolloutStore(store.root).save(rollout(steps=7))
+    assert [found.observations.shape for found in store.all()] == [(7, 3)]
+    assert [path.name for path in store.root.iterdir()] == ["r1.safetensors"]
+
+
+def test_each_file_is_read_once(store):
+    store.save(rollout())
+    assert store.all()[0].observations is store.all()[0].observations
+
+
+@pytest.mark.parametrize("observations", [np.zeros(3), np.full((2, 3), np.nan), np.zeros((1, 2, 3))])
+def test_states_that_are_none_are_refused(store, observations):
+    with pytest.raises(DataError, match=r"'r1': observations .* must be \(T, d\) and finite"):
+        store.save(Rollout("r1", "push", observations, Outcome.FAILURE, "c", 2))
+    assert store.all() == []
+
+
+def test_an_id_that_is_no_file_name_is_refused(store):
+    with pytest.raises(DataError, match="cannot be a file name"):
+        store.save(rollout("../r1"))
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, -3])
+def test_a_damaged_file_is_named(store, keep):
+    store.save(rollout())
+    path = store.root / "r1.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"r1\.safetensors: is no roll-out"):
+        store.all()
+
+
+def test_a_run_directory_makes_its_folders(tmp_path: Path):
+    run = RunDirectory(tmp_path / "a" / "b")
+    again = RunDirectory(tmp_path / "a" / "b")
+    for folder in (run.demonstrations, run.rollouts, run.checkpoints):
+        assert folder.is_dir()
+        assert folder.parent == again.root
+    assert run.database == run.root / "session.sqlite"
+
+
+def test_a_run_directory_that_is_a_file_is_named(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"file: cannot be written \((Not a directory|File exists)"):
+        RunDirectory(tmp_path / "file")
