@@ -4,6 +4,7 @@
     posterior.py     Gaussian posterior in weight space: gain, conditioning
     amf.py           expected information gain (the method); the baselines are one file each:
     uniform.py  round_robin.py  rebalancing.py
+    threads.py       BLAS on one thread
 
 Imports types, errors and config only.
 """

@@ -22,6 +22,7 @@ from amf_ros.config import SelectionConfig
 from amf_ros.errors import NoEmbeddings, SelectionError
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check, ranked
 from amf_ros.selection.posterior import Posterior, condition, information_gain, variance
+from amf_ros.selection.threads import one_blas_thread
 from amf_ros.types import Array
 
 
@@ -51,6 +52,10 @@ class Amf:
             NoEmbeddings: a candidate or a target of positive weight has no states.
             IllConditioned: the posterior could not be factorised.
         """
+        with one_blas_thread():
+            return self._select(problem)
+
+    def _select(self, problem: Problem) -> Selection:
         psi, targets = self._whitened(problem)
         weights = np.array([problem.targets[task_id] for task_id in targets])
         gains = self._gains(problem.candidates, targets, psi)
@@ -66,8 +71,9 @@ class Amf:
 
     def gains(self, problem: Problem) -> Gains:
         """The matrix behind the scores: what a demonstration of each candidate would teach each target."""
-        psi, targets = self._whitened(problem)
-        return self._gains(problem.candidates, targets, psi)
+        with one_blas_thread():
+            psi, targets = self._whitened(problem)
+            return self._gains(problem.candidates, targets, psi)
 
     def _whitened(self, problem: Problem) -> tuple[dict[str, Array], tuple[str, ...]]:
         """Whitened states of all candidates and targets, and the targets of positive weight."""
