@@ -99,6 +99,18 @@ class GraphClient:
             patience *= 2  # it may only be slow
         raise ServerUnavailable(f"{name} did not answer within {timeout_s:g} s; look at the log of its node")
 
+    def send(self, service: Any, name: str, request: Any) -> None:
+        """Ask without waiting for the answer: for use in a feedback callback, which must not block.
+
+        Raises:
+            ServerUnavailable: nobody serves it now.
+        """
+        client = self._services.get(name)
+        if client is None:
+            client = self._services[name] = self._node.create_client(service, name)
+        self._appear(client.service_is_ready, name)
+        client.call_async(request)
+
     def act(
         self,
         action: Any,

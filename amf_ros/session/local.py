@@ -28,10 +28,10 @@ from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import Checkpoint, check_fits, list_checkpoints, load, save
 from amf_ros.training.cloning import Progress
 from amf_ros.training.environment import RobotEnvironment
-from amf_ros.training.problem import build_problem
+from amf_ros.training.problem import build_problem, evaluations_of
 from amf_ros.training.rollouts import demonstrate, run_policy
 from amf_ros.training.tuning import tune
-from amf_ros.types import CheckpointInfo, Outcome
+from amf_ros.types import CheckpointInfo
 
 
 class LocalWorker:
@@ -79,18 +79,12 @@ class LocalWorker:
         """Ask the plan's strategy about the newest checkpoint and all that is stored."""
         newest = max(list_checkpoints(self._directory.checkpoints), key=lambda info: info.round)
         rollouts = self._rollouts.all()
-        evaluations: dict[str, tuple[int, int]] = {}
-        for rollout in rollouts:
-            if rollout.checkpoint_id == newest.id:
-                tried, done = evaluations.get(rollout.task_id, (0, 0))
-                done += rollout.outcome is Outcome.SUCCESS
-                evaluations[rollout.task_id] = (tried + 1, done)
         problem = build_problem(
             self._environment.suite,
             self._load(newest),
             self._demonstrations.usable(),
             rollouts,
-            evaluations,
+            evaluations_of(rollouts, newest.id),
             candidates=self._plan.candidates,
             targets=self._plan.targets,
             num_tasks=num_tasks,

@@ -18,7 +18,7 @@ from amf_ros.policies.base import F32, Policy
 from amf_ros.selection.base import Problem, TaskRecord, check, target_weights
 from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.types import Array, Demonstration, Rollout, indices
+from amf_ros.types import Array, Demonstration, Outcome, Rollout, indices
 
 
 def build_problem(
@@ -96,6 +96,16 @@ def build_problem(
     )
     check(problem)
     return problem
+
+
+def evaluations_of(rollouts: Sequence[Rollout], checkpoint_id: str) -> dict[str, tuple[int, int]]:
+    """Task id -> (episodes, successes) of one checkpoint, over all its roll-outs."""
+    counts: dict[str, tuple[int, int]] = {}
+    for rollout in rollouts:
+        if rollout.checkpoint_id == checkpoint_id:
+            tried, done = counts.get(rollout.task_id, (0, 0))
+            counts[rollout.task_id] = (tried + 1, done + (rollout.outcome is Outcome.SUCCESS))
+    return counts
 
 
 def coverage(policy: Policy, demonstrations: Sequence[Demonstration], suite: Suite) -> Array:

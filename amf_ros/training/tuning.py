@@ -25,11 +25,13 @@ class Tuned:
     Attributes:
         loss: mean over the last logging window; NaN when it was stopped before the first.
         finished: False when ``should_stop`` ended it early; the checkpoint is what was reached.
+        seconds: of training, wall clock [s].
     """
 
     checkpoint: CheckpointInfo
     loss: float
     finished: bool
+    seconds: float
 
 
 def round_id(round: int) -> str:
@@ -87,4 +89,4 @@ def tune(
         coverage=initial.coverage,
         pretraining=initial.pretraining,
     )
-    return Tuned(info, last.loss, last.step == wanted)
+    return Tuned(info, last.loss, last.step == wanted, last.seconds)

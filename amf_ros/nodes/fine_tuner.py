@@ -1,0 +1,162 @@
+"""fine_tuner: makes the next checkpoint. Training runs in a thread; the node answers meanwhile.
+
+Action ``fine_tuner/fine_tune`` with progress; cancelling keeps what was reached.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from amf_msgs.action import FineTune
+from amf_ros.contract import load_contract
+from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.errors import AmfError, CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
+from amf_ros.registry import load
+from amf_ros.ros import names
+from amf_ros.ros.conversions import checkpoint_msg, duration_msg
+from amf_ros.ros.goals import Goal, Goals, in_background
+from amf_ros.ros.parameters import declare
+from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.settings import TunerSettings
+from amf_ros.training import checkpoints
+from amf_ros.training.cloning import Progress
+from amf_ros.training.tuning import Tuned, tune
+from amf_ros.types import Demonstration
+
+Result = FineTune.Result
+CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (UnknownName, Result.NO_DATA),
+    (DataError, Result.NO_DATA),
+    (CheckpointError, Result.CHECKPOINT_INVALID),
+    (TrainingDiverged, Result.DIVERGED),
+    (StorageError, Result.WRITE_FAILED),
+    (MemoryError, Result.OUT_OF_MEMORY),
+    (torch.OutOfMemoryError, Result.OUT_OF_MEMORY),
+)
+
+
+class FineTunerNode(AmfNode):
+    """One training at a time."""
+
+    def __init__(self) -> None:
+        super().__init__("fine_tuner")
+        self._settings = settings = declare(self, TunerSettings)
+        self._contract = load_contract(settings.contract)
+        self._suite = load("suite", settings.suite)()
+        self._directory = RunDirectory(Path(settings.session_directory))
+        self._store = DemonstrationStore(self._directory.demonstrations)
+        self._running: Goal | None = None
+        self._waiting: Goal | None = None
+        self._stop = threading.Event()
+        self._goals = Goals(self, FineTune, names.FINE_TUNE, self._on_goal, self._on_cancel)
+        self.get_logger().info(f"{settings.training.num_steps} steps on {settings.training.device}")
+
+    def _on_goal(self, goal: Goal) -> None:
+        if self._running is None:
+            self._start(goal)
+        elif goal.request == self._running.request and self._waiting is None:
+            self._waiting = goal  # its client was restarted: what runs is stopped, then it starts over
+            self._stop.set()
+        else:
+            text = f"training for round {self._running.request.round}: cancel it or wait"
+            goal.finish(Result(error_code=Result.BUSY, error_msg=text))
+
+    def _start(self, goal: Goal) -> None:
+        self._running = goal
+        self._stop.clear()
+        in_background(self, partial(self._tune, goal), partial(self._done, goal))
+
+    def _tune(self, goal: Goal) -> Tuned:
+        """In the worker thread."""
+        request = goal.request
+        initial = self._initial(request.initial_checkpoint_uri)
+        return tune(
+            initial,
+            self._demonstrations(list(request.demonstration_ids)),
+            self._suite,
+            self._settings.training,
+            self._directory.checkpoints,
+            round=request.round,
+            seed=request.seed,
+            num_steps=request.num_steps,
+            progress=partial(self._tell, goal),
+            should_stop=self._stop.is_set,
+        )
+
+    def _initial(self, uri: str) -> checkpoints.Checkpoint:
+        newest = checkpoints.newest(self._directory.checkpoints)
+        if not uri and newest is None:
+            raise CheckpointError(
+                f"no checkpoint in {self._directory.checkpoints} to start from: run 'amf pretrain' and put it there"
+            )
+        initial = checkpoints.load(uri or newest.uri)
+        checkpoints.check_fits(initial, self._contract, self._suite)
+        return initial
+
+    def _demonstrations(self, ids: list[str]) -> list[Demonstration]:
+        if ids:
+            return [self._store.load(id_, self._contract, self._suite) for id_ in ids]
+        return self._store.all_usable(self._contract, self._suite)
+
+    def _tell(self, goal: Goal, now: Progress) -> None:
+        left_s = now.seconds / now.step * (now.num_steps - now.step)
+        goal.feedback(
+            FineTune.Feedback(
+                step=now.step,
+                num_steps=now.num_steps,
+                loss=now.loss,
+                estimated_time_remaining=duration_msg(left_s),
+            )
+        )
+
+    def _done(self, goal: Goal, tuned: Tuned | None, error: BaseException | None) -> None:
+        self._running = None
+        if tuned is not None:
+            result = Result(checkpoint=checkpoint_msg(tuned.checkpoint), final_loss=tuned.loss)
+            result.training_time = duration_msg(tuned.seconds)
+            if not tuned.finished:
+                result.error_code = Result.CANCELLED
+                result.error_msg = f"stopped early; {tuned.checkpoint.id} is what was reached"
+            self.get_logger().info(f"{tuned.checkpoint.id}: loss {tuned.loss:.4f}, {tuned.seconds:.1f} s")
+        else:
+            code = next((code for kind, code in CODES if isinstance(error, kind)), Result.UNKNOWN)
+            result = Result(error_code=code, error_msg=str(error))
+            last = checkpoints.newest(self._directory.checkpoints)
+            result.checkpoint = checkpoint_msg(last)
+            self.get_logger().error(f"round {goal.request.round}: {error}")
+            if not isinstance(error, AmfError):
+                result.error_msg = f"{type(error).__name__}: {error}"
+        goal.finish(result)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._start(waiting)
+
+    def _on_cancel(self, goal: Goal) -> None:
+        if goal is self._running:
+            self._stop.set()
+        elif goal is self._waiting:
+            self._waiting = None
+            goal.finish(Result(error_code=Result.CANCELLED, error_msg="cancelled before it started"))
+
+    def begin_shutdown(self) -> None:
+        """Stop training; what was reached is saved."""
+        self._stop.set()
+
+    def busy(self) -> bool:
+        """Whether training still winds down."""
+        return self._running is not None
+
+
+def main() -> int:
+    """Entry point."""
+    return run(FineTunerNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

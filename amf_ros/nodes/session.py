@@ -1,0 +1,175 @@
+"""session: runs the active fine-tuning loop over the graph: select, demonstrate, fine-tune, evaluate, repeat.
+
+Action ``session/run_session``, latched topic ``session/state``. The loop runs in a thread; every step that is
+done stands in SQLite, so that the same goal sent again continues a session that was interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+from amf_msgs.action import RunSession
+from amf_msgs.msg import SessionState, TaskEvaluation
+from amf_ros.config import parse
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.errors import AmfError, Cancelled, ConfigError, PlanChanged, UnknownName
+from amf_ros.registry import load
+from amf_ros.ros import names, qos
+from amf_ros.ros.calls import Calls, ServerLost, ServerUnavailable
+from amf_ros.ros.conversions import checkpoint_msg
+from amf_ros.ros.goals import Goal, Goals, in_background
+from amf_ros.ros.parameters import declare
+from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.session_worker import RosWorker
+from amf_ros.ros.settings import SessionSettings
+from amf_ros.session.base import Phase, State
+from amf_ros.session.journal import Journal
+from amf_ros.session.loop import Result as Outcome
+from amf_ros.session.loop import run as run_session
+from amf_ros.session.plan import Plan, resolve
+
+Result = RunSession.Result
+CODES: tuple[tuple[type[AmfError], int], ...] = (
+    (PlanChanged, Result.PLAN_CHANGED),
+    (Cancelled, Result.CANCELLED),
+    (ServerUnavailable, Result.SERVER_UNAVAILABLE),
+    (ServerLost, Result.SERVER_UNAVAILABLE),
+    (UnknownName, Result.BAD_GOAL),
+    (ConfigError, Result.BAD_GOAL),
+)
+PHASE_CODES = {
+    Phase.SELECTING: Result.SELECTION_FAILED,
+    Phase.DEMONSTRATING: Result.DEMONSTRATION_FAILED,
+    Phase.FINE_TUNING: Result.FINE_TUNING_FAILED,
+    Phase.EVALUATING: Result.EVALUATION_FAILED,
+}
+
+
+class SessionNode(AmfNode):
+    """One session at a time; clients that ask for the one that runs follow it."""
+
+    def __init__(self) -> None:
+        super().__init__("session")
+        self._settings = settings = declare(self, SessionSettings)
+        self._suite = load("suite", settings.suite)()
+        self._directory = RunDirectory(Path(settings.session_directory))
+        self._plan: Plan | None = None
+        self._followers: list[Goal] = []
+        self._stop = threading.Event()
+        self._state = State(Phase.IDLE, 0, 0)
+        self._publisher = self.create_publisher(SessionState, names.SESSION_STATE, qos.LATCHED)
+        self._goals = Goals(self, RunSession, names.RUN_SESSION, self._on_goal, self._on_cancel)
+        self._calls = Calls(self, self._stop.is_set, settings.server_timeout_s, settings.step_timeout_s)
+        self._worker = RosWorker(self, self._directory, self._calls)
+        self._tell(self._state)
+        self.get_logger().info(f"session directory {self._directory.root}")
+
+    def _on_goal(self, goal: Goal) -> None:
+        try:
+            plan = resolve(self._to_plan(goal.request), [task.id for task in self._suite.tasks])
+            load("strategy", plan.strategy)
+        except AmfError as error:
+            goal.finish(Result(error_code=Result.BAD_GOAL, error_msg=str(error)))
+            return
+        if self._plan is not None and (plan != self._plan or self._stop.is_set()):
+            text = "a session is running: cancel it or wait"
+            goal.finish(Result(error_code=Result.BUSY, error_msg=text))
+            return
+        self._followers.append(goal)
+        if self._plan is None:
+            self._plan = plan
+            self._stop.clear()
+            in_background(self, partial(self._run, plan), self._done)
+
+    def _to_plan(self, request: RunSession.Goal) -> Plan:
+        data = {
+            "suite": self._settings.suite,
+            "candidates": list(request.candidate_ids),
+            "targets": list(request.target_ids),
+            "strategy": request.strategy or Plan.model_fields["strategy"].default,
+            "num_rounds": request.num_rounds,
+            "demonstrations_per_round": request.demonstrations_per_round,
+            "evaluation_episodes": request.evaluation_episodes,
+            "final_episodes": request.final_episodes,
+            "fine_tune_steps": request.fine_tune_steps,
+            "seed": request.seed,
+        }
+        return parse(data, Plan, names.RUN_SESSION)
+
+    def _run(self, plan: Plan) -> Outcome:
+        """In the worker thread."""
+        with Journal(self._directory.database) as journal:
+            worker = self._worker.with_plan(plan)
+            return run_session(plan, worker, journal, self._tell, self._stop.is_set)
+
+    def _tell(self, state: State) -> None:
+        """From either thread."""
+        self._state = state
+        message = SessionState(
+            stamp=self.get_clock().now().to_msg(),
+            phase=int(state.phase),
+            round=state.round,
+            num_rounds=state.num_rounds,
+            task_id=state.task_id,
+            detail=state.detail,
+            checkpoint=checkpoint_msg(state.checkpoint),
+        )
+        self._publisher.publish(message)
+        for goal in tuple(self._followers):
+            goal.feedback(RunSession.Feedback(state=message))
+
+    def _done(self, outcome: Outcome | None, error: BaseException | None) -> None:
+        if outcome is not None:
+            result = self._success(outcome)
+        else:
+            result = self._failure(error)
+            self.get_logger().error(f"session ended in round {self._state.round}: {result.error_msg}")
+        followers, self._followers, self._plan = self._followers, [], None
+        for goal in followers:
+            goal.finish(result)
+        self._tell(State(Phase.IDLE, self._state.round, self._state.num_rounds, "", result.error_msg or "done"))
+
+    def _success(self, outcome: Outcome) -> Result:
+        evaluations = [
+            TaskEvaluation(task_id=task_id, num_episodes=tried, num_successes=done)
+            for task_id, (tried, done) in outcome.evaluations.items()
+        ]
+        return Result(
+            rounds_completed=outcome.rounds_completed,
+            checkpoint=checkpoint_msg(outcome.checkpoint),
+            evaluations=evaluations,
+        )
+
+    def _failure(self, error: BaseException | None) -> Result:
+        text = str(error) if isinstance(error, AmfError) else f"{type(error).__name__}: {error}"
+        default = PHASE_CODES.get(self._state.phase, Result.UNKNOWN)
+        code = next((code for kind, code in CODES if isinstance(error, kind)), default)
+        return Result(
+            rounds_completed=max(self._state.round - 1, 0),
+            checkpoint=checkpoint_msg(self._state.checkpoint),
+            error_code=code,
+            error_msg=text,
+        )
+
+    def _on_cancel(self, goal: Goal) -> None:
+        self._stop.set()
+
+    def begin_shutdown(self) -> None:
+        """Stop before the next step; what is done is stored."""
+        self._stop.set()
+
+    def busy(self) -> bool:
+        """Whether the session still winds down."""
+        return self._plan is not None
+
+
+def main() -> int:
+    """Entry point."""
+    return run(SessionNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

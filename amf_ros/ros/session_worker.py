@@ -1,0 +1,174 @@
+"""A session's steps over the graph: the same calls as the in-process worker, through services and actions.
+
+    worker = RosWorker(node, RunDirectory(path), calls)
+    result = run(plan, worker.with_plan(plan), journal)   # in a worker thread; the node spins meanwhile
+
+A step whose server died is made again from its reset on; ids make that safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from rclpy.action import ActionClient
+from rclpy.node import Node
+
+from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration
+from amf_msgs.msg import Demonstration
+from amf_msgs.srv import LoadCheckpoint, NextTask, ResetScene
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.errors import Cancelled, CheckpointError
+from amf_ros.ros import names
+from amf_ros.ros.calls import Calls, Refused, ServerLost
+from amf_ros.ros.conversions import to_checkpoint, to_seconds
+from amf_ros.selection.base import Score, Selection
+from amf_ros.session.base import Episode, Note, Tuning
+from amf_ros.session.plan import Plan
+from amf_ros.training.checkpoints import newest
+from amf_ros.types import CheckpointInfo, Outcome
+
+T = TypeVar("T")
+ATTEMPTS = 4
+SELECT_ANSWER_S = 120.0
+
+# Something died or hung for a moment: the same step again may well succeed.
+_RECORDER_AGAIN = {
+    RecordDemonstration.Result.STALE_STREAM,
+    RecordDemonstration.Result.MISSING_TOPIC,
+    RecordDemonstration.Result.BUSY,
+    RecordDemonstration.Result.CANCELLED,
+}
+_EXECUTOR_AGAIN = {
+    ExecutePolicy.Result.STALE_OBSERVATION,
+    ExecutePolicy.Result.ROBOT_FAULT,
+    ExecutePolicy.Result.BUSY,
+    ExecutePolicy.Result.NO_CHECKPOINT,
+    ExecutePolicy.Result.CANCELLED,
+}
+_TUNER_AGAIN = {FineTune.Result.BUSY, FineTune.Result.CANCELLED}
+
+
+class RosWorker:
+    """Implements :class:`amf_ros.session.base.Worker`."""
+
+    def __init__(self, node: Node, directory: RunDirectory, calls: Calls) -> None:
+        self._directory, self._calls, self._log = directory, calls, node.get_logger()
+        self._plan = Plan()
+        self._loaded = ""
+        self._reset = node.create_client(ResetScene, names.RESET_SCENE)
+        self._next_task = node.create_client(NextTask, names.NEXT_TASK)
+        self._load = node.create_client(LoadCheckpoint, names.LOAD_CHECKPOINT)
+        self._record = ActionClient(node, RecordDemonstration, names.RECORD_DEMONSTRATION)
+        self._tune = ActionClient(node, FineTune, names.FINE_TUNE)
+        self._execute = ActionClient(node, ExecutePolicy, names.EXECUTE_POLICY)
+
+    def with_plan(self, plan: Plan) -> RosWorker:
+        """The same clients, asking about this plan's candidates and targets."""
+        self._plan, self._loaded = plan, ""
+        return self
+
+    def checkpoint(self) -> CheckpointInfo:
+        """The newest of the run directory.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        found = newest(self._directory.checkpoints)
+        if found is None:
+            raise CheckpointError(
+                f"no checkpoint in {self._directory.checkpoints}: make one with 'amf pretrain' and put it there"
+            )
+        return found
+
+    def select(self, num_tasks: int, seed: int) -> Selection:
+        """Ask ``task_selector/next_task``. Raises Refused with its code."""
+        request = NextTask.Request(
+            candidate_ids=list(self._plan.candidates),
+            target_ids=list(self._plan.targets),
+            num_tasks=num_tasks,
+            strategy=self._plan.strategy,
+            seed=seed,
+        )
+        response = self._calls.service(self._next_task, request, SELECT_ANSWER_S)
+        _check(names.NEXT_TASK, response)
+        scores = tuple(
+            Score(s.task_id, s.score, s.information_gain, s.posterior_std, s.reason) for s in response.scores
+        )
+        return Selection(tuple(response.task_ids), scores, response.strategy, response.reason)
+
+    def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
+        """Reset the scene, record until the demonstrator says that it is over."""
+
+        def once() -> Episode:
+            goal = RecordDemonstration.Goal(
+                task_id=task_id,
+                demonstration_id=demonstration_id,
+                seed=seed,
+                source=Demonstration.SOURCE_SCRIPTED_EXPERT,
+                start_stamp=self._start(task_id, seed),
+            )
+            result = self._calls.action(self._record, goal)
+            _check(names.RECORD_DEMONSTRATION, result)
+            made = result.demonstration
+            return Episode(Outcome(made.outcome), made.num_steps, to_seconds(made.duration))
+
+        return self._again(once, _RECORDER_AGAIN)
+
+    def fine_tune(self, initial: CheckpointInfo, round: int, num_steps: int, seed: int, note: Note) -> Tuning:
+        """Train on every usable demonstration of the store."""
+
+        def on_feedback(now: FineTune.Feedback) -> None:
+            left = to_seconds(now.estimated_time_remaining)
+            note(f"step {now.step}/{now.num_steps}, loss {now.loss:.4f}, {left:.0f} s left")
+
+        def once() -> Tuning:
+            goal = FineTune.Goal(
+                initial_checkpoint_uri=initial.uri, num_steps=num_steps, round=round, seed=seed
+            )
+            result = self._calls.action(self._tune, goal, on_feedback)
+            _check(names.FINE_TUNE, result)
+            return Tuning(to_checkpoint(result.checkpoint), result.final_loss)
+
+        return self._again(once, _TUNER_AGAIN)
+
+    def rollout(self, checkpoint: CheckpointInfo, task_id: str, rollout_id: str, seed: int) -> Episode:
+        """Reset the scene and let that checkpoint's policy drive."""
+
+        def once() -> Episode:
+            if self._loaded != checkpoint.uri:
+                _check(
+                    names.LOAD_CHECKPOINT,
+                    self._calls.service(self._load, LoadCheckpoint.Request(uri=checkpoint.uri)),
+                )
+                self._loaded = checkpoint.uri
+            start = self._start(task_id, seed)
+            goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=rollout_id, start_stamp=start)
+            result = self._calls.action(self._execute, goal)
+            _check(names.EXECUTE_POLICY, result)
+            return Episode(Outcome(result.outcome), result.num_steps, to_seconds(result.elapsed))
+
+        return self._again(once, _EXECUTOR_AGAIN)
+
+    def _start(self, task_id: str, seed: int):
+        response = self._calls.service(self._reset, ResetScene.Request(task_id=task_id, seed=seed))
+        _check(names.RESET_SCENE, response)
+        return response.stamp
+
+    def _again(self, once: Callable[[], T], transient: set[int]) -> T:
+        """Make a step; when its server was lost or hung, make it again."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return once()
+            except (ServerLost, Refused) as error:
+                self._loaded = ""
+                lasting = isinstance(error, Refused) and error.code not in transient
+                if lasting or attempt == ATTEMPTS:
+                    raise
+                self._log.warning(f"once more ({attempt} of {ATTEMPTS - 1}): {error}")
+        raise Cancelled("no attempt was made")  # unreachable: ATTEMPTS is positive
+
+
+def _check(what: str, answer) -> None:
+    if answer.error_code:
+        raise Refused(what, answer.error_code, answer.error_msg)
