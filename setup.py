@@ -30,6 +30,7 @@ setup(
         *tree("config", f"share/{PACKAGE}/config"),
     ],
     python_requires=">=3.10",
+    extras_require={"test": ["pytest"]},  # colcon test looks here for the test runner
     zip_safe=False,
     maintainer="amf_ros maintainers",
     maintainer_email="amf-ros@users.noreply.github.com",
