@@ -179,12 +179,12 @@ class _Session:
         self, checkpoint: CheckpointInfo, episodes: Mapping[str, int]
     ) -> dict[str, tuple[int, int]]:
         """Run the policy on paired starts: the seeds are the same in every round and for every strategy."""
-        counts = dict.fromkeys(episodes, (0, 0))
+        counts, made = dict.fromkeys(episodes, (0, 0)), False
         for task_id, wanted in episodes.items():
             for number in range(wanted):
                 name = f"{checkpoint.id}_e{number:02d}_{task_id}"
                 seed = derive_seed(self._plan.seed, "evaluation", task_id, number)
-                episode, _ = self._episode(
+                episode, fresh = self._episode(
                     f"r{self._state.round:03d}/evaluate/{task_id}/e{number:02d}",
                     Phase.EVALUATING,
                     {"id": name, "task_id": task_id, "seed": seed, "checkpoint_id": checkpoint.id},
@@ -193,6 +193,9 @@ class _Session:
                 )
                 tried, done = counts[task_id]
                 counts[task_id] = (tried + 1, done + (episode.outcome == Outcome.SUCCESS))
+                made = made or fresh
+        if made:
+            self._tell(Phase.EVALUATING, detail=f"all episodes done{_so_far(counts)}")
         return counts
 
     def _episode(
