@@ -85,10 +85,8 @@ class GraphClient:
             ServerUnavailable: nobody serves it, or no answer came within ``timeout_s``.
             Refused: the response has an error code.
         """
-        client = self._services.get(name)
-        if client is None:
-            client = self._services[name] = self._node.create_client(service, name)
-        self._appear(client.service_is_ready, name)
+        self.expect(service, name)
+        client = self._services[name]
         end = time.monotonic() + timeout_s
         patience = _ATTEMPT_S
         while time.monotonic() < end:
@@ -99,17 +97,22 @@ class GraphClient:
             patience *= 2  # it may only be slow
         raise ServerUnavailable(f"{name} did not answer within {timeout_s:g} s; look at the log of its node")
 
-    def send(self, service: Any, name: str, request: Any) -> None:
-        """Ask without waiting for the answer: for use in a feedback callback, which must not block.
+    def send(self, name: str, request: Any) -> None:
+        """Ask without waiting for the answer, for use in a feedback callback, which must not spin.
+
+        The server must be there already; call :meth:`expect` before.
+        """
+        self._services[name].call_async(request)
+
+    def expect(self, service: Any, name: str) -> None:
+        """Return once a service is there.
 
         Raises:
-            ServerUnavailable: nobody serves it now.
+            ServerUnavailable: nobody serves it.
         """
-        client = self._services.get(name)
-        if client is None:
-            client = self._services[name] = self._node.create_client(service, name)
-        self._appear(client.service_is_ready, name)
-        client.call_async(request)
+        if name not in self._services:
+            self._services[name] = self._node.create_client(service, name)
+        self._appear(self._services[name].service_is_ready, name)
 
     def act(
         self,

@@ -1,0 +1,136 @@
+"""``amf evaluate``: how often does the policy succeed?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amf_ros.cli.graph import connect, execute_policy, load_checkpoint, reset_scene, task_ids
+from amf_ros.cli.options import (
+    DEFAULT_DIRECTORY,
+    Contract,
+    Json,
+    Namespace,
+    Seed,
+    SessionDirectory,
+    Suite,
+    Timeout,
+    panel,
+)
+from amf_ros.cli.output import Output
+from amf_ros.cli.session import show_success
+from amf_ros.stats import wilson
+
+Episode = Callable[[str, int], bool]  # (task, seed) -> success
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command on ``amf``."""
+    app.command(
+        **panel(
+            "One step at a time",
+            "amf evaluate --episodes 10",
+            "amf evaluate open_drawer push_green --local --checkpoint runs/demo/checkpoints/pretrained",
+        )
+    )(evaluate)
+
+
+def evaluate(
+    tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; none: all.", show_default=False)] = None,
+    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, help="Per task.")] = 5,
+    checkpoint: Annotated[str, typer.Option(help="Folder or URI; empty: the newest.")] = "",
+    seed: Seed = 0,
+    local: Annotated[
+        bool, typer.Option("--local", help="In this process, without ROS, in simulation.")
+    ] = False,
+    session_directory: SessionDirectory = DEFAULT_DIRECTORY,
+    suite: Suite = "tabletop",
+    contract: Contract = "panda_tabletop",
+    namespace: Namespace = "",
+    wait: Timeout = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Let the policy try each task from several starts; success with 95% Wilson intervals.
+
+    Equal seeds give equal starts, those of `amf session` with the same seed, so policies can be compared.
+    """
+    from amf_ros.session.plan import derive_seed
+
+    output = Output(as_json)
+    if local:
+        opened = _simulated(session_directory, suite, contract, checkpoint)
+    else:
+        opened = _on_graph(namespace, wait, checkpoint)
+    with opened as (known, run):
+        wanted = list(tasks or known)
+        counts = dict.fromkeys(wanted, (0, 0))
+        with output.track("evaluating", len(wanted) * episodes) as track:
+            for task_id in wanted:
+                for number in range(episodes):
+                    done, tried = counts[task_id]
+                    succeeded = run(task_id, derive_seed(seed, "evaluation", task_id, number))
+                    counts[task_id] = (done + succeeded, tried + 1)
+                    total = [sum(column) for column in zip(*counts.values(), strict=True)]
+                    track.to(total[1], f"{task_id}, success {total[0]}/{total[1]}")
+    answer = {"seed": seed, "tasks": {name: _plain(*one) for name, one in counts.items()}}
+    answer |= _plain(*(sum(column) for column in zip(*counts.values(), strict=True)))
+    output.answer(answer, lambda: show_success(output, counts))
+
+
+@contextmanager
+def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[list[str], Episode]]:
+    """Episodes on the running graph's robot."""
+    with connect(namespace, wait_s) as graph:
+        if checkpoint:
+            load_checkpoint(graph, checkpoint)
+
+        def run(task_id: str, seed: int) -> bool:
+            return bool(execute_policy(graph, task_id, reset_scene(graph, task_id, seed)).outcome == 1)
+
+        yield task_ids(graph), run
+
+
+@contextmanager
+def _simulated(
+    directory: Path, suite: str, contract: str, checkpoint: str
+) -> Iterator[tuple[list[str], Episode]]:
+    """Episodes in this process."""
+    from amf_ros.contract import load_contract
+    from amf_ros.data.run_directory import RunDirectory
+    from amf_ros.errors import CheckpointError
+    from amf_ros.registry import load
+    from amf_ros.robots.pybullet import PyBulletRobot
+    from amf_ros.training import checkpoints
+    from amf_ros.training.environment import RobotEnvironment
+    from amf_ros.training.rollouts import run_policy
+    from amf_ros.types import Outcome
+
+    source: str | None = checkpoint
+    if not checkpoint:
+        newest = checkpoints.newest(RunDirectory(directory).checkpoints)
+        if newest is None:
+            raise CheckpointError(
+                f"no checkpoint in {directory}: run `amf pretrain`, or name one with --checkpoint"
+            )
+        source = newest.uri
+    stored, known, agreed = checkpoints.load(source or ""), load("suite", suite)(), load_contract(contract)
+    checkpoints.check_fits(stored, agreed, known)
+    robot = PyBulletRobot(known.scene(), agreed.fps)
+    environment = RobotEnvironment(robot, known, agreed)
+    try:
+        yield (
+            [task.id for task in known.tasks],
+            lambda task_id, seed: (
+                run_policy(environment, stored.policy, task_id, seed, "").outcome is Outcome.SUCCESS
+            ),
+        )
+    finally:
+        robot.close()
+
+
+def _plain(successes: int, episodes: int) -> dict[str, Any]:
+    return {"successes": successes, "episodes": episodes, "interval": wilson(successes, episodes)}

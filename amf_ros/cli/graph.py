@@ -1,0 +1,98 @@
+"""What the commands that talk to nodes have in common. Nothing here imports rclpy before it is called.
+
+with connect(namespace, wait_s=10.0) as graph:
+    start_stamp = reset_scene(graph, "open_drawer", seed=3)
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amf_ros.cli.environment import require_ros
+
+if TYPE_CHECKING:
+    from amf_ros.ros.clients import GraphClient
+
+OUTCOMES = ("unlabeled", "success", "failure")  # Demonstration.OUTCOME_*
+
+
+def connect(namespace: str, wait_s: float) -> GraphClient:
+    """A client of the running graph.
+
+    Raises:
+        NoRos: there is no ROS 2 in this environment.
+    """
+    require_ros()
+    from amf_ros.ros.clients import GraphClient
+
+    return GraphClient(namespace, wait_s)
+
+
+def visible_nodes(namespace: str, wait_s: float) -> dict[str, bool]:
+    """Node name -> whether it is in the graph now."""
+    from amf_ros.graph import NODES
+
+    with connect(namespace, wait_s) as client:
+        return client.sees(tuple(node.name for node in NODES), wait_s)
+
+
+def reset_scene(graph: GraphClient, task_id: str, seed: int) -> Any:
+    """Bring robot and scene to a start of the task; the stamp of the episode's first state.
+
+    On hardware the operator is asked to place the objects, where there is one at the terminal.
+
+    Raises:
+        Refused: unknown task, robot not ready, or objects to place and nobody there.
+    """
+    from amf_msgs.srv import ResetScene
+    from amf_ros.ros import names
+    from amf_ros.ros.clients import Refused
+
+    request = ResetScene.Request(task_id=task_id, seed=seed)
+    while True:
+        try:
+            return graph.call(ResetScene, names.RESET_SCENE, request).stamp
+        except Refused as refusal:
+            if refusal.code != ResetScene.Response.OPERATOR_REQUIRED or not sys.stdin.isatty():
+                raise
+            sys.stderr.write(f"{refusal}\nplace the objects, then press Enter: ")
+            sys.stdin.readline()
+
+
+def load_checkpoint(graph: GraphClient, source: str) -> Any:
+    """Make the policy executor use a checkpoint; its metadata.
+
+    Raises:
+        Refused: it is missing, unreadable, or made for something else.
+    """
+    from amf_msgs.srv import LoadCheckpoint
+    from amf_ros.ros import names
+
+    uri = source if "://" in source else Path(source).expanduser().resolve().as_uri()
+    return graph.call(LoadCheckpoint, names.LOAD_CHECKPOINT, LoadCheckpoint.Request(uri=uri)).checkpoint
+
+
+def execute_policy(graph: GraphClient, task_id: str, start_stamp: Any = None, rollout_id: str = "") -> Any:
+    """Let the policy do one episode; the action's result."""
+    from amf_msgs.action import ExecutePolicy
+    from amf_ros.ros import names
+
+    goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=rollout_id)
+    if start_stamp is not None:
+        goal.start_stamp = start_stamp
+    return graph.act(ExecutePolicy, names.EXECUTE_POLICY, goal)
+
+
+def task_ids(graph: GraphClient) -> list[str]:
+    """The suite's tasks, in their order."""
+    from amf_msgs.srv import GetTasks
+    from amf_ros.ros import names
+
+    return [task.id for task in graph.call(GetTasks, names.GET_TASKS, GetTasks.Request()).tasks]
+
+
+def seconds(duration: Any) -> float:
+    """A duration message [s]."""
+    return float(duration.sec) + float(duration.nanosec) * 1e-9

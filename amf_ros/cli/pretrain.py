@@ -1,0 +1,82 @@
+"""``amf pretrain``: scripted demonstrations of some tasks -> the checkpoint that a session starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amf_ros.cli.options import DEFAULT_DIRECTORY, Json, SessionDirectory, panel
+from amf_ros.cli.output import Output
+
+if TYPE_CHECKING:
+    from amf_ros.config import PretrainConfig
+    from amf_ros.types import CheckpointInfo
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command on ``amf``."""
+    app.command(
+        **panel(
+            "One step at a time",
+            "amf pretrain",
+            "amf pretrain my_tasks.yaml --session-directory runs/mine --seed 3",
+        )
+    )(pretrain)
+
+
+def pretrain(
+    config: Annotated[
+        str, typer.Argument(help="What to pre-train on: a name in config/experiments, or a YAML file.")
+    ] = "pretrain",
+    session_directory: SessionDirectory = DEFAULT_DIRECTORY,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the checkpoint that a session starts from.
+
+    The suite's scripted experts demonstrate the tasks that the YAML file names, as often as it says, in
+    simulation; a policy is trained on them and saved in the session directory. Needs no ROS.
+    """
+    from amf_ros.config import PretrainConfig, load_yaml
+    from amf_ros.data.run_directory import RunDirectory
+    from amf_ros.paths import find_config
+
+    output = Output(as_json)
+    wanted = load_yaml(find_config("experiments", config), PretrainConfig)
+    if seed is not None:
+        wanted = wanted.model_copy(update={"seed": seed})
+    info = run(output, wanted, RunDirectory(session_directory).checkpoints)
+    answer = {
+        "checkpoint": info.id,
+        "uri": info.uri,
+        "policy": info.policy_type,
+        "config": wanted.model_dump(),
+    }
+
+    def show() -> None:
+        output.say(f"saved {Path(info.uri.removeprefix('file://'))}")
+        output.say(f"next: amf up --session-directory {session_directory}", "dim")
+
+    output.answer(answer, show)
+
+
+def run(output: Output, config: PretrainConfig, checkpoints: Path) -> CheckpointInfo:
+    """Pre-train with progress; ``amf demo`` does the same."""
+    from amf_ros.training.pretrain import Demonstrated, pretrain_checkpoint
+
+    total = sum(config.demonstrations.values())
+    seen = sum(count > 0 for count in config.demonstrations.values())
+    with (
+        output.track(f"demonstrating {seen} tasks in simulation", total) as collecting,
+        output.track("training the policy", config.training.pretrain_steps) as training,
+    ):
+
+        def report(now: object) -> None:
+            if isinstance(now, Demonstrated):
+                collecting.to(now.done, now.task_id)
+            else:
+                training.to(now.step, f"loss {now.loss:.4f}")  # type: ignore[attr-defined]
+
+        return pretrain_checkpoint(config, checkpoints, report)

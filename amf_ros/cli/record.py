@@ -1,0 +1,116 @@
+"""``amf record``: record demonstrations of a task, by the scripted expert or by a person."""
+
+from __future__ import annotations
+
+import select
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from amf_ros.cli.graph import OUTCOMES, connect, reset_scene, seconds
+from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
+from amf_ros.cli.output import Output
+
+if TYPE_CHECKING:
+    from amf_ros.ros.clients import GraphClient
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command on ``amf``."""
+    app.command(
+        **panel(
+            "One step at a time", "amf record open_drawer", "amf record open_drawer --by person --count 3"
+        )
+    )(record)
+
+
+def record(
+    task: Annotated[
+        str, typer.Argument(help="Task to demonstrate; `amf next` says which.", show_default=False)
+    ],
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, help="Demonstrations, from different starts.")
+    ] = 1,
+    by: Annotated[
+        Literal["expert", "person"], typer.Option(help="Who drives the arm on the teleop topic.")
+    ] = "expert",
+    seed: Seed = 0,
+    namespace: Namespace = "",
+    wait: Timeout = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Record demonstrations of a task; each becomes one MCAP file in the session directory.
+
+    Resets the scene, records until the demonstrator is done, and says how it went. Ctrl-C throws the
+    running recording away; finished ones stay.
+    """
+    output = Output(as_json)
+    made: list[dict[str, Any]] = []
+    with connect(namespace, wait) as graph, output.track(f"recording {task}", count) as track:
+        for number in range(count):
+            made.append(_one(output, graph, task, seed + number, by))
+            track.to(number + 1, made[-1]["outcome"])
+
+    def show() -> None:
+        for one in made:
+            output.say(
+                f"{one['id']}: {one['outcome']} in {one['duration_s']:.1f} s, {one['num_steps']} steps"
+            )
+            output.say(f"  {one['uri']}", "dim")
+
+    output.answer({"demonstrations": made}, show)
+
+
+def _one(output: Output, graph: GraphClient, task: str, seed: int, by: str) -> dict[str, Any]:
+    from amf_msgs.action import RecordDemonstration
+    from amf_msgs.msg import Demonstration
+    from amf_ros.ros import names
+
+    person = by == "person"
+    goal = RecordDemonstration.Goal(
+        task_id=task,
+        seed=seed,
+        source=Demonstration.SOURCE_TELEOPERATION if person else Demonstration.SOURCE_SCRIPTED_EXPERT,
+        start_stamp=reset_scene(graph, task, seed),
+    )
+    waiter = _Verdict(output, graph) if person else None
+    result = graph.act(RecordDemonstration, names.RECORD_DEMONSTRATION, goal, waiter or _ignore)
+    demonstration = result.demonstration
+    return {
+        "id": demonstration.id,
+        "task_id": demonstration.task_id,
+        "uri": demonstration.uri,
+        "outcome": OUTCOMES[demonstration.outcome],
+        "num_steps": demonstration.num_steps,
+        "duration_s": seconds(demonstration.duration),
+        "seed": seed,
+    }
+
+
+def _ignore(message: Any) -> None:
+    """The scripted expert ends the recording itself."""
+
+
+class _Verdict:
+    """Feedback callback that lets the person at the keyboard end the recording."""
+
+    def __init__(self, output: Output, graph: GraphClient) -> None:
+        from amf_msgs.srv import FinishRecording
+        from amf_ros.ros import names
+
+        self._graph, self._name, self._request = graph, names.FINISH_RECORDING, FinishRecording.Request
+        self._asked = False
+        graph.expect(FinishRecording, names.FINISH_RECORDING)
+        output.say("recording: Enter = it worked, f Enter = it failed, Ctrl-C = throw it away", "bold")
+
+    def __call__(self, message: Any) -> None:
+        """Look whether a line was typed; called with every feedback message."""
+        if self._asked or not select.select([sys.stdin], [], [], 0.0)[0]:
+            return
+        line = sys.stdin.readline()
+        if not line:
+            return  # no keyboard: the recording ends by its time limit
+        self._asked = True
+        outcome = OUTCOMES.index("failure" if line.strip().lower().startswith("f") else "success")
+        self._graph.send(self._name, self._request(outcome=outcome))

@@ -1,0 +1,170 @@
+"""``amf session``: select, demonstrate, fine-tune, evaluate, again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from amf_ros.cli.graph import connect
+from amf_ros.cli.options import (
+    DEFAULT_DIRECTORY,
+    Contract,
+    Json,
+    Namespace,
+    Seed,
+    SessionDirectory,
+    Timeout,
+    panel,
+)
+from amf_ros.cli.output import Output, fraction, interval
+from amf_ros.cli.session_view import SessionView, from_message
+
+if TYPE_CHECKING:
+    from amf_ros.session.plan import Plan
+
+_SILENCE_S = 30.0  # the session node reports every step; it may have died and come back
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command on ``amf``."""
+    app.command(
+        **panel(
+            "The whole loop",
+            "amf session --rounds 4 --per-round 3 --final-episodes 5",
+            "amf session --local --session-directory runs/mine --strategy uniform",
+        )
+    )(session)
+
+
+def session(
+    strategy: Annotated[
+        str, typer.Option(help="How to choose: amf, uniform, round_robin, rebalancing, ...")
+    ] = "amf",
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in all; a larger number extends a session.")] = 4,
+    per_round: Annotated[int, typer.Option(min=1, help="Demonstrations a round, chosen together.")] = 3,
+    candidate: Annotated[
+        list[str] | None, typer.Option("--candidate", "-c", help="May be demonstrated; repeat it. None: all.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", help="To become good at; repeat it. None: all.")
+    ] = None,
+    evaluation_episodes: Annotated[
+        int, typer.Option(min=0, help="Per task before, and after each round.")
+    ] = 0,
+    final_episodes: Annotated[
+        int, typer.Option(min=0, help="Per task before and after; 0: as in between.")
+    ] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="Gradient steps a round; 0: the trainer's default.")] = 0,
+    seed: Seed = 0,
+    local: Annotated[
+        bool, typer.Option("--local", help="In this process, without ROS, in simulation.")
+    ] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="With --local: where to start; none: the directory's 'pretrained'.")
+    ] = None,
+    session_directory: SessionDirectory = DEFAULT_DIRECTORY,
+    contract: Contract = "panda_tabletop",
+    namespace: Namespace = "",
+    wait: Timeout = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Run the loop: choose tasks, record demonstrations, fine-tune, evaluate, again.
+
+    Every step is journalled: after Ctrl-C, a crash or a power cut the same command continues where it
+    was. Runs in the graph's own session directory (see amf up); --local uses --session-directory.
+    """
+    from amf_ros.session.plan import Plan
+
+    output = Output(as_json)
+    plan = Plan(
+        candidates=tuple(candidate or ()),
+        targets=tuple(target or ()),
+        strategy=strategy,
+        num_rounds=rounds,
+        demonstrations_per_round=per_round,
+        evaluation_episodes=evaluation_episodes,
+        final_episodes=final_episodes,
+        fine_tune_steps=steps,
+        seed=seed,
+    )
+    try:
+        if local:
+            answer = _local(output, plan, session_directory, checkpoint, contract)
+        else:
+            answer = over_graph(output, plan, namespace, wait)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command continues the session") from None
+    output.answer(answer, lambda: _show(output, answer))
+
+
+def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dict[str, Any]:
+    """Run the session action of the graph; its result as plain values."""
+    with connect(namespace, wait_s) as graph:
+        from amf_msgs.action import RunSession
+        from amf_ros.ros import names
+
+        goal = RunSession.Goal(
+            candidate_ids=list(plan.candidates),
+            target_ids=list(plan.targets),
+            strategy=plan.strategy,
+            num_rounds=plan.num_rounds,
+            demonstrations_per_round=plan.demonstrations_per_round,
+            evaluation_episodes=plan.evaluation_episodes,
+            final_episodes=plan.final_episodes,
+            fine_tune_steps=plan.fine_tune_steps,
+            seed=plan.seed,
+        )
+        view = SessionView(output)
+        try:
+            result = graph.act(
+                RunSession,
+                names.RUN_SESSION,
+                goal,
+                lambda message: view(from_message(message.state)),
+                silence_s=_SILENCE_S,
+                busy_code=RunSession.Result.BUSY,
+            )
+        finally:
+            view.close()
+    return {
+        "rounds": result.rounds_completed,
+        "checkpoint": result.checkpoint.uri,
+        "success": {one.task_id: (one.num_successes, one.num_episodes) for one in result.evaluations},
+    }
+
+
+def _local(
+    output: Output, plan: Plan, directory: Path, checkpoint: Path | None, contract: str
+) -> dict[str, Any]:
+    from amf_ros.data.run_directory import RunDirectory
+    from amf_ros.session.local import run_local
+
+    start = checkpoint or RunDirectory(directory).checkpoints / "pretrained"
+    view = SessionView(output)
+    try:
+        result = run_local(plan, start, directory, contract, report=view)
+    finally:
+        view.close()
+    return {
+        "rounds": result.rounds_completed,
+        "checkpoint": result.checkpoint.uri,
+        "success": {name: (done, tried) for name, (tried, done) in result.evaluations.items()},
+    }
+
+
+def _show(output: Output, answer: dict[str, Any]) -> None:
+    success = answer["success"]
+    if success:
+        show_success(output, success)
+    output.say(f"{answer['rounds']} rounds done; the policy is {answer['checkpoint']}")
+
+
+def show_success(output: Output, success: dict[str, tuple[int, int]]) -> None:
+    """A table of success per task with intervals."""
+    rows = [(name, fraction(*counts), interval(*counts)) for name, counts in success.items()]
+    done, tried = (sum(column) for column in zip(*success.values(), strict=True))
+    output.table(
+        "", ("task", ">success", ">95% interval"), rows, ("all", fraction(done, tried), interval(done, tried))
+    )

@@ -1,0 +1,125 @@
+"""``amf status``: what a session directory holds, and which nodes of the graph can be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from amf_ros.cli.options import DEFAULT_DIRECTORY, Json, Namespace, SessionDirectory, panel
+from amf_ros.cli.output import Output, fraction
+
+if TYPE_CHECKING:
+    from amf_ros.data.run_directory import RunDirectory
+
+_GRAPH_WAIT_S = 1.5  # for discovery; nodes on this computer are seen in less
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command on ``amf``."""
+    app.command(
+        **panel("Look and mend", "amf status", "amf status --session-directory runs/demo --json --no-graph")
+    )(status)
+
+
+def status(
+    session_directory: SessionDirectory = DEFAULT_DIRECTORY,
+    namespace: Namespace = "",
+    graph: Annotated[bool, typer.Option(help="Look for the running nodes too.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Show what a session directory holds, and which nodes run."""
+    from amf_ros.data.run_directory import RunDirectory
+    from amf_ros.errors import DataError
+
+    output = Output(as_json)
+    if not session_directory.is_dir():
+        raise DataError(
+            f"no session directory {session_directory}; `amf pretrain` makes one, or name another"
+        )
+    found = stored(RunDirectory(session_directory))
+    nodes = _nodes(namespace) if graph else None
+
+    def show() -> None:
+        _show_session(output, found)
+        if nodes is not None:
+            _show_nodes(output, nodes)
+
+    output.answer({**found, "nodes": nodes}, show)
+
+
+def stored(run: RunDirectory) -> dict[str, Any]:
+    """What a session directory holds, as plain values."""
+    from amf_ros.session.journal import Journal
+    from amf_ros.session.summary import summary
+    from amf_ros.training.checkpoints import list_checkpoints
+
+    story = None
+    if run.database.is_file():
+        with Journal(run.database, read_only=True) as journal:
+            story = summary(journal) if journal.plan else None
+    recorded = sorted(run.demonstrations.glob("*.mcap")) + sorted(run.demonstrations.glob("*.safetensors"))
+    return {
+        "session_directory": str(run.root),
+        "checkpoints": [info.id for info in list_checkpoints(run.checkpoints)],
+        "demonstrations_stored": len(recorded),
+        "rollouts_stored": len(list(run.rollouts.glob("*.safetensors"))),
+        "bytes": sum(path.stat().st_size for path in run.root.rglob("*") if path.is_file()),
+        "session": story,
+    }
+
+
+def _show_session(output: Output, found: dict[str, Any]) -> None:
+    output.say(found["session_directory"], "bold")
+    output.say(
+        f"{found['demonstrations_stored']} demonstrations, {found['rollouts_stored']} roll-outs, "
+        f"{found['bytes'] / 1e6:.1f} MB; checkpoints: {', '.join(found['checkpoints']) or 'none'}"
+    )
+    story = found["session"]
+    if story is None:
+        output.say("no session was started here yet; start one with `amf session`")
+        return
+    plan, done = story["plan"], story["rounds"]
+    before, after = story["success_before"], story["success_after"]
+    finished = done >= plan["num_rounds"]
+    output.say(
+        f"session: strategy {story['strategy']}, seed {story['seed']}, {done} of {plan['num_rounds']} rounds"
+        + ("" if finished else "; `amf session` with the same options continues it")
+    )
+    rows = []
+    for name in dict.fromkeys([*plan["targets"], *plan["candidates"]]):
+        first, last = before["tasks"].get(name, {}), after["tasks"].get(name, {})
+        rows.append((name, story["demonstrations"].count(name) or "", _count(first), _count(last)))
+    total = ("all", len(story["demonstrations"]), _count(before), _count(after))
+    output.table("", ("task", ">demonstrations", ">success before", ">newest"), rows, total)
+
+
+def _show_nodes(output: Output, nodes: dict[str, bool] | str) -> None:
+    if isinstance(nodes, str):
+        output.say(f"graph: not looked at: {nodes}")
+        return
+    missing = [name for name, there in nodes.items() if not there]
+    if len(missing) == len(nodes):
+        output.say("graph: no node is running; `amf up` starts them")
+    elif missing:
+        output.say(
+            f"graph: {len(nodes) - len(missing)} of {len(nodes)} nodes run; missing: {', '.join(missing)}"
+        )
+    else:
+        output.say(f"graph: all {len(nodes)} nodes run")
+
+
+def _nodes(namespace: str) -> dict[str, bool] | str:
+    """Node name -> whether it is seen; a sentence where there is no ROS to look with."""
+    from amf_ros.cli.environment import missing_ros
+
+    problem = missing_ros()
+    if problem:
+        return problem
+    from amf_ros.cli.graph import visible_nodes
+
+    return visible_nodes(namespace, _GRAPH_WAIT_S)
+
+
+def _count(one: dict[str, Any]) -> str:
+    return fraction(one.get("successes", 0), one.get("episodes", 0))
