@@ -1,4 +1,4 @@
-"""A simulated Franka Panda in PyBullet, in simulated time. Imports types, errors and robots.base only.
+"""A simulated Franka Panda in PyBullet, in simulated time. Imports types, errors and robots only.
 
 The world is rebuilt from nothing at every reset, which is what makes equal seeds give equal bytes.
 
@@ -11,6 +11,7 @@ The world is rebuilt from nothing at every reset, which is what makes equal seed
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from amf_ros.errors import ConfigError, RobotFault
 from amf_ros.robots.base import JointLimit
+from amf_ros.robots.camera import Camera
 from amf_ros.types import Array, JointCommand, JointState, SceneState
 
 ARM_JOINTS = tuple(f"panda_joint{i}" for i in range(1, 8))
@@ -37,7 +39,6 @@ _URDF = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
 _HOME = (0.0, -0.328, 0.0, -2.549, 0.0, 2.221, math.pi / 4)  # tool at (0.42, 0, 0.28), pointing down
 _FLOOR, _GREY = (15.0, 15.0, 0.05), (0.62, 0.66, 0.7, 1.0)  # half extents [m], colour
 _FLOOR_Z = -0.63  # the table top, which the scene brings, is at z = 0
-_CAMERA = ((1.75, 0.55, 1.05), (0.38, 0.03, 0.10))  # eye and what it looks at [m]
 _FINGER_FRICTION = 1.0
 _GRIPPER_FORCE_N = 30.0
 
@@ -78,6 +79,7 @@ class PyBulletRobot:
         self._period_ns = round(1e9 / control_hz)
         self._scene = scene
         self._stamp_ns = 0
+        self._camera: Camera | None = None
         self._client = pybullet.connect(pybullet.DIRECT)
         self._load()
         self._limits = self._read_limits()
@@ -146,26 +148,15 @@ class PyBulletRobot:
     def render(self, width: int, height: int) -> NDArray[np.uint8]:
         """A picture (height, width, 3) from a fixed camera in front of the table; holds the GIL meanwhile."""
         self._require_open()
-        view = pybullet.computeViewMatrix(*_CAMERA, (0, 0, 1))
-        projection = pybullet.computeProjectionMatrixFOV(42.0, width / height, 0.1, 6.0)
-        _, _, rgba, _, _ = pybullet.getCameraImage(
-            width,
-            height,
-            view,
-            projection,
-            lightDirection=(0.8, -0.6, 2.0),
-            lightAmbientCoeff=0.6,
-            lightDiffuseCoeff=0.45,
-            lightSpecularCoeff=0.05,
-            shadow=0,  # TinyRenderer's shadow map does not cover the table and leaves a seam
-            renderer=pybullet.ER_TINY_RENDERER,
-            flags=pybullet.ER_NO_SEGMENTATION_MASK,
-            physicsClientId=self._client,
-        )
-        return np.asarray(rgba, dtype=np.uint8).reshape(height, width, 4)[..., :3].copy()
+        if self._camera is None:
+            self._camera = Camera(self._load_shown)
+        return self._camera.picture(self._client, width, height)
 
     def close(self) -> None:
         """Free the simulator; closing twice is fine."""
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
         if self._client >= 0:
             pybullet.disconnect(self._client)
             self._client = -1
@@ -180,10 +171,7 @@ class PyBulletRobot:
         pybullet.setGravity(0, 0, -9.81, **client)
         pybullet.setTimeStep(1 / PHYSICS_HZ, **client)
         pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, **client)
-        floor = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=_FLOOR, **client)
-        grey = pybullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=_FLOOR, rgbaColor=_GREY, **client)
-        pybullet.createMultiBody(0, floor, grey, (0, 0, _FLOOR_Z - _FLOOR[2]), **client)
-        self._arm = pybullet.loadURDF(str(_URDF), useFixedBase=True, **client)
+        self._arm = _load_floor_and_arm(self._client, pybullet.URDF_IGNORE_VISUAL_SHAPES)
         self._joints, self._tool = {}, -1
         for i in range(pybullet.getNumJoints(self._arm, **client)):
             info = pybullet.getJointInfo(self._arm, i, **client)
@@ -192,6 +180,11 @@ class PyBulletRobot:
                 self._tool = i
         self._couple_fingers()
         self._scene.load(self._client)
+
+    def _load_shown(self, client: int) -> None:
+        """The same bodies for the camera, in the same order; the scene itself stays with the simulation."""
+        _load_floor_and_arm(client, 0)
+        copy.deepcopy(self._scene).load(client)
 
     def _couple_fingers(self) -> None:
         """Without a gear constraint the fingers move singly and a grasped object slides (facts.md)."""
@@ -251,3 +244,12 @@ class PyBulletRobot:
                     maxVelocity=limit.velocity,
                     physicsClientId=self._client,
                 )
+
+
+def _load_floor_and_arm(client: int, flags: int) -> int:
+    """The body id of the arm."""
+    on: dict[str, Any] = {"physicsClientId": client}
+    floor = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=_FLOOR, **on)
+    grey = pybullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=_FLOOR, rgbaColor=_GREY, **on)
+    pybullet.createMultiBody(0, floor, grey, (0, 0, _FLOOR_Z - _FLOOR[2]), **on)
+    return int(pybullet.loadURDF(str(_URDF), useFixedBase=True, flags=flags, **on))

@@ -79,14 +79,7 @@ class TabletopScene:
         _box(_TABLE, 0.0, (0.78, 0.74, 0.68, 1.0), (_TABLE_X, 0, -_TABLE[2] / 2), client)
         for name, (size, mass, colour) in _BOXES.items():
             self._bodies[name] = _box(size, mass, colour, (0, 0, size[2] / 2), client)
-            pybullet.changeDynamics(
-                self._bodies[name],
-                -1,
-                lateralFriction=0.8,
-                spinningFriction=0.002,
-                rollingFriction=0.0005,
-                **on,
-            )
+            pybullet.changeDynamics(self._bodies[name], -1, lateralFriction=0.8, spinningFriction=0.002, **on)
         for name, (file, tint) in _FIXTURES.items():
             body = pybullet.loadURDF(str(ASSETS / f"{file}.urdf"), useFixedBase=True, **on)
             self._bodies[name] = body
@@ -127,6 +120,8 @@ class TabletopScene:
         for name, (x, y, yaw) in start.poses.items():
             z = _BOXES[name][0][2] / 2 if name in _BOXES else 0.0
             pybullet.resetBasePositionAndOrientation(self._bodies[name], (x, y, z), geo.from_yaw(yaw), **on)
+        for name in _BOXES.keys() - start.needed:  # a parked box need not be simulated
+            pybullet.changeDynamics(self._bodies[name], -1, mass=0.0, **on)
         for name, (body, joint) in self._joints.items():
             pybullet.resetJointState(body, joint, start.joints.get(name, 0.0), **on)
 

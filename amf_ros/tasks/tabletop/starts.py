@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -40,14 +40,21 @@ _GAP = 0.09  # between the centres of loose things [m]
 
 @dataclass(frozen=True)
 class Start:
-    """Poses (x, y, yaw) by name, openings of joints [rad or m]."""
+    """Where an episode starts.
+
+    Attributes:
+        poses: (x, y, yaw) of everything by name [m, rad].
+        needed: what stands within reach; the rest is parked.
+        joints: openings of fixtures by name [rad or m]; those left out are shut.
+    """
 
     poses: Mapping[str, Spot]
-    joints: Mapping[str, float] = field(default_factory=dict)
+    needed: frozenset[str]
+    joints: Mapping[str, float]
 
 
 def _start(poses: Mapping[str, Spot], **joints: float) -> Start:
-    return Start({**PARKED, **poses}, joints)
+    return Start({**PARKED, **poses}, frozenset(poses), joints)
 
 
 def _spots(rng: Rng, names: tuple[str, ...], area: Area, yaw: float = 0.4) -> dict[str, Spot]:
