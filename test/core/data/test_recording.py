@@ -17,6 +17,8 @@ from mcap_ros2.decoder import DecoderFactory
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.doctor import examine, recover
 from amf_ros.data.files import write_whole
+from amf_ros.data.reading import read
+from amf_ros.data.recovery import CHUNK_BYTES
 from amf_ros.errors import DataError, StorageError, UnknownName
 from amf_ros.types import Outcome
 
@@ -205,6 +207,9 @@ def test_after_a_kill_all_but_the_last_chunk_comes_back(killed, contract, suite,
         killed.restore("d1")
     info = killed.restore("d1", contract)
     assert info.outcome is Outcome.UNLABELED
+    salvaged = len(read(killed.path("d1")).messages)
+    lost = sum(len(data) for _, _, data in draw(400).messages()[salvaged:])
+    assert 0 < lost < CHUNK_BYTES + 1000
     assert 300 < info.num_steps < 400
     restored = killed.load("d1", contract, suite)
     episode = draw(400)

@@ -107,6 +107,17 @@ def test_a_stream_that_stops_is_named_with_its_age(contract, roles, draw):
         replay(recorded, contract, roles)
 
 
+def test_commands_that_outlive_all_streams_are_stale(contract, roles, draw):
+    episode = draw(41)
+    recorded = {
+        "joint_states": episode.joints[:30],
+        "scene_state": episode.scenes[:30],
+        "teleop/command": episode.commands,
+    }
+    with pytest.raises(DataError, match="joint_states is 150 ms old"):
+        replay(recorded, contract, roles)
+
+
 def test_a_slow_stream_is_named_with_its_rate(contract, roles, draw):
     episode = draw(61)
     sparse = [joints for step, joints in enumerate(episode.joints) if step % 3 == 0]
