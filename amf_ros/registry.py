@@ -19,6 +19,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "policy": {"mlp": "amf_ros.policies.mlp:MlpPolicy"},
     "strategy": {
         "amf": "amf_ros.selection.amf:Amf",
+        "amf_outcomes": "amf_ros.selection.amf_outcomes:AmfOutcomes",
         "uniform": "amf_ros.selection.uniform:Uniform",
         "round_robin": "amf_ros.selection.round_robin:RoundRobin",
         "rebalancing": "amf_ros.selection.rebalancing:Rebalancing",

@@ -57,7 +57,7 @@ class Amf:
 
     def _select(self, problem: Problem) -> Selection:
         psi, targets = self._whitened(problem)
-        weights = np.array([problem.targets[task_id] for task_id in targets])
+        weights = self._weights(problem, targets)
         gains = self._gains(problem.candidates, targets, psi)
         scores = _scores(problem, gains, weights, psi)
         chosen = [_choose(gains, weights, problem.seed)]
@@ -74,6 +74,10 @@ class Amf:
         with one_blas_thread():
             psi, targets = self._whitened(problem)
             return self._gains(problem.candidates, targets, psi)
+
+    def _weights(self, problem: Problem, targets: tuple[str, ...]) -> Array:
+        """What a nat about each target is worth, (targets,)."""
+        return np.array([problem.targets[task_id] for task_id in targets])
 
     def _whitened(self, problem: Problem) -> tuple[dict[str, Array], tuple[str, ...]]:
         """Whitened states of all candidates and targets, and the targets of positive weight."""
@@ -123,10 +127,11 @@ def _choose(gains: Gains, weights: Array, seed: int) -> str:
 def _scores(problem: Problem, gains: Gains, weights: Array, psi: Mapping[str, Array]) -> tuple[Score, ...]:
     records = {task.id: task for task in problem.tasks}
     scores = []
+    mu = np.array([problem.targets[task_id] for task_id in gains.targets])
     for row, task_id in enumerate(gains.candidates):
-        total = float(gains.matrix[row] @ weights)
+        value, gain = float(gains.matrix[row] @ weights), float(gains.matrix[row] @ mu)
         std = float(np.sqrt(variance(psi[task_id])).mean())
-        scores.append(Score(task_id, total, total, std, _reason(records[task_id], gains, row)))
+        scores.append(Score(task_id, value, gain, std, _reason(records[task_id], gains, row)))
     return ranked(scores)
 
 

@@ -21,8 +21,8 @@ def summary(journal: Journal) -> dict[str, Any]:
         ``strategy``, ``suite``, ``seed``, ``plan``; ``rounds``: fine-tunings done; ``demonstrations``: task
         ids in the order demonstrated, failed attempts left out; ``success_before`` and ``success_after``:
         ``{successes, episodes, tasks: {id: {successes, episodes}}}`` over the target tasks, of the first and
-        of the newest evaluated checkpoint (``episodes`` 0 where there is none yet); ``seconds`` per phase;
-        ``history``: one entry per round, round 0 first (:func:`history`).
+        of the newest wholly evaluated checkpoint (``episodes`` 0 where there is none yet); ``seconds`` per
+        phase; ``history``: one entry per round, round 0 first (:func:`history`).
 
     Raises:
         DataError: the journal holds no session yet.
@@ -32,7 +32,11 @@ def summary(journal: Journal) -> dict[str, Any]:
         raise DataError(f"{journal.path}: no session was started here yet; run `amf session` first")
     entries = journal.entries()
     rounds = history(journal)
-    later = [entry["evaluation"] for entry in rounds[1:] if entry["evaluation"]["episodes"]]
+    later = [
+        entry["evaluation"]
+        for entry in rounds[1:]
+        if entry["evaluation"]["episodes"] >= len(plan.targets) * max(plan.episodes(entry["round"]), 1)
+    ]
     seconds: dict[str, float] = {}
     for entry in entries:
         seconds[entry.phase] = seconds.get(entry.phase, 0.0) + entry.seconds
