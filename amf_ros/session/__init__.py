@@ -5,7 +5,7 @@
     journal.py    SQLite: every step done, so that a killed session continues where it was
     loop.py       the algorithm
     summary.py    what a journal says, for reports
-    local.py      the worker without ROS, and ``run_local``
+    local.py      the worker without ROS, and ``run_local``; its demonstrations: local_store.py
 
 Imports training and everything below it; never ROS. ``amf_ros.ros.session_worker`` is the other worker.
 """
