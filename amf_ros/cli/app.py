@@ -71,6 +71,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _add_commands() -> None:
     from amf_ros.cli import (
+        demo,
         doctor,
         evaluate,
         execute,
@@ -83,7 +84,7 @@ def _add_commands() -> None:
         up,
     )
 
-    for module in (up, session, pretrain, next_task, record, tune, execute, evaluate, status, doctor):
+    for module in (demo, up, session, pretrain, next_task, record, tune, execute, evaluate, status, doctor):
         module.add(app)
 
 

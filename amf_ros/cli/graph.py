@@ -7,15 +7,22 @@ with connect(namespace, wait_s=10.0) as graph:
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amf_ros.cli.environment import require_ros
+from amf_ros.errors import AmfError
 
 if TYPE_CHECKING:
     from amf_ros.ros.clients import GraphClient
+    from amf_ros.ros.supervise import Graph
 
 OUTCOMES = ("unlabeled", "success", "failure")  # Demonstration.OUTCOME_*
+
+
+class NotReady(AmfError):
+    """The graph was started and does not offer everything in time; names what is missing."""
 
 
 def connect(namespace: str, wait_s: float) -> GraphClient:
@@ -36,6 +43,29 @@ def visible_nodes(namespace: str, wait_s: float) -> dict[str, bool]:
 
     with connect(namespace, wait_s) as client:
         return client.sees(tuple(node.name for node in NODES), wait_s)
+
+
+def wait_ready(graph: Graph, timeout_s: float, namespace: str = "") -> None:
+    """Return once every node of a graph that was just started offers what others ask of it.
+
+    The environment of this process must be that of the graph.
+
+    Raises:
+        NodeFailed: a node ended, with its last words.
+        NotReady: something did not appear in time.
+    """
+    from amf_ros.ros.ready import missing_servers
+
+    end = time.monotonic() + timeout_s
+    with missing_servers(namespace) as missing:
+        while waiting := missing(0.1):
+            graph.check()
+            if time.monotonic() > end:
+                node = waiting[0].split("/")[0]
+                raise NotReady(
+                    f"{', '.join(waiting)} did not appear within {timeout_s:.0f} s; node {node} said: "
+                    f"{graph.last_words(node)} (whole log: {graph.logs / node}.log)"
+                )
 
 
 def reset_scene(graph: GraphClient, task_id: str, seed: int) -> Any:

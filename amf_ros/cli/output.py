@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,17 @@ def interval(successes: int, episodes: int) -> str:
 
     low, high = wilson(successes, episodes)
     return f"{low:.0%} to {high:.0%}" if episodes else "–"
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let a second Ctrl-C not cut short the stopping of processes."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _progress(console: Console) -> Progress:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amf_ros.cli.options import DEFAULT_DIRECTORY, Json, SessionDirectory, panel
-from amf_ros.cli.output import Output
+from amf_ros.cli.output import Output, Track
 
 if TYPE_CHECKING:
     from amf_ros.config import PretrainConfig
@@ -64,19 +65,23 @@ def pretrain(
 
 def run(output: Output, config: PretrainConfig, checkpoints: Path) -> CheckpointInfo:
     """Pre-train with progress; ``amf demo`` does the same."""
+    from amf_ros.training.cloning import Progress
     from amf_ros.training.pretrain import Demonstrated, pretrain_checkpoint
 
-    total = sum(config.demonstrations.values())
     seen = sum(count > 0 for count in config.demonstrations.values())
-    with (
-        output.track(f"demonstrating {seen} tasks in simulation", total) as collecting,
-        output.track("training the policy", config.training.pretrain_steps) as training,
-    ):
+    titles = (f"demonstrating {seen} tasks in simulation", "training the policy")
+    with ExitStack() as bars:
+        collecting = bars.enter_context(output.track(titles[0], sum(config.demonstrations.values())))
+        training: Track | None = None
 
-        def report(now: object) -> None:
+        def report(now: Demonstrated | Progress) -> None:
+            nonlocal training
             if isinstance(now, Demonstrated):
                 collecting.to(now.done, now.task_id)
-            else:
-                training.to(now.step, f"loss {now.loss:.4f}")  # type: ignore[attr-defined]
+                return
+            if training is None:
+                bars.close()
+                training = bars.enter_context(output.track(titles[1], config.training.pretrain_steps))
+            training.to(now.step, f"loss {now.loss:.4f}")
 
         return pretrain_checkpoint(config, checkpoints, report)

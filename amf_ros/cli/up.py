@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amf_ros import graph as description
+from amf_ros.cli.graph import wait_ready
 from amf_ros.cli.options import example
-from amf_ros.cli.output import Output
+from amf_ros.cli.output import Output, undisturbed
 from amf_ros.errors import ConfigError, UnknownName
 
+if TYPE_CHECKING:
+    from amf_ros.ros.supervise import Graph
+
 _READY_S = 60.0
+_LOOK_EVERY_S = 0.5
 
 
 def add(app: typer.Typer) -> None:
@@ -35,7 +42,7 @@ def up(
         list[str] | None, typer.Argument(metavar="[NAME:=VALUE]...", help="See below.", show_default=False)
     ] = None,
     log_directory: Annotated[
-        Path | None, typer.Option(help="One log file per node there, instead of all output here.")
+        Path | None, typer.Option(help="One log file per node there; none: in the session directory.")
     ] = None,
 ) -> None:
     """Start all nodes of the graph and keep them running until Ctrl-C.
@@ -52,17 +59,34 @@ def up(
     output = Output()
     directory = values.get("session_directory", description.arguments({})["session_directory"])
     logs = log_directory or Path(directory) / "log"
-    with Graph(values, logs, echo=log_directory is None) as graph:
-        try:
-            graph.wait_ready(_READY_S)
-            output.say(
-                f"all {len(graph.nodes)} nodes are up, session directory {directory}; Ctrl-C stops them"
-            )
-            output.say("in another terminal: amf next, amf record, amf session, amf status", "dim")
-            graph.wait()
-            graph.check()
-        except KeyboardInterrupt:
-            output.say("stopping the nodes")
+    # People run other ROS programs beside it, maybe on other computers: their domain, their reach.
+    domain = int(os.environ.get("ROS_DOMAIN_ID", "0"))
+    reach = {"ROS_AUTOMATIC_DISCOVERY_RANGE": os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")}
+    graph = Graph(values, logs, domain_id=domain, environment=reach)
+    os.environ.update(graph.environment)
+    try:
+        graph.start()
+        wait_ready(graph, _READY_S, values.get("namespace", ""))
+        output.say(f"{len(graph.pids())} nodes are up, session directory {directory}, logs {logs}", "bold")
+        output.say(
+            "in another terminal: amf next, amf record, amf session, amf status; Ctrl-C here stops", "dim"
+        )
+        _watch(output, graph)
+    except KeyboardInterrupt:
+        output.say("stopping the nodes")
+    finally:
+        with undisturbed():
+            graph.stop()
+
+
+def _watch(output: Output, graph: Graph) -> None:
+    """Show what the nodes write until Ctrl-C, or until one cannot run any more."""
+    follower = graph.follow()
+    while True:
+        for node, line in follower.lines():
+            output.say(f"{node:15}  {line}")
+        graph.check()
+        time.sleep(_LOOK_EVERY_S)
 
 
 def parse(arguments: list[str]) -> dict[str, str]:
