@@ -124,7 +124,9 @@ install_step() {
   done_already "$STATE/$name" "$key" && return
   touch "$STATE/installing"
   say "installing $name (log/setup/$name.log)"
-  "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off -c requirements/lock.txt "$@" 2>&1 \
+  # --no-compile: Python compiles what is imported; compiling all of torch here takes far longer.
+  "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --no-compile --progress-bar off \
+    -c requirements/lock.txt "$@" 2>&1 \
     | tee "$LOGS/$name.log" | awk '/Downloading .*[0-9][0-9]\.?[0-9]* [MG]B/ { print "              " $2, $3, $4; fflush() }' \
     || { grep -E '^ERROR' "$LOGS/$name.log" | cut -c1-300 >&2; die "installing $name failed: see log/setup/$name.log"; }
   printf '%s' "$key" >"$STATE/$name"
