@@ -43,35 +43,43 @@ class NodeSpec:
 
 ARGUMENTS: tuple[Argument, ...] = (
     Argument("robot", "pybullet", "robot backend", ("pybullet",)),
-    Argument("namespace", "", "namespace of every node and relative topic, for example /left_arm"),
-    Argument("params", "", "YAML file of ROS parameters; empty = the defaults in config/params.yaml"),
+    Argument("namespace", "", "namespace of every node and relative topic, for example left_arm"),
+    Argument("params", "", "YAML file of ROS parameters; empty = config/params.yaml"),
     Argument("suite", "tabletop", "task suite: a registered name, or package.module:Class"),
-    Argument("contract", "panda_tabletop", "the policy's view: a name in config/contracts, or a path"),
-    Argument("session_directory", "runs/default", "where demonstrations, checkpoints and state are kept"),
+    Argument("contract", "panda_tabletop", "the policy's inputs: a name in config/contracts, or a path"),
+    Argument("session_directory", "runs/default", "demonstrations, checkpoints and the session's state"),
+    Argument("real_time_factor", "1.0", "of simulated time; 0.0 = lock-step: advances with each command"),
     Argument(
-        "real_time_factor", "1.0",
-        "speed of simulated time: 1.0 real time, n times as fast, 0.0 lock-step (advances with each command)",
+        "use_sim_time",
+        "auto",
+        "whether node clocks follow /clock; auto = for a simulated robot that is not in lock-step",
+        ("auto", "true", "false"),
     ),
-    Argument("use_sim_time", "false", "whether node clocks follow /clock", ("true", "false")),
-    Argument("log_level", "info", "least severe message logged", ("debug", "info", "warn", "error", "fatal")),
-)  # fmt: skip
+    Argument(
+        "log_level",
+        "info",
+        "least severe message that is logged",
+        ("debug", "info", "warn", "error", "fatal"),
+    ),
+)
 
-_SUITE = {"suite": "suite"}
-_DATA = {"contract": "contract", "session_directory": "session_directory"}
+SIMULATED = ("pybullet",)
+
+_SUITE = {"suite": "suite", "contract": "contract"}
+_DATA = {**_SUITE, "session_directory": "session_directory"}
 _TIME = {"real_time_factor": "real_time_factor"}
 
 NODES: tuple[NodeSpec, ...] = (
     NodeSpec(
-        "robot", "the only writer to the arm: limits, watchdog, stop", {"robot": "robot", **_SUITE, **_TIME}
-        | {"contract": "contract"},
+        "robot", "the only writer to the arm: limits, watchdog, stop", {**_SUITE, **_TIME, "robot": "robot"}
     ),
-    NodeSpec("task_selector", "answers which task to demonstrate next", {**_SUITE, **_DATA}),
-    NodeSpec("demo_recorder", "records one demonstration, one MCAP file", {**_SUITE, **_DATA}),
-    NodeSpec("teleop", "demonstrates: a scripted expert", {**_SUITE, **_TIME, "contract": "contract"}),
-    NodeSpec("fine_tuner", "makes the next checkpoint", {**_SUITE, **_DATA}),
-    NodeSpec("policy_executor", "lets the policy drive", {**_SUITE, **_DATA, **_TIME}),
-    NodeSpec("session", "select, demonstrate, fine-tune, evaluate, repeat", {**_SUITE, **_DATA}),
-)  # fmt: skip
+    NodeSpec("task_selector", "answers which task to demonstrate next", _DATA),
+    NodeSpec("demo_recorder", "records one demonstration, one MCAP file", _DATA),
+    NodeSpec("teleop", "demonstrates: the scripted expert of the suite", {**_SUITE, **_TIME}),
+    NodeSpec("fine_tuner", "makes the next checkpoint", _DATA),
+    NodeSpec("policy_executor", "lets the policy drive", {**_DATA, **_TIME}),
+    NodeSpec("session", "select, demonstrate, fine-tune, evaluate, repeat", _DATA),
+)
 
 
 def arguments(values: Mapping[str, str]) -> dict[str, str]:
@@ -93,7 +101,19 @@ def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str]:
     """ROS parameter -> text of its value, for one node."""
     filled = arguments(values)
     chosen = {parameter: filled[argument] for parameter, argument in node.parameters.items()}
-    return chosen | {"use_sim_time": filled["use_sim_time"]}
+    follow = filled["use_sim_time"]
+    if follow == "auto":
+        # In lock-step nodes act upon states and no clock; reading /clock would only cost them time.
+        real_time = filled["robot"] in SIMULATED and _is_positive(filled["real_time_factor"])
+        follow = "true" if real_time else "false"
+    return chosen | {"use_sim_time": follow}
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return float(text) > 0.0
+    except ValueError:
+        return True  # the node that declares the parameter says what is wrong with it
 
 
 def ros_arguments(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:

@@ -1,39 +1,60 @@
-"""The graph of amf_ros: `ros2 launch amf_ros amf.launch.py --show-args` lists the arguments.
+"""The whole graph: ros2 launch amf_ros amf.launch.py session_directory:=runs/lab real_time_factor:=1.0
 
-Which nodes run with which parameters stands in amf_ros/graph.py, which `amf up` reads too.
+What runs and with which arguments is in ``amf_ros/graph.py``, which ``amf up`` reads too.
 """
 
-from launch import LaunchContext, LaunchDescription
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from amf_ros import graph
-from amf_ros.ros.supervise import shipped
+from amf_ros.paths import config_directories
+
+RESPAWN_DELAY_S = 1.0
 
 
-def _start(context: LaunchContext) -> list[Node]:
+def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     values = {a.name: LaunchConfiguration(a.name).perform(context) for a in graph.ARGUMENTS}
+    params = values["params"] or next(
+        (
+            str(folder / "params.yaml")
+            for folder in config_directories()
+            if (folder / "params.yaml").is_file()
+        ),
+        "",
+    )
     return [
         Node(
             package=graph.PACKAGE,
             executable=node.name,
-            arguments=graph.ros_arguments(node, values, shipped("params.yaml")),
+            name=node.name,
+            namespace=values["namespace"],
+            parameters=[
+                *([params] if params else []),
+                {name: ParameterValue(text) for name, text in graph.parameters(node, values).items()},
+            ],
+            arguments=["--ros-args", "--log-level", values["log_level"]],
             output="screen",
+            emulate_tty=True,
             respawn=True,
-            respawn_delay=1.0,
+            respawn_delay=RESPAWN_DELAY_S,
         )
         for node in graph.NODES
     ]
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Declare every argument of the graph, then start its nodes."""
-    declared = [
+    arguments = [
         DeclareLaunchArgument(
-            a.name, default_value=a.default, description=a.description, choices=a.choices or None
+            argument.name,
+            default_value=argument.default,
+            description=argument.description,
+            choices=list(argument.choices) or None,
         )
-        for a in graph.ARGUMENTS
+        for argument in graph.ARGUMENTS
     ]
-    profile = SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", shipped("fastdds.xml"))
-    return LaunchDescription([*declared, profile, OpaqueFunction(function=_start)])
+    profile = next((f / "fastdds.xml" for f in config_directories() if (f / "fastdds.xml").is_file()), None)
+    transports = [SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))] if profile else []
+    return LaunchDescription([*arguments, *transports, OpaqueFunction(function=nodes)])

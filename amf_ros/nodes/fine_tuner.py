@@ -9,6 +9,7 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,11 +17,11 @@ from amf_msgs.action import FineTune
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import AmfError, CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
+from amf_ros.errors import CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
 from amf_ros.registry import load
 from amf_ros.ros import names
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
-from amf_ros.ros.goals import Goal, Goals, in_background
+from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import TunerSettings
@@ -30,7 +31,7 @@ from amf_ros.training.tuning import Tuned, tune
 from amf_ros.types import Demonstration
 
 Result = FineTune.Result
-CODES: tuple[tuple[type[BaseException], int], ...] = (
+CODES: Codes = (
     (UnknownName, Result.NO_DATA),
     (DataError, Result.NO_DATA),
     (CheckpointError, Result.CHECKPOINT_INVALID),
@@ -54,6 +55,7 @@ class FineTunerNode(AmfNode):
         self._running: Goal | None = None
         self._waiting: Goal | None = None
         self._stop = threading.Event()
+        torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports a lot the first time
         self._goals = Goals(self, FineTune, names.FINE_TUNE, self._on_goal, self._on_cancel)
         self.get_logger().info(f"{settings.training.num_steps} steps on {settings.training.device}")
 
@@ -91,11 +93,13 @@ class FineTunerNode(AmfNode):
 
     def _initial(self, uri: str) -> checkpoints.Checkpoint:
         newest = checkpoints.newest(self._directory.checkpoints)
-        if not uri and newest is None:
+        if not uri and newest is not None:
+            uri = newest.uri
+        if not uri:
             raise CheckpointError(
-                f"no checkpoint in {self._directory.checkpoints} to start from: run 'amf pretrain' and put it there"
+                f"no checkpoint in {self._directory.checkpoints}: put one there that 'amf pretrain' made"
             )
-        initial = checkpoints.load(uri or newest.uri)
+        initial = checkpoints.load(uri)
         checkpoints.check_fits(initial, self._contract, self._suite)
         return initial
 
@@ -115,7 +119,7 @@ class FineTunerNode(AmfNode):
             )
         )
 
-    def _done(self, goal: Goal, tuned: Tuned | None, error: BaseException | None) -> None:
+    def _done(self, goal: Goal, tuned: Tuned | None, error: Any) -> None:
         self._running = None
         if tuned is not None:
             result = Result(checkpoint=checkpoint_msg(tuned.checkpoint), final_loss=tuned.loss)
@@ -125,13 +129,9 @@ class FineTunerNode(AmfNode):
                 result.error_msg = f"stopped early; {tuned.checkpoint.id} is what was reached"
             self.get_logger().info(f"{tuned.checkpoint.id}: loss {tuned.loss:.4f}, {tuned.seconds:.1f} s")
         else:
-            code = next((code for kind, code in CODES if isinstance(error, kind)), Result.UNKNOWN)
-            result = Result(error_code=code, error_msg=str(error))
-            last = checkpoints.newest(self._directory.checkpoints)
-            result.checkpoint = checkpoint_msg(last)
-            self.get_logger().error(f"round {goal.request.round}: {error}")
-            if not isinstance(error, AmfError):
-                result.error_msg = f"{type(error).__name__}: {error}"
+            result = failed(Result(), CODES, error)
+            result.checkpoint = checkpoint_msg(checkpoints.newest(self._directory.checkpoints))
+            self.get_logger().error(f"round {goal.request.round}: {result.error_msg}")
         goal.finish(result)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:

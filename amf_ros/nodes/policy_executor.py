@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from rclpy.clock import Clock, ClockType
 from trajectory_msgs.msg import JointTrajectory
@@ -22,45 +21,39 @@ from amf_msgs.srv import LoadCheckpoint
 from amf_ros.contract import load_contract
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import AmfError, Cancelled, CheckpointError, DataError, RobotFault, StaleObservation, StorageError
-from amf_ros.policies.controller import ChunkController
+from amf_ros.errors import (
+    AmfError,
+    Cancelled,
+    CheckpointError,
+    DataError,
+    RobotFault,
+    StaleObservation,
+    StorageError,
+    UnknownName,
+)
 from amf_ros.registry import load
-from amf_ros.robots.episode import Episode, Turn
+from amf_ros.robots.episode import Turn
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import checkpoint_msg, command_msg, duration_msg, to_ns
-from amf_ros.ros.goals import Goal, Goals
+from amf_ros.ros.driving import Driving
+from amf_ros.ros.goals import Codes, Goal, Goals, failed
 from amf_ros.ros.inputs import Inputs
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import ExecutorSettings
-from amf_ros.tasks.judge import Judge
 from amf_ros.training import checkpoints
-from amf_ros.types import Array, Outcome, Rollout, Task
 
 Result = ExecutePolicy.Result
 CHECK_S = 0.05
-FEEDBACK_S = 0.5
-CODES: tuple[tuple[type[AmfError], int], ...] = (
+FEEDBACK_CHECKS = 10
+CODES: Codes = (
+    (UnknownName, Result.UNKNOWN_TASK),
+    (StorageError, Result.WRITE_FAILED),
+    (DataError, Result.WRITE_FAILED),
     (StaleObservation, Result.STALE_OBSERVATION),
     (RobotFault, Result.ROBOT_FAULT),
     (Cancelled, Result.CANCELLED),
 )
-
-
-@dataclass
-class Driving:
-    """The episode in progress."""
-
-    goal: Goal
-    task: Task
-    rollout_id: str
-    controller: ChunkController
-    judge: Judge
-    episode: Episode
-    acted_s: float = field(default_factory=time.monotonic)
-    told_s: float = field(default_factory=time.monotonic)
-    command: JointTrajectory | None = None
-    visited: list[Array] = field(default_factory=list)
 
 
 class PolicyExecutorNode(AmfNode):
@@ -76,7 +69,11 @@ class PolicyExecutorNode(AmfNode):
         self._rollouts = RolloutStore(directory.rollouts)
         self._exact = settings.real_time_factor == 0.0
         self._checkpoint: checkpoints.Checkpoint | None = None
+        self._goal: Goal | None = None
         self._driving: Driving | None = None
+        self._rollout_id = ""
+        self._command: JointTrajectory | None = None
+        self._acted_s, self._checks = 0.0, 0
         self._robot = RobotStatus()
         newest = checkpoints.newest(directory.checkpoints)
         if newest is not None:
@@ -96,10 +93,12 @@ class PolicyExecutorNode(AmfNode):
             checkpoints.check_fits(checkpoint, self._contract, self._suite)
             self._checkpoint = checkpoint
 
-    def _on_load(self, request: LoadCheckpoint.Request, response: LoadCheckpoint.Response):
+    def _on_load(
+        self, request: LoadCheckpoint.Request, response: LoadCheckpoint.Response
+    ) -> LoadCheckpoint.Response:
         if self._driving is not None:
             response.error_code = LoadCheckpoint.Response.BUSY
-            response.error_msg = f"roll-out {self._driving.rollout_id!r} runs: cancel it or wait"
+            response.error_msg = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
             return response
         try:
             self._load(request.uri)
@@ -109,120 +108,113 @@ class PolicyExecutorNode(AmfNode):
         return response
 
     def _on_goal(self, goal: Goal) -> None:
-        request, running = goal.request, self._driving
-        if running is not None and (not request.rollout_id or request.rollout_id != running.rollout_id):
-            self._refuse(goal, Result.BUSY, f"roll-out {running.rollout_id!r} runs: cancel it or wait")
-            return
-        if running is not None:
-            self._end(running, Cancelled("started over by a new goal with the same id"))
+        request = goal.request
+        if self._driving is not None:
+            if not request.rollout_id or request.rollout_id != self._rollout_id:
+                text = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
+                goal.finish(Result(error_code=Result.BUSY, error_msg=text))
+                return
+            self._end(Cancelled("started over by a new goal with the same id"))
         if self._checkpoint is None:
-            self._refuse(goal, Result.NO_CHECKPOINT, f"no policy is loaded: call {names.LOAD_CHECKPOINT} first")
+            text = f"no policy is loaded: call {names.LOAD_CHECKPOINT} first"
+            goal.finish(Result(error_code=Result.NO_CHECKPOINT, error_msg=text))
             return
         try:
             task = self._suite.task(request.task_id)
-        except AmfError as error:
-            self._refuse(goal, Result.UNKNOWN_TASK, str(error))
+        except UnknownName as error:
+            goal.finish(failed(Result(), CODES, error))
             return
-        fps, period_ns = self._contract.fps, self._contract.period_ns
-        limit_ns = to_ns(request.max_duration) or round(task.time_limit_s * fps) * period_ns
-        self._driving = Driving(
+        self._goal, self._driving = (
             goal,
-            task,
-            request.rollout_id or f"{time.strftime('%Y%m%d_%H%M%S')}_{task.id}",
-            ChunkController(self._checkpoint.policy, self._suite.embedding(task.id)),
-            Judge(self._suite, task.id, self._settings.dwell),
-            Episode(to_ns(request.start_stamp), limit_ns, exact=self._exact),
+            Driving(
+                self._checkpoint.policy,
+                self._suite,
+                self._contract,
+                task,
+                limit_ns=to_ns(request.max_duration),
+                start_ns=to_ns(request.start_stamp),
+                exact=self._exact,
+                dwell=self._settings.dwell,
+            ),
         )
+        self._rollout_id = request.rollout_id or f"{time.strftime('%Y%m%d_%H%M%S')}_{task.id}"
+        self._command, self._acted_s = None, time.monotonic()
         self._on_robot(self._robot)
         if self._inputs.stamp_ns is not None:
             self._on_state(self._inputs.stamp_ns)
 
-    def _refuse(self, goal: Goal, code: int, text: str) -> None:
-        goal.finish(Result(error_code=code, error_msg=text))
-
     def _on_state(self, stamp_ns: int) -> None:
         driving = self._driving
-        if driving is None or not self._due(driving.episode, stamp_ns):
+        if driving is None or not driving.due(stamp_ns):
             return
         turn = driving.episode.turn(stamp_ns)
         if turn is Turn.ACT:
-            try:
-                self._act(driving, stamp_ns)
-            except AmfError as error:
-                self._end(driving, error)
-        elif turn is Turn.REPEAT and driving.command is not None:
-            self._publisher.publish(driving.command)
+            self._act(driving, stamp_ns)
+        elif turn is Turn.REPEAT and self._command is not None:
+            self._publisher.publish(self._command)
         elif turn is Turn.LOST:
-            self._end(driving, RobotFault("the scene was reset or the robot restarted during the episode"))
-
-    def _due(self, episode: Episode, stamp_ns: int) -> bool:
-        """Real arms report faster than the policy runs: one state per period is acted upon."""
-        early = 0 < stamp_ns - episode.last_ns < 0.75 * self._contract.period_ns
-        return self._exact or episode.first_ns is None or not early
+            self._end(RobotFault("the scene was reset or the robot restarted during the episode"))
 
     def _act(self, driving: Driving, stamp_ns: int) -> None:
-        values = self._inputs.values()
-        scene, joints = values[self._contract.scene_topic], values[self._contract.joints_topic]
-        if driving.judge.update(scene) or driving.episode.timed_out:
-            self._end(driving, None)
+        self._acted_s = time.monotonic()
+        try:
+            command = driving.act(*self._inputs.read(), stamp_ns)
+        except AmfError as error:
+            self._end(error)
             return
-        observation = self._contract.observe(values, driving.task.roles).vector
-        started = driving.acted_s = time.monotonic()
-        action = driving.controller.act(observation)
-        driving.visited.append(observation)
-        command = self._contract.decode(action, joints, stamp_ns)
-        driving.command = command_msg(command, 1.0 / self._contract.fps)
-        self._publisher.publish(driving.command)
-        if started - driving.told_s > FEEDBACK_S:
-            driving.told_s = started
-            elapsed = duration_msg(driving.episode.elapsed_s)
-            took = time.monotonic() - started
-            driving.goal.feedback(
-                ExecutePolicy.Feedback(step=len(driving.visited), elapsed=elapsed, inference_time=took)
-            )
+        if command is None:
+            self._end()
+            return
+        self._command = command_msg(command, 1.0 / self._contract.fps)
+        self._publisher.publish(self._command)
 
     def _check(self) -> None:
-        driving = self._driving
-        limit_s = self._settings.state_timeout_s
-        if driving is not None and time.monotonic() - driving.acted_s > limit_s:
-            missing = StaleObservation(f"no new state for {limit_s:g} s; the robot was left holding")
-            self._end(driving, missing)
+        driving, limit_s = self._driving, self._settings.state_timeout_s
+        if driving is None or self._goal is None:
+            return
+        if time.monotonic() - self._acted_s > limit_s:
+            self._end(StaleObservation(f"no new state for {limit_s:g} s; the arm holds"))
+            return
+        self._checks += 1
+        if self._checks % FEEDBACK_CHECKS == 0:
+            elapsed, took = duration_msg(driving.episode.elapsed_s), driving.inference_s
+            self._goal.feedback(
+                ExecutePolicy.Feedback(step=driving.num_steps, elapsed=elapsed, inference_time=took)
+            )
 
     def _on_robot(self, status: RobotStatus) -> None:
         self._robot = status
         if self._driving is not None and status.status != RobotStatus.READY:
-            self._end(self._driving, RobotFault(f"the robot is not ready: {status.reason}"))
+            self._end(RobotFault(f"the robot is not ready: {status.reason}"))
 
     def _on_cancel(self, goal: Goal) -> None:
-        if self._driving is not None and self._driving.goal is goal:
-            self._end(self._driving, Cancelled("cancelled; the arm holds"))
+        if goal is self._goal:
+            self._end(Cancelled("cancelled; the arm holds"))
 
-    def _end(self, driving: Driving, error: AmfError | None) -> None:
+    def _end(self, error: AmfError | None = None) -> None:
         """Stop commanding, keep what was visited when the episode went to its end, answer."""
-        self._driving = None
-        result = Result(num_steps=len(driving.visited), elapsed=duration_msg(driving.episode.elapsed_s))
-        if error is not None:
-            result.error_code = next((code for kind, code in CODES if isinstance(error, kind)), Result.UNKNOWN)
-            result.error_msg = str(error)
-        else:
-            result.outcome = int(driving.judge.outcome)
-            self._save(driving, driving.judge.outcome, result)
-        driving.goal.finish(result)
-
-    def _save(self, driving: Driving, outcome: Outcome, result: Result) -> None:
-        if not driving.visited or self._checkpoint is None:
+        goal, driving, self._goal, self._driving = self._goal, self._driving, None, None
+        if goal is None or driving is None:
             return
-        states, policy_id = np.array(driving.visited), self._checkpoint.info.id
-        rollout = Rollout(driving.rollout_id, driving.task.id, states, outcome, policy_id, len(states))
+        result = Result(num_steps=driving.num_steps, elapsed=duration_msg(driving.episode.elapsed_s))
+        if error is None:
+            result.outcome = int(driving.outcome)
+            error = self._save(driving, result)
+        goal.finish(result if error is None else failed(result, CODES, error))
+
+    def _save(self, driving: Driving, result: Any) -> AmfError | None:
+        if self._checkpoint is None or not driving.num_steps:
+            return None
         try:
-            result.rollout_uri = self._rollouts.save(rollout).uri
+            rollout = self._rollouts.save(driving.rollout(self._rollout_id, self._checkpoint.info.id))
         except (StorageError, DataError) as error:
-            result.error_code, result.error_msg = Result.WRITE_FAILED, str(error)
+            return error
+        result.rollout_uri = rollout.uri
+        return None
 
     def begin_shutdown(self) -> None:
         """Stop commanding; the robot holds."""
-        if self._driving is not None:
-            self._end(self._driving, Cancelled("the policy executor is shutting down"))
+        self._end(Cancelled("the policy executor is shutting down"))
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """robot: the only writer to the arm. Every command, a person's or the policy's, passes its safety gate.
 
-Subscribes to the contract's command topics and to ``stop``; publishes the contract's state topics,
-``robot/status`` (latched) and ``/clock``; serves ``robot/reset_scene``, ``robot/stop``, ``robot/release_stop``.
+Subscribes to the contract's command topics and ``stop``; publishes the contract's state topics,
+``robot/status`` (latched) and ``/clock``; serves ``robot/reset_scene``, ``robot/stop`` and
+``robot/release_stop``.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from trajectory_msgs.msg import JointTrajectory
 from amf_msgs.msg import RobotStatus
 from amf_msgs.msg import SceneState as SceneStateMsg
 from amf_msgs.srv import ResetScene
-from amf_ros.contract import load_contract
+from amf_ros.contract import Topic, load_contract
 from amf_ros.data.messages import joint_command
-from amf_ros.errors import DataError, RobotFault, UnknownName
+from amf_ros.errors import ConfigError, DataError, RobotFault, UnknownName
 from amf_ros.registry import load
+from amf_ros.robots.base import Camera
 from amf_ros.robots.driver import Driver
 from amf_ros.robots.safety import SafetyGate
 from amf_ros.ros import names, qos
@@ -63,9 +65,11 @@ class RobotNode(AmfNode):
         self._publish_status()
         self._publish_state()
         mode = f"{settings.real_time_factor:g} x real time" if settings.real_time_factor else "lock-step"
-        self.get_logger().info(f"{settings.robot}: {len(robot.joint_names)} joints at {contract.fps:g} Hz, {mode}")
+        self.get_logger().info(
+            f"{settings.robot}: {len(robot.joint_names)} joints at {contract.fps:g} Hz, {mode}"
+        )
 
-    def _make_publishers(self, topics) -> None:
+    def _make_publishers(self, topics: tuple[Topic, ...]) -> None:
         by_type = {topic.type: topic.name for topic in topics}
         joints = by_type["sensor_msgs/msg/JointState"]
         scene = by_type.get("amf_msgs/msg/SceneState", "scene_state")
@@ -75,7 +79,10 @@ class RobotNode(AmfNode):
         self._status_publisher = self.create_publisher(RobotStatus, names.ROBOT_STATUS, qos.LATCHED)
         self._pictures = None
         if self._settings.camera_hz > 0.0:
+            if not isinstance(self._driver.robot, Camera):
+                raise ConfigError(f"camera_hz: robot {self._settings.robot!r} has no camera; set it to 0")
             self._pictures = self.create_publisher(Image, names.CAMERA, qos.IMAGES)
+            self._camera = self._driver.robot
         self._pictured_ns = 0
 
     def _make_timer(self, fps: float) -> None:
@@ -125,8 +132,10 @@ class RobotNode(AmfNode):
 
     def _picture(self, stamp: Time) -> Image:
         width, height = self._settings.camera_width, self._settings.camera_height
-        pixels = self._driver.robot.render(width, height)
-        image = Image(header=Header(stamp=stamp, frame_id="camera"), width=width, height=height, encoding="rgb8")
+        pixels = self._camera.render(width, height)
+        image = Image(
+            header=Header(stamp=stamp, frame_id="camera"), width=width, height=height, encoding="rgb8"
+        )
         image.step = 3 * width
         image.data.frombytes(pixels.tobytes())
         return image

@@ -10,6 +10,7 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState, TaskEvaluation
@@ -20,7 +21,7 @@ from amf_ros.registry import load
 from amf_ros.ros import names, qos
 from amf_ros.ros.calls import Calls, ServerLost, ServerUnavailable
 from amf_ros.ros.conversions import checkpoint_msg
-from amf_ros.ros.goals import Goal, Goals, in_background
+from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.session_worker import RosWorker
@@ -32,7 +33,7 @@ from amf_ros.session.loop import run as run_session
 from amf_ros.session.plan import Plan, resolve
 
 Result = RunSession.Result
-CODES: tuple[tuple[type[AmfError], int], ...] = (
+CODES: Codes = (
     (PlanChanged, Result.PLAN_CHANGED),
     (Cancelled, Result.CANCELLED),
     (ServerUnavailable, Result.SERVER_UNAVAILABLE),
@@ -121,7 +122,7 @@ class SessionNode(AmfNode):
         for goal in tuple(self._followers):
             goal.feedback(RunSession.Feedback(state=message))
 
-    def _done(self, outcome: Outcome | None, error: BaseException | None) -> None:
+    def _done(self, outcome: Outcome | None, error: Any) -> None:
         if outcome is not None:
             result = self._success(outcome)
         else:
@@ -130,9 +131,11 @@ class SessionNode(AmfNode):
         followers, self._followers, self._plan = self._followers, [], None
         for goal in followers:
             goal.finish(result)
-        self._tell(State(Phase.IDLE, self._state.round, self._state.num_rounds, "", result.error_msg or "done"))
+        self._tell(
+            State(Phase.IDLE, self._state.round, self._state.num_rounds, "", result.error_msg or "done")
+        )
 
-    def _success(self, outcome: Outcome) -> Result:
+    def _success(self, outcome: Outcome) -> Any:
         evaluations = [
             TaskEvaluation(task_id=task_id, num_episodes=tried, num_successes=done)
             for task_id, (tried, done) in outcome.evaluations.items()
@@ -143,16 +146,12 @@ class SessionNode(AmfNode):
             evaluations=evaluations,
         )
 
-    def _failure(self, error: BaseException | None) -> Result:
-        text = str(error) if isinstance(error, AmfError) else f"{type(error).__name__}: {error}"
-        default = PHASE_CODES.get(self._state.phase, Result.UNKNOWN)
-        code = next((code for kind, code in CODES if isinstance(error, kind)), default)
-        return Result(
-            rounds_completed=max(self._state.round - 1, 0),
-            checkpoint=checkpoint_msg(self._state.checkpoint),
-            error_code=code,
-            error_msg=text,
-        )
+    def _failure(self, error: Any) -> Any:
+        by_phase = PHASE_CODES.get(self._state.phase, Result.UNKNOWN)
+        result = failed(Result(), (*CODES, (AmfError, by_phase)), error)
+        result.rounds_completed = max(self._state.round - 1, 0)
+        result.checkpoint = checkpoint_msg(self._state.checkpoint)
+        return result
 
     def _on_cancel(self, goal: Goal) -> None:
         self._stop.set()

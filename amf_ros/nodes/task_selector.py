@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+
 from amf_msgs.msg import Task, TaskScore
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
@@ -29,6 +31,7 @@ from amf_ros.errors import (
 from amf_ros.registry import load
 from amf_ros.ros import names
 from amf_ros.ros.conversions import duration_msg
+from amf_ros.ros.goals import Codes, failed
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import SelectorSettings
@@ -37,7 +40,9 @@ from amf_ros.training import checkpoints
 from amf_ros.training.problem import build_problem, evaluations_of
 
 Response = NextTask.Response
-CODES: tuple[tuple[type[AmfError], int], ...] = (
+STRATEGY_CODES: Codes = ((UnknownName, Response.UNKNOWN_STRATEGY),)
+CODES: Codes = (
+    (UnknownName, Response.UNKNOWN_TASK),
     (BadWeights, Response.BAD_WEIGHTS),
     (NoEmbeddings, Response.NO_EMBEDDINGS),
     (CheckpointError, Response.NO_EMBEDDINGS),
@@ -60,9 +65,19 @@ class TaskSelectorNode(AmfNode):
         self._demonstrations = DemonstrationStore(self._directory.demonstrations)
         self._rollouts = RolloutStore(self._directory.rollouts)
         self._checkpoint: checkpoints.Checkpoint | None = None
+        torch.set_num_threads(1)  # many small products: a second thread only gets in the way
+        self._warm_up()
         self.create_service(NextTask, names.NEXT_TASK, self._on_next_task)
         self.create_service(GetTasks, names.GET_TASKS, self._on_get_tasks)
         self.get_logger().info(f"{len(self._suite.tasks)} tasks, strategy {self._config.strategy!r}")
+
+    def _warm_up(self) -> None:
+        """The first answer shall not wait for imports and files."""
+        try:
+            self._strategy("")
+            self._newest()
+        except AmfError as error:
+            self.get_logger().info(f"not ready to choose: {error}")
 
     def _on_get_tasks(self, _: GetTasks.Request, response: GetTasks.Response) -> GetTasks.Response:
         for task in self._suite.tasks:
@@ -78,8 +93,8 @@ class TaskSelectorNode(AmfNode):
             problem = self._problem(request, checkpoint)
             selection = strategy.select(problem)
         except AmfError as error:
-            response.error_code, response.error_msg = self._code(error), str(error)
-            return response
+            codes = STRATEGY_CODES if getattr(error, "kind", "") == "strategy" else CODES
+            return failed(response, codes, error)
         self._fill(response, problem, selection)
         response.policy_id = checkpoint.info.id
         took_ms = (time.monotonic() - started) * 1e3
@@ -94,7 +109,9 @@ class TaskSelectorNode(AmfNode):
     def _newest(self) -> checkpoints.Checkpoint:
         info = checkpoints.newest(self._directory.checkpoints)
         if info is None:
-            raise NoEmbeddings(f"no checkpoint in {self._directory.checkpoints}: run 'amf pretrain' and put it there")
+            raise NoEmbeddings(
+                f"no checkpoint in {self._directory.checkpoints}: put one there that 'amf pretrain' made"
+            )
         if self._checkpoint is None or self._checkpoint.info != info:
             checkpoint = checkpoints.load(info.uri)
             checkpoints.check_fits(checkpoint, self._contract, self._suite)
@@ -116,11 +133,6 @@ class TaskSelectorNode(AmfNode):
             seed=request.seed,
             config=self._config,
         )
-
-    def _code(self, error: AmfError) -> int:
-        if isinstance(error, UnknownName):
-            return Response.UNKNOWN_STRATEGY if error.kind == "strategy" else Response.UNKNOWN_TASK
-        return next((code for kind, code in CODES if isinstance(error, kind)), Response.UNKNOWN)
 
     def _fill(self, response: NextTask.Response, problem: Problem, selection: Selection) -> None:
         records = {record.id: record for record in problem.tasks}

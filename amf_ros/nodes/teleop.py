@@ -53,7 +53,6 @@ class TeleopNode(AmfNode):
         self._suite = load("suite", settings.suite)()
         self._dwell, self._exact = settings.dwell, settings.real_time_factor == 0.0
         self._showing: Showing | None = None
-        self._joints_topic, self._scene_topic = self._contract.joints_topic, self._contract.scene_topic
         self._publisher = self.create_publisher(JointTrajectory, self._contract.record_from, qos.STREAM)
         self._sent: Future | None = None
         self._finish = self.create_client(FinishRecording, names.FINISH_RECORDING)
@@ -91,12 +90,13 @@ class TeleopNode(AmfNode):
         elif turn is Turn.REPEAT and showing.command is not None:
             self._publisher.publish(showing.command)
         elif turn is Turn.LOST:
-            self.get_logger().warning(f"{showing.demonstration_id}: the scene was reset, or its start missed; I let go")
+            self.get_logger().warning(
+                f"{showing.demonstration_id}: the scene was reset, or its start missed; I let go"
+            )
             self._showing = None
 
     def _act(self, showing: Showing) -> None:
-        values = self._inputs.values()
-        joints, scene = values[self._joints_topic], values[self._scene_topic]
+        _, joints, scene = self._inputs.read()
         showing.judge.update(scene)
         command = None if showing.episode.timed_out else showing.expert.command(joints, scene)
         if command is not None:

@@ -1,15 +1,18 @@
 """What a robot backend offers in-process. The simulated arm implements it; nodes and rollouts use it.
 
-    robot.reset("stack_red_on_blue", seed=3)
-    joints, scene = robot.state()
-    robot.step(command)          # advances 1 / control_hz seconds
+robot.reset("stack_red_on_blue", seed=3)
+joints, scene = robot.state()
+robot.step(command)          # advances 1 / control_hz seconds
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from amf_ros.types import JointCommand, JointState, SceneState
 
@@ -48,3 +51,11 @@ class Robot(Protocol):
 
     def close(self) -> None:
         """Free the simulator; further calls raise."""
+
+
+@runtime_checkable
+class Camera(Protocol):
+    """A robot that can show its scene."""
+
+    def render(self, width: int, height: int) -> NDArray[np.uint8]:
+        """A picture from a fixed camera, (height, width, 3) RGB."""

@@ -1,4 +1,4 @@
-"""Drives one robot in simulated time for whoever sends commands. No ROS: the robot node is a thin shell of it.
+"""Drives one robot in simulated time for whoever sends commands. No ROS: the robot node is its shell.
 
 Two ways to pass time:
 
@@ -67,7 +67,9 @@ class Driver:
             RobotFault: the gate is stopped.
         """
         if self.gate.stopped is not None:
-            raise RobotFault(f"the robot is stopped ({self.gate.stopped}): call robot/release_stop before a reset")
+            raise RobotFault(
+                f"the robot is stopped ({self.gate.stopped}): call robot/release_stop before a reset"
+            )
         self.robot.reset(task_id, seed)
         self.gate.reset()
         self._teleop_ns = self._pending = self._commanded_ns = None
@@ -96,7 +98,9 @@ class Driver:
         if self._stamp_ns - command.stamp_ns > self.watchdog_ns or self._shut_out(teleop):
             return False
         if self.gate.stopped is not None:
-            raise RobotFault(f"the robot is stopped ({self.gate.stopped}): call robot/release_stop to move again")
+            raise RobotFault(
+                f"the robot is stopped ({self.gate.stopped}): call robot/release_stop to move again"
+            )
         self._pending, self._commanded_ns = command, self._stamp_ns
         return True
 
@@ -108,7 +112,9 @@ class Driver:
         """
         command, self._pending = self._pending, None
         if command is None:
-            silent = self._commanded_ns is not None and self._stamp_ns - self._commanded_ns >= self.watchdog_ns
+            silent = (
+                self._commanded_ns is not None and self._stamp_ns - self._commanded_ns >= self.watchdog_ns
+            )
             if silent or self.gate.stopped is not None:
                 self._commanded_ns = None
                 self._step(self.gate.hold(self._joints))

@@ -33,9 +33,7 @@ class Episode:
         gap_ns: a longer step between two states means another episode [ns].
     """
 
-    def __init__(
-        self, start_ns: int, limit_ns: int, *, exact: bool, gap_ns: int = EPISODE_GAP_NS
-    ) -> None:
+    def __init__(self, start_ns: int, limit_ns: int, *, exact: bool, gap_ns: int = EPISODE_GAP_NS) -> None:
         self._start_ns, self._limit_ns, self._exact, self._gap_ns = start_ns, limit_ns, exact, gap_ns
         self.first_ns: int | None = None
         self.last_ns = 0

@@ -47,7 +47,9 @@ class SafetyGate:
             raise ConfigError(f"safety gate: velocity_scale must be in (0, 1], got {velocity_scale!r}")
         for name, limit in limits.items():
             if not (np.isfinite([limit.lower, limit.upper, limit.velocity]).all() and limit.velocity > 0.0):
-                raise ConfigError(f"safety gate: joint {name!r} needs finite limits and a velocity, got {limit}")
+                raise ConfigError(
+                    f"safety gate: joint {name!r} needs finite limits and a velocity, got {limit}"
+                )
             if not limit.lower < limit.upper:
                 raise ConfigError(f"safety gate: joint {name!r} needs lower < upper, got {limit}")
         self._names = tuple(limits)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from action_msgs.msg import GoalStatus
@@ -70,11 +71,10 @@ class Calls:
         end = time.monotonic() + self._server_timeout_s
         while True:
             self._wait_for(client.service_is_ready, client.srv_name, end)
-            futures: list[Future] = []
-            reply = self._begin(lambda: futures.append(client.call_async(request)) or futures[0])
+            reply = self._begin(lambda: client.call_async(request))
             if self._wait(reply, answer_s):
                 return reply.value
-            self._run(lambda: [client.remove_pending_request(future) for future in futures])
+            self._run(partial(_drop, client, reply))
             if time.monotonic() > end:
                 raise self._unavailable(client.srv_name)
 
@@ -109,7 +109,9 @@ class Calls:
                 alive = time.monotonic()
             elif time.monotonic() - alive > self._server_timeout_s:
                 raise self._unavailable(name)
-        raise ServerUnavailable(f"{name}: no result within {self._step_timeout_s:g} s; look at its node's log")
+        raise ServerUnavailable(
+            f"{name}: no result within {self._step_timeout_s:g} s; look at its node's log"
+        )
 
     def _send(self, client: ActionClient, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
         end = time.monotonic() + self._server_timeout_s
@@ -141,12 +143,19 @@ class Calls:
 
     def _unavailable(self, name: str) -> ServerUnavailable:
         waited = f"{self._server_timeout_s:g} s"
-        return ServerUnavailable(f"{name} did not answer within {waited}: is its node running in this namespace?")
+        return ServerUnavailable(
+            f"{name} did not answer within {waited}: is its node running in this namespace?"
+        )
 
     def _begin(self, make: Callable[[], Future]) -> _Reply:
         """Send from the executor's thread, so that no answer can overtake its own request."""
         reply = _Reply()
-        self._run(lambda: make().add_done_callback(reply.set))
+
+        def send() -> None:
+            reply.future = make()
+            reply.future.add_done_callback(reply.set)
+
+        self._run(send)
         return reply
 
     def _run(self, work: Callable[[], Any]) -> None:
@@ -175,8 +184,14 @@ class Calls:
 class _Reply:
     def __init__(self) -> None:
         self.event = threading.Event()
+        self.future: Future | None = None
         self.value: Any = None
 
     def set(self, future: Future) -> None:
         self.value = future.result()
         self.event.set()
+
+
+def _drop(client: Client, reply: _Reply) -> None:
+    if reply.future is not None:
+        client.remove_pending_request(reply.future)

@@ -23,7 +23,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from amf_msgs.msg import Checkpoint as CheckpointMsg
 from amf_msgs.msg import Demonstration as DemonstrationMsg
 from amf_msgs.msg import SceneState as SceneStateMsg
-from amf_ros.data.demonstrations import DemonstrationInfo
+from amf_ros.data.metadata import DemonstrationInfo
 from amf_ros.errors import ConfigError
 from amf_ros.ros.names import BASE_FRAME
 from amf_ros.types import CheckpointInfo, JointCommand, JointState, SceneState
@@ -78,7 +78,9 @@ def scene_msg(scene: SceneState) -> SceneStateMsg:
         for x, y, z, qx, qy, qz, qw in scene.poses.tolist()
     ]
     return SceneStateMsg(
-        header=Header(stamp=time_msg(scene.stamp_ns), frame_id=BASE_FRAME), names=list(scene.names), poses=poses
+        header=Header(stamp=time_msg(scene.stamp_ns), frame_id=BASE_FRAME),
+        names=list(scene.names),
+        poses=poses,
     )
 
 

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+
+from amf_ros.errors import AmfError
 
 RESULT_KEPT_S = 60.0
 
@@ -49,7 +51,7 @@ class Goal:
                 self._handle.publish_feedback(message)
 
     def finish(self, result: Any) -> None:
-        """End the goal; the first call counts. Status: succeeded without an error code, else canceled or aborted."""
+        """End the goal; the first call counts. Without an error code it has succeeded."""
         with self._lock:
             if self._finished:
                 return
@@ -116,6 +118,17 @@ def _never(_: ServerGoalHandle) -> Any:
     raise RuntimeError("goals are executed by Goal.finish")
 
 
+Codes = Sequence[tuple[type[BaseException], int]]
+
+
+def failed(answer: Any, codes: Codes, error: BaseException) -> Any:
+    """``answer`` (result or response) with the first code that fits, else UNKNOWN, and the text."""
+    answer.error_code = next((code for kind, code in codes if isinstance(error, kind)), answer.UNKNOWN)
+    ours = isinstance(error, AmfError)
+    answer.error_msg = str(error) if ours else f"{type(error).__name__}: {error}"
+    return answer
+
+
 def in_background(
     node: Node, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
 ) -> threading.Thread:
@@ -131,7 +144,7 @@ def in_background(
             value = work()
         except Exception as caught:  # noqa: BLE001 - handed to done, which answers the client with it
             error = caught
-            if not type(caught).__module__.startswith("amf_ros."):
+            if not isinstance(caught, AmfError):
                 traceback.print_exc()
         node.executor.create_task(done, value, error)
 

@@ -1,7 +1,7 @@
 """The contract's streams in a node: the newest message of each, and a call when it is time to look.
 
     inputs = Inputs(node, contract, on_state=self._on_state, exact=True)
-    values = inputs.values()                 # topic -> JointState | SceneState
+    values, joints, scene = inputs.read()
 
 Subscriptions are raw: a node that does not act on a state does not pay for reading it.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Union
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
@@ -20,11 +20,15 @@ from amf_msgs.msg import SceneState as SceneStateMsg
 from amf_ros.contract import Contract
 from amf_ros.contract.spec import JOINT_STATE, SCENE_STATE
 from amf_ros.data.messages import joint_state, scene_state
+from amf_ros.errors import ContractError
 from amf_ros.ros.conversions import header_stamp_ns
 from amf_ros.ros.qos import of_topic
 from amf_ros.types import JointState, SceneState
 
-READERS = {JOINT_STATE: (JointStateMsg, joint_state), SCENE_STATE: (SceneStateMsg, scene_state)}
+READERS: dict[str, tuple[Any, Callable[[Any], JointState | SceneState]]] = {
+    JOINT_STATE: (JointStateMsg, joint_state),
+    SCENE_STATE: (SceneStateMsg, scene_state),
+}
 
 
 class Inputs:
@@ -40,7 +44,8 @@ class Inputs:
     ) -> None:
         self._newest: dict[str, tuple[int, bytes]] = {}
         self._topics = {topic.name: topic.type for topic in contract.topics}
-        self._on_state, self._exact, self._lead = on_state, exact, contract.joints_topic
+        self._on_state, self._exact = on_state, exact
+        self._lead, self._scene = contract.joints_topic, contract.scene_topic or ""
         for topic in contract.topics:
             message, _ = READERS[topic.type]
             node.create_subscription(
@@ -63,10 +68,17 @@ class Inputs:
             return None
         return stamp
 
-    def values(self) -> dict[str, Union[JointState, SceneState]]:
-        """The newest message of each topic that has had one, as values."""
-        found: dict[str, Union[JointState, SceneState]] = {}
+    def read(self) -> tuple[dict[str, JointState | SceneState], JointState, SceneState]:
+        """The newest message of every topic as values by topic; and the joints and the scene among them.
+
+        Raises:
+            ContractError: the contract has no scene topic, without which nothing can be judged.
+        """
+        found: dict[str, JointState | SceneState] = {}
         for topic, (_, raw) in self._newest.items():
             message, read = READERS[self._topics[topic]]
             found[topic] = read(deserialize_message(raw, message))
-        return found
+        joints, scene = found.get(self._lead), found.get(self._scene)
+        if not isinstance(joints, JointState) or not isinstance(scene, SceneState):
+            raise ContractError("experts and success predicates need a topic of type amf_msgs/msg/SceneState")
+        return found, joints, scene

@@ -3,7 +3,7 @@
 No rclpy: the recorder node passes raw messages and a monotonic clock. Judged by stamps, so that it works
 in lock-step, real time and faster; only silence is measured on the wall clock.
 
-    taping = Taping(recording, contract, settings, start_ns, now_s)
+    taping = Taping(recording, contract, settings, start_ns=0, limit_s=60.0, now_s=now_s)
     taping.write("joint_states", stamp_ns, raw, received_ns, now_s)
     taping.check(now_s)
 """
@@ -18,6 +18,7 @@ from amf_ros.data.schemas import schema_text
 from amf_ros.errors import StaleObservation
 from amf_ros.robots.driver import EPISODE_GAP_NS
 from amf_ros.ros.settings import RecorderSettings
+from amf_ros.types import Outcome
 
 
 class MissingTopic(StaleObservation):
@@ -25,27 +26,41 @@ class MissingTopic(StaleObservation):
 
 
 class Taping:
-    """Feeds one staged recording.
+    """Feeds one staged recording and knows when it is complete.
 
     Args:
         start_ns: first stamp that belongs to it; 0 = from now on [ns].
+        limit_s: ends it, unlabeled, on the robot's clock [s].
         now_s: monotonic clock [s], as in every later call.
     """
 
     def __init__(
-        self, recording: Recording, contract: Contract, settings: RecorderSettings, start_ns: int, now_s: float
+        self,
+        recording: Recording,
+        contract: Contract,
+        settings: RecorderSettings,
+        *,
+        start_ns: int,
+        limit_s: float,
+        now_s: float,
     ) -> None:
         self.recording, self.start_ns = recording, start_ns
-        self._settings, self._period_ns = settings, contract.period_ns
+        self._settings, self._limit_s = settings, limit_s
         self._command, self._states = contract.record_from, tuple(topic.name for topic in contract.topics)
-        self._known = {self._command, *self._states, *(topic.name for topic in contract.record_extra)}
         self._newest: dict[str, tuple[int, float]] = {}
         self._started_s = now_s
         self._ready_s: float | None = None
+        self._end_ns: int | None = None
+        self._outcome = Outcome.UNLABELED
         self.first_ns: int | None = None
         self.num_steps = 0
         for name, type_ in topic_types(contract):
             recording.add_topic(name, type_, schema_text(type_))
+
+    @property
+    def id(self) -> str:
+        """Of the demonstration."""
+        return self.recording.about.id
 
     def write(self, topic: str, stamp_ns: int, raw: bytes, received_ns: int, now_s: float) -> None:
         """One message as it came; those from before the start are left out.
@@ -103,21 +118,30 @@ class Taping:
                 "is its publisher running, in this namespace, with header stamps on the robot's clock?"
             )
 
-    def reached(self, end_ns: int) -> bool:
-        """Whether every stream has come up to this stamp."""
-        return all(
-            topic in self._newest and self._newest[topic][0] >= end_ns for topic in (self._command, *self._states)
+    def end(self, outcome: Outcome, end_ns: int) -> None:
+        """Somebody says that it is over: keep everything up to and with this stamp; 0 = what has come."""
+        self._outcome, self._end_ns = outcome, end_ns
+
+    def complete(self) -> bool:
+        """Whether it is over and every stream has come up to its end."""
+        if self._end_ns is None and self.elapsed_s >= self._limit_s:
+            self.end(Outcome.UNLABELED, self._newest[self._command][0])
+        if self._end_ns is None:
+            return False
+        streams = (self._command, *self._states)
+        return (
+            all(self._newest.get(topic, (-1, 0.0))[0] >= self._end_ns for topic in streams)
+            or not self._end_ns
         )
+
+    def keep(self) -> None:
+        """Put it into the store. Raises what :meth:`amf_ros.data.recording.Recording.finish` raises."""
+        self.recording.finish(self._outcome, self._end_ns or 0)
 
     @property
     def elapsed_s(self) -> float:
         """First command to newest, robot clock [s]."""
         return 0.0 if self.first_ns is None else (self._newest[self._command][0] - self.first_ns) * 1e-9
-
-    @property
-    def last_command_ns(self) -> int:
-        """Stamp of the newest command; 0 before the first."""
-        return self._newest[self._command][0] if self._command in self._newest else 0
 
 
 def topic_types(contract: Contract) -> list[tuple[str, str]]:

@@ -56,7 +56,7 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
     try:
         node = make()
     except AmfError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"error: {error}\n")
         rclpy.try_shutdown()
         return EXIT_USAGE
     executor = EventsExecutor()

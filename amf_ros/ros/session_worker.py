@@ -9,8 +9,9 @@ A step whose server died is made again from its reset on; ids make that safe.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from builtin_interfaces.msg import Time
 from rclpy.action import ActionClient
 from rclpy.node import Node
 
@@ -77,7 +78,7 @@ class RosWorker:
         found = newest(self._directory.checkpoints)
         if found is None:
             raise CheckpointError(
-                f"no checkpoint in {self._directory.checkpoints}: make one with 'amf pretrain' and put it there"
+                f"no checkpoint in {self._directory.checkpoints}: put one there that 'amf pretrain' made"
             )
         return found
 
@@ -150,7 +151,7 @@ class RosWorker:
 
         return self._again(once, _EXECUTOR_AGAIN)
 
-    def _start(self, task_id: str, seed: int):
+    def _start(self, task_id: str, seed: int) -> Time:
         response = self._calls.service(self._reset, ResetScene.Request(task_id=task_id, seed=seed))
         _check(names.RESET_SCENE, response)
         return response.stamp
@@ -169,6 +170,6 @@ class RosWorker:
         raise Cancelled("no attempt was made")  # unreachable: ATTEMPTS is positive
 
 
-def _check(what: str, answer) -> None:
+def _check(what: str, answer: Any) -> None:
     if answer.error_code:
         raise Refused(what, answer.error_code, answer.error_msg)

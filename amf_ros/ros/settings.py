@@ -1,6 +1,6 @@
 """The parameters of every node as models; ``config/params.yaml`` shows them all.
 
-    settings = declare(node, RobotSettings)
+settings = declare(node, RobotSettings)
 """
 
 from __future__ import annotations
@@ -30,9 +30,15 @@ class RobotSettings(SuiteSettings):
     real_time_factor: float = Field(
         1.0, ge=0.0, le=100.0, description="speed of simulated time; 0 = lock-step: advance with each command"
     )
-    velocity_scale: float = Field(1.0, gt=0.0, le=1.0, description="fraction of the URDF's joint velocities allowed")
-    republish_s: float = Field(0.2, gt=0.0, le=10.0, description="lock-step: repeat the state when nothing came [s]")
-    camera_hz: float = Field(0.0, ge=0.0, le=60.0, description="pictures per second of robot time; 0 = no camera")
+    velocity_scale: float = Field(
+        1.0, gt=0.0, le=1.0, description="fraction of the URDF's joint velocities allowed"
+    )
+    republish_s: float = Field(
+        0.2, gt=0.0, le=10.0, description="lock-step: repeat the state when nothing came [s]"
+    )
+    camera_hz: float = Field(
+        0.0, ge=0.0, le=60.0, description="pictures per second of robot time; 0 = no camera"
+    )
     camera_width: int = Field(320, ge=16, le=1920, description="[pixel]")
     camera_height: int = Field(240, ge=16, le=1080, description="[pixel]")
 
@@ -59,7 +65,9 @@ class RecorderSettings(DataSettings):
 class TeleopSettings(SuiteSettings):
     """teleop."""
 
-    real_time_factor: float = Field(1.0, ge=0.0, le=100.0, description="as the robot's; 0 = act upon each state")
+    real_time_factor: float = Field(
+        1.0, ge=0.0, le=100.0, description="as the robot's; 0 = act upon each state"
+    )
     dwell: int = Field(5, ge=1, description="states in a row that must satisfy the task [steps]")
 
 
@@ -72,9 +80,13 @@ class TunerSettings(DataSettings):
 class ExecutorSettings(DataSettings):
     """policy_executor."""
 
-    real_time_factor: float = Field(1.0, ge=0.0, le=100.0, description="as the robot's; 0 = act upon each state")
+    real_time_factor: float = Field(
+        1.0, ge=0.0, le=100.0, description="as the robot's; 0 = act upon each state"
+    )
     dwell: int = Field(5, ge=1, description="states in a row that must satisfy the task [steps]")
-    state_timeout_s: float = Field(3.0, gt=0.0, description="no new state for this long is stale, wall clock [s]")
+    state_timeout_s: float = Field(
+        3.0, gt=0.0, description="no new state for this long is stale, wall clock [s]"
+    )
 
 
 class SessionSettings(DataSettings):

@@ -1,112 +1,89 @@
-"""The graph as processes under supervisord: what `amf up`, `amf demo` and the graph tests start.
+"""Runs the graph's nodes as processes under supervisord: restarted when they die, stopped with SIGINT.
 
-Where the launch package is installed, ``launch/amf.launch.py`` runs the same nodes; both read
-:mod:`amf_ros.graph`. A node that dies is started again; one that refuses its configuration is not.
+    with Graph({"session_directory": "runs/a"}, logs=Path("runs/a/log")) as graph:
+        os.environ.update(graph.environment)       # then rclpy.init() in this process joins the graph
+        graph.check()                              # raises where a node gave up
 
-    with Graph({"session_directory": "runs/a"}, log_directory=Path("runs/a/log")) as graph:
-        graph.wait_ready(timeout_s=30)
+No process outlives this one, even when it is killed: each dies with its parent.
 """
 
 from __future__ import annotations
 
-import ctypes
+import configparser
+import fcntl
 import os
-import random
-import shlex
+import re
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import xmlrpc.client
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
+from xmlrpc.client import Fault, ServerProxy
 
-import psutil
+import supervisor.supervisord
 from supervisor.xmlrpc import SupervisorTransport
 
 from amf_ros import graph as description
-from amf_ros.errors import AmfError
+from amf_ros.errors import AmfError, ConfigError, StorageError
 from amf_ros.paths import config_directories
-from amf_ros.ros.runtime import DIE_WITH_PARENT, EXIT_USAGE
+from amf_ros.ros.runtime import DIE_WITH_PARENT, EXIT_USAGE, die_with_parent
 
-_STOP_WAIT_S = 10  # a node may close a file and hold the arm before it is killed
-_PR_SET_PDEATHSIG = 1
-
-
-class GraphError(AmfError):
-    """The graph did not come up, or lost a node for good; names the node and its last words."""
+STOP_S = 8
+_DOMAINS = range(10, 102)  # above 101 the DDS ports run into Linux' ephemeral ones
+_SPAWNED = re.compile(r"spawned: '(\w+)' with pid (\d+)")
 
 
-def shipped(name: str) -> str:
-    """Path of a file in our ``config`` folder: ``params.yaml``, ``fastdds.xml``; empty if absent."""
-    files = (folder / name for folder in config_directories())
-    return next((str(file) for file in files if file.is_file()), "")
-
-
-def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What every node is started with: the DDS profile, this package importable, output unbuffered."""
-    env = dict(os.environ if base is None else base)
-    if profile := shipped("fastdds.xml"):
-        env.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", profile)
-    package_root = str(Path(__file__).resolve().parents[2])
-    env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([package_root, *filter(None, [env.get("PYTHONPATH")])]))
-    env["PYTHONUNBUFFERED"] = "1"
-    return env
-
-
-def isolated_environment() -> dict[str, str]:
-    """As :func:`environment`, on this machine only and in a ROS domain that nobody uses."""
-    return environment() | {
-        "ROS_DOMAIN_ID": str(free_domain()),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-    }
-
-
-def free_domain() -> int:
-    """A ROS domain id (1-101) whose discovery port is free."""
-    domains = list(range(1, 102))
-    random.SystemRandom().shuffle(domains)
-    for domain in domains:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", 7400 + 250 * domain))
-            except OSError:
-                continue
-        return domain
-    raise GraphError("no free ROS domain between 1 and 101; stop a graph, or set ROS_DOMAIN_ID")
+class NodeFailed(AmfError):
+    """A node cannot run; carries the end of its log."""
 
 
 class Graph:
-    """The nodes of one graph, as a context manager.
+    """The nodes of the graph, or some of them.
 
     Args:
-        values: launch arguments (:data:`amf_ros.graph.ARGUMENTS`).
-        log_directory: one ``<node>.log`` each; ignored with ``echo``.
-        env: of the nodes; None = :func:`environment`.
-        echo: nodes write to this process's output instead of log files.
+        arguments: launch arguments, see :data:`amf_ros.graph.ARGUMENTS`.
+        logs: folder for one log per node; made where missing.
+        only: names of the nodes to start; None = all.
+        domain_id: ROS domain; None = one that nobody on this machine uses.
+        environment: more environment variables for the nodes.
+        extra: ROS parameters by node name, over those of the arguments: ``{"robot": {"camera_hz": "5.0"}}``.
+
+    Raises:
+        ConfigError: an argument or node is unknown.
+        StorageError: the log folder cannot be made.
     """
 
     def __init__(
         self,
-        values: Mapping[str, str],
-        log_directory: Path,
-        env: Mapping[str, str] | None = None,
-        echo: bool = False,
+        arguments: Mapping[str, str],
+        logs: Path,
+        *,
+        only: Iterable[str] | None = None,
+        domain_id: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        extra: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         try:
-            self._values = description.arguments(values)
+            self._arguments = description.arguments(arguments)
         except ValueError as error:
-            raise GraphError(str(error)) from error
-        self._logs, self._echo = log_directory.resolve(), echo
-        self.env = dict(environment() if env is None else env)
-        self.nodes = tuple(node.name for node in description.NODES)
+            raise ConfigError(str(error)) from error
+        wanted = set(only) if only is not None else {node.name for node in description.NODES}
+        self._nodes = [node for node in description.NODES if node.name in wanted]
+        unknown = wanted - {node.name for node in self._nodes}
+        if unknown:
+            raise ConfigError(
+                f"unknown node {sorted(unknown)[0]!r}; known: {', '.join(n.name for n in description.NODES)}"
+            )
+        self.logs, self._extra = Path(logs).resolve(), extra or {}
+        self._domain = Domain(domain_id)
+        self.environment = graph_environment(self._domain.id) | dict(environment or {})
+        self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="amf-")  # short: a socket's path has 108 bytes
-        self._socket = Path(self._folder.name) / "supervisor.sock"
 
     def __enter__(self) -> Graph:
         self.start()
@@ -118,121 +95,230 @@ class Graph:
         self.stop()
 
     def start(self) -> None:
-        """Start all nodes; returns before they are ready."""
-        self._logs.mkdir(parents=True, exist_ok=True)
-        config = Path(self._folder.name) / "supervisord.conf"
-        config.write_text(self._config(), encoding="utf-8")
-        supervisord = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)]
-        # exec keeps the shell's pid, which the nodes compare with their parent's.
-        line = f"export {DIE_WITH_PARENT}=$$; exec {shlex.join(supervisord)}"
+        """Start all processes; returns before the nodes are ready."""
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{self.logs}: cannot keep logs there ({error.strerror}); choose another folder"
+            ) from error
+        self._folder = Path(tempfile.mkdtemp(prefix="amf-"))  # a socket's path must be short
+        config = self._folder / "supervisord.conf"
+        with config.open("w", encoding="utf-8") as file:
+            self._config().write(file)
+        environment = {**os.environ, **self.environment, DIE_WITH_PARENT: str(os.getpid())}
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", line], env=self.env, start_new_session=True, preexec_fn=_end_with_parent
+            [sys.executable, "-m", "amf_ros.ros.supervise", str(config)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self._folder / "stderr").open("wb"),
+            start_new_session=True,  # Ctrl-C is for us; we stop the nodes in order
         )
 
-    def _config(self) -> str:
-        out = "/dev/fd/1" if self._echo else str(self._logs / "%(program_name)s.log")
-        sections = [
-            f"[unix_http_server]\nfile={self._socket}\n",
-            "[supervisord]\nnodaemon=true\nsilent=true\n"
-            f"logfile={self._folder.name}/supervisord.log\npidfile={self._folder.name}/supervisord.pid\n"
-            f"childlogdir={self._folder.name}\n",
-            "[rpcinterface:supervisor]\n"
-            "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n",
-        ]
-        for node in description.NODES:
-            line = description.command(node, self._values, shipped("params.yaml"))
-            command = shlex.join(line).replace("%", "%%")
-            sections.append(
-                f"[program:{node.name}]\ncommand={command}\nautorestart=unexpected\n"
-                f"exitcodes=0,{EXIT_USAGE}\nstartsecs=0\nstopsignal=INT\nstopwaitsecs={_STOP_WAIT_S}\n"
-                f"killasgroup=true\nredirect_stderr=true\nstdout_logfile={out}\nstdout_logfile_maxbytes=0\n"
-            )
-        return "\n".join(sections)
+    def _config(self) -> configparser.RawConfigParser:
+        config = configparser.RawConfigParser()
+        folder = self._folder
+        config["unix_http_server"] = {"file": f"{folder}/socket", "chmod": "0600"}
+        config["rpcinterface:supervisor"] = {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        }
+        config["supervisord"] = {
+            "nodaemon": "true",
+            "silent": "true",
+            "logfile": str(self.logs / "supervisor.log").replace("%", "%%"),
+            "logfile_backups": "0",
+            "pidfile": f"{folder}/pid",
+            "childlogdir": str(folder),
+            "minfds": "256",
+            "minprocs": "64",
+        }
+        # One group is stopped all at once; programs of their own would be stopped one after another.
+        config["group:amf"] = {"programs": ",".join(node.name for node in self._nodes)}
+        for node in self._nodes:
+            config[f"program:{node.name}"] = {
+                "command": self._command_line(node),
+                "autorestart": "unexpected",
+                "exitcodes": f"0,{EXIT_USAGE}",
+                "startsecs": "2",
+                "startretries": "10",
+                "stopsignal": "INT",
+                "stopwaitsecs": str(STOP_S),
+                "stdout_logfile": str(self.logs / f"{node.name}.log").replace("%", "%%"),
+                "stdout_logfile_maxbytes": "20MB",
+                "stdout_logfile_backups": "1",
+                "redirect_stderr": "true",
+            }
+        return config
 
-    def _states(self) -> dict[str, dict[str, Any]]:
-        """The supervisor's own table, by node; empty while it is not up."""
-        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
-        proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
-        try:
-            table = proxy.supervisor.getAllProcessInfo()
-        except (OSError, xmlrpc.client.Error):
-            return {}
-        finally:
-            transport.close()
-        return {str(row["name"]): dict(row) for row in table}
+    def _command_line(self, node: description.NodeSpec) -> str:
+        words = description.command(node, self._arguments, default_params())
+        for name, value in self._extra.get(node.name, {}).items():
+            words += ["-p", f"{name}:={value}"]
+        quoted = ["'" + word.replace("'", "'\"'\"'") + "'" for word in words]
+        return " ".join(quoted).replace("%", "%%")
 
-    def pids(self) -> dict[str, int]:
-        """Process ids of the nodes that run now."""
-        return {name: int(row["pid"]) for name, row in self._states().items() if row["pid"]}
-
-    def check(self) -> None:
-        """Raise GraphError if the supervisor is gone or a node has ended for good."""
-        if self._process is None or self._process.poll() is not None:
-            raise GraphError("the graph is not running; start it again")
-        for name, row in self._states().items():
-            if row["statename"] in ("EXITED", "FATAL"):
-                raise GraphError(f"node {name} ended with {row['exitstatus']}: {self._last_words(name)}")
-
-    def _last_words(self, name: str) -> str:
-        log = self._logs / f"{name}.log"
-        lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-        errors = [line for line in lines if line.startswith("error: ")]
-        if errors:
-            return errors[-1].removeprefix("error: ")
-        return f"{lines[-1]} (see {log})" if lines else "see the output above"
-
-    def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Return once every node offers what others ask of it, seen from this process's ROS environment.
+    def states(self) -> dict[str, tuple[str, int]]:
+        """Node name -> supervisord's word for its state (RUNNING, BACKOFF, ...) and its pid, 0 without one.
 
         Raises:
-            GraphError: a node ended, or is not ready in time.
+            NodeFailed: the supervisor itself has ended.
         """
-        from amf_ros.ros.ready import missing_servers  # needs rclpy, which starting does not
+        infos = self._rpc(lambda server: server.getAllProcessInfo())
+        return {info["name"]: (info["statename"], info["pid"]) for info in infos}
 
-        end = time.monotonic() + timeout_s
-        with missing_servers(self._values["namespace"]) as missing:
-            while waiting := missing(0.2):
-                self.check()
-                if time.monotonic() > end:
-                    node = waiting[0].split("/")[0]
-                    raise GraphError(
-                        f"{', '.join(waiting)} did not appear within {timeout_s:.0f} s; "
-                        f"node {node} said: {self._last_words(node)}"
-                    )
+    def pids(self) -> dict[str, int]:
+        """Node name -> pid, 0 while it is not running."""
+        return {name: pid for name, (_, pid) in self.states().items()}
 
-    def wait(self) -> int:
-        """Block until the supervisor ends; its exit code."""
-        if self._process is None:
-            raise GraphError("the graph is not running; start it first")
-        return self._process.wait()
+    def restarts(self) -> dict[str, int]:
+        """Node name -> how often it was started again."""
+        log = self.logs / "supervisor.log"
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        pids = [name for name, _ in _SPAWNED.findall(text[text.rfind("supervisord started") :])]
+        return {node.name: max(pids.count(node.name) - 1, 0) for node in self._nodes}
+
+    def check(self) -> None:
+        """Raises NodeFailed naming a node that will not run again, with the end of its log."""
+        for name, (state, _) in self.states().items():
+            if state in ("FATAL", "EXITED", "UNKNOWN"):
+                raise NodeFailed(
+                    f"node {name} cannot run: {self.last_words(name)} (whole log: {self.logs / name}.log)"
+                )
+
+    def last_words(self, name: str) -> str:
+        """The last line of a node's log that says something."""
+        log = self.logs / f"{name}.log"
+        lines = (
+            log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.is_file() else []
+        )
+        return lines[-1] if lines else "it wrote nothing"
+
+    def follow(self) -> LogFollower:
+        """Reads what the nodes write from now on."""
+        return LogFollower({node.name: self.logs / f"{node.name}.log" for node in self._nodes})
 
     def stop(self) -> None:
-        """Stop all nodes in good order; nothing is left behind. Twice does no harm."""
-        if self._process is None:
-            return
+        """Stop every node with SIGINT, wait, and leave no process behind; may be called twice."""
         process, self._process = self._process, None
-        family = _family(process.pid)
-        process.terminate()
-        try:
-            process.wait(timeout=_STOP_WAIT_S + 5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for left in family:
-            if left.is_running():
-                left.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, timeout=5)
-        self._folder.cleanup()
+        if process is not None:
+            process.send_signal(signal.SIGTERM)  # supervisord then stops its children as configured
+            try:
+                process.wait(STOP_S + 5)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        self._domain.release()
+
+    def _rpc(self, call: Callable[[Any], Any], timeout_s: float = 10.0) -> Any:
+        end = time.monotonic() + timeout_s
+        while True:
+            if self._process is None or self._process.poll() is not None:
+                raise NodeFailed(f"the supervisor has ended: {self._complaint()}")
+            try:
+                with ServerProxy(
+                    "http://localhost", SupervisorTransport(None, None, f"unix://{self._folder}/socket")
+                ) as server:
+                    return call(server.supervisor)
+            except (OSError, Fault) as error:  # not listening yet, or shutting down
+                if time.monotonic() > end:
+                    raise NodeFailed(f"the supervisor does not answer: {error}") from error
+                time.sleep(0.05)
+
+    def _complaint(self) -> str:
+        said = self._folder / "stderr" if self._folder else None
+        text = said.read_text(encoding="utf-8", errors="replace").strip() if said and said.is_file() else ""
+        return text.splitlines()[-1] if text else "it was stopped"
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+class LogFollower:
+    """New lines of several growing files."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._open: dict[str, IO[bytes]] = {}
+        self._rest: dict[str, bytes] = dict.fromkeys(files, b"")
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(node, line) of every whole line since the last call."""
+        found = []
+        for name, path in self._files.items():
+            if name not in self._open:
+                if not path.is_file():
+                    continue
+                self._open[name] = path.open("rb")
+            *whole, self._rest[name] = (self._rest[name] + self._open[name].read()).split(b"\n")
+            found += [(name, line.decode("utf-8", "replace")) for line in whole]
+        return found
 
 
-def _end_with_parent() -> None:
-    """In the child before exec: SIGTERM when the process that started it is gone (Linux only)."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+class Domain:
+    """A ROS domain that no other program on this machine uses, for as long as this object lives."""
+
+    def __init__(self, domain_id: int | None = None) -> None:
+        self._lock: IO[bytes] | None = None
+        self.id = domain_id if domain_id is not None else self._pick()
+
+    def _pick(self) -> int:
+        used = _udp_ports()
+        start = os.getpid() % len(_DOMAINS)
+        for domain_id in (*_DOMAINS[start:], *_DOMAINS[:start]):
+            first_port = 7400 + 250 * domain_id
+            if any(first_port <= port < first_port + 250 for port in used):
+                continue
+            lock = (Path(tempfile.gettempdir()) / f"amf_ros_domain_{domain_id}.lock").open("wb")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                continue
+            self._lock = lock
+            return domain_id
+        raise ConfigError("no free ROS domain on this machine: set ROS_DOMAIN_ID, or stop other ROS programs")
+
+    def release(self) -> None:
+        """Let others use it."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _udp_ports() -> set[int]:
+    ports = set()
+    for table in ("/proc/net/udp", "/proc/net/udp6"):
+        if Path(table).is_file():
+            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+                ports.add(int(line.split()[1].rpartition(":")[2], 16))
+    return ports
+
+
+def graph_environment(domain_id: int) -> dict[str, str]:
+    """What nodes and clients of one graph on this machine share."""
+    shared = {"ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    profile = find_in_config("fastdds.xml")
+    return shared | ({"FASTDDS_DEFAULT_PROFILES_FILE": str(profile)} if profile else {})
+
+
+def default_params() -> str:
+    """The parameter file that ships with the package, or nothing."""
+    found = find_in_config("params.yaml")
+    return str(found) if found else ""
+
+
+def find_in_config(name: str) -> Path | None:
+    """A file of ``config/``, in the checkout or installed."""
+    return next((folder / name for folder in config_directories() if (folder / name).is_file()), None)
+
+
+def main(config: str) -> None:
+    """Be supervisord, and die with the process that started us."""
+    die_with_parent()
+    os.environ[DIE_WITH_PARENT] = str(os.getpid())
+    supervisor.supervisord.main(["-c", config])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,94 @@
+"""One episode of a policy: which state asks for which command, and when it is over. No node, no topics.
+
+driving = Driving(policy, suite, contract, task, limits)
+command = driving.act(values, joints, scene, stamp_ns)      # None: the episode is over
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from amf_ros.contract import Contract
+from amf_ros.policies.base import Policy
+from amf_ros.policies.controller import ChunkController
+from amf_ros.robots.episode import Episode
+from amf_ros.tasks.base import Suite
+from amf_ros.tasks.judge import Judge
+from amf_ros.types import Array, JointCommand, JointState, Outcome, Rollout, SceneState, Task
+
+
+class Driving:
+    """Observe, infer, command, judge: :func:`amf_ros.training.rollouts.run_policy`, one state at a time.
+
+    Args:
+        limit_ns: time limit on the robot's clock; 0 = the task's own [ns].
+        start_ns: stamp of the first state; 0 = the next one [ns].
+        exact: lock-step, see :class:`~amf_ros.robots.episode.Episode`.
+        dwell: see :class:`~amf_ros.tasks.judge.Judge`.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        suite: Suite,
+        contract: Contract,
+        task: Task,
+        *,
+        limit_ns: int,
+        start_ns: int,
+        exact: bool,
+        dwell: int,
+    ) -> None:
+        self.task, self._contract, self._exact = task, contract, exact
+        self._controller = ChunkController(policy, suite.embedding(task.id))
+        self._judge = Judge(suite, task.id, dwell)
+        steps = round(task.time_limit_s * contract.fps)
+        self.episode = Episode(start_ns, limit_ns or steps * contract.period_ns, exact=exact)
+        self._visited: list[Array] = []
+        self.inference_s = 0.0
+
+    @property
+    def num_steps(self) -> int:
+        """Commands so far."""
+        return len(self._visited)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the episode, by the states acted upon."""
+        return self._judge.outcome
+
+    def due(self, stamp_ns: int) -> bool:
+        """Whether a state is to be looked at: real arms report faster than the policy runs."""
+        early = 0 < stamp_ns - self.episode.last_ns < 0.75 * self._contract.period_ns
+        return self._exact or self.episode.first_ns is None or not early
+
+    def act(
+        self,
+        values: Mapping[str, JointState | SceneState],
+        joints: JointState,
+        scene: SceneState,
+        stamp_ns: int,
+    ) -> JointCommand | None:
+        """The command for a state, or None when the task is done or its time is over.
+
+        Raises:
+            StaleObservation: an input is older than the contract allows.
+            ContractError: names or values do not fit.
+        """
+        if self._judge.update(scene) or self.episode.timed_out:
+            return None
+        observation = self._contract.observe(values, self.task.roles).vector
+        started = time.monotonic()
+        action = self._controller.act(observation)
+        self.inference_s = time.monotonic() - started
+        self._visited.append(observation)
+        return self._contract.decode(action, joints, stamp_ns)
+
+    def rollout(self, rollout_id: str, checkpoint_id: str) -> Rollout:
+        """What was visited, one state per command."""
+        width = len(self._contract.observation_names)
+        states = np.array(self._visited).reshape(-1, width)
+        return Rollout(rollout_id, self.task.id, states, self.outcome, checkpoint_id, len(states))
