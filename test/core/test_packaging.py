@@ -75,7 +75,8 @@ def test_every_python_package_that_is_imported_is_pinned() -> None:
     }
     ros = dependencies(ROOT / "package.xml")
     for name in imported_packages(ROOT / "amf_ros") - set(sys.stdlib_module_names) - ros - {"amf_ros"}:
-        assert renamed.get(name, name).lower().replace("_", "-") in pinned, f"{name} is imported and not in requirements/"
+        distribution = renamed.get(name, name).lower().replace("_", "-")
+        assert distribution in pinned, f"{name} is imported and not in requirements/"
 
 
 def test_every_requirement_has_one_exact_version() -> None:
