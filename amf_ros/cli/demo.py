@@ -15,6 +15,7 @@ from amf_ros.cli.environment import require_ros
 from amf_ros.cli.graph import wait_ready
 from amf_ros.cli.options import Json, Seed, panel
 from amf_ros.cli.output import Output, fraction, interval, percent, undisturbed
+from amf_ros.errors import AmfError, ConfigError
 
 if TYPE_CHECKING:
     from amf_ros.cli.demo_files import DemoConfig, DemoFolder
@@ -79,7 +80,6 @@ def make_plan(asked: DemoConfig, training: PretrainConfig, strategy: str, seed: 
     Raises:
         ConfigError: the demonstrations cannot be divided into rounds.
     """
-    from amf_ros.errors import ConfigError
     from amf_ros.registry import load
     from amf_ros.session.plan import Plan, resolve
 
@@ -156,6 +156,9 @@ def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> N
         domain = graph.environment["ROS_DOMAIN_ID"]
         output.step(f"{len(graph.pids())} nodes are up in ROS domain {domain}, in lock-step")
         over_graph(output, plan, "", _READY_S)
+    except AmfError:
+        output.say(f"what the nodes said is in {os.path.relpath(folder.logs)}")
+        raise
     finally:
         with undisturbed(), _timed(folder, "stopping the graph"):
             graph.stop()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from amf_ros.data.run_directory import RunDirectory
+from amf_ros.errors import DataError
 from amf_ros.registry import load
 from amf_ros.report.facts import Evaluation, Facts, Recording, Round, TaskFacts
 from amf_ros.session.journal import Journal
@@ -44,6 +45,8 @@ def gather(
     run = RunDirectory(directory)
     with Journal(run.database, read_only=True) as journal:
         story = summary(journal)
+    if not story["success_before"]["episodes"]:
+        raise DataError(f"the session in {directory} has not evaluated anything yet; let it go on first")
     suite: Suite = load("suite", story["suite"])()
     history: Sequence[Mapping[str, Any]] = story["history"]
     rounds = [_round(entry) for entry in history if entry["selected"]]
@@ -53,7 +56,7 @@ def gather(
         suite=f"{story['suite']} suite",
         strategy=story["strategy"],
         seed=story["seed"],
-        tasks=_tasks(run, suite, history),
+        tasks=_tasks(run, suite, story),
         evaluations=_evaluations(history),
         rounds=rounds,
         recordings=[_recording(made) for entry in history for made in entry["demonstrations"]],
@@ -67,11 +70,15 @@ def gather(
     )
 
 
-def _tasks(run: RunDirectory, suite: Suite, history: Sequence[Mapping[str, Any]]) -> list[TaskFacts]:
-    first = history[0]["checkpoint"] if history else None
+def _tasks(run: RunDirectory, suite: Suite, story: Mapping[str, Any]) -> list[TaskFacts]:
+    """Those that the session is about, in the suite's order."""
+    first = story["history"][0]["checkpoint"] if story["history"] else None
     seen = parse_description(run.checkpoints / first).pretraining if first else {}
+    about = {*story["plan"]["candidates"], *story["plan"]["targets"]}
     return [
-        TaskFacts(task.id, task.instruction, seen.get(task.id, 0) if seen else None) for task in suite.tasks
+        TaskFacts(task.id, task.instruction, seen.get(task.id, 0) if seen else None)
+        for task in suite.tasks
+        if task.id in about
     ]
 
 
