@@ -2,6 +2,7 @@
 
     batches.py      demonstrations -> the steps that are cloned
     cloning.py      pre-training and fine-tuning loops
+    tuning.py       one round's fine-tuning, from stored checkpoint to stored checkpoint
     checkpoints.py  policies on disk: safetensors and YAML, whole or not at all
     environment.py  a robot seen as vectors: contract, safety gate, judge, time limit
     rollouts.py     one episode of a policy or of a scripted expert

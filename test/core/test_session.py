@@ -138,6 +138,8 @@ def test_the_steps_are_algorithm_1(tmp_path):
         "r001_i0_a0_a", "r001_i1_a0_b", "r002_i0_a0_c", "r002_i1_a0_d",
     ]  # fmt: skip
     assert [a[0] for k, a in worker.calls if k == "fine_tune"] == ["pretrained", "round_001"]
+    seeds = [a[-1] for k, a in worker.calls if k in ("select", "fine_tune", "demonstrate")]
+    assert len(set(seeds)) == len(seeds) == 8
     assert result.demonstrations == tuple("abcd") == tuple(told["demonstrations"])
     assert result.checkpoint.id == "round_002" and result.rounds_completed == told["rounds"] == 2
 
