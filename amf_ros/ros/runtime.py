@@ -10,6 +10,7 @@ node could not publish its last word. The events executor is spun in steps: its 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -71,6 +72,13 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
     executor.shutdown()
     node.destroy_node()
     rclpy.try_shutdown()
+    del executor, node
+    gc.collect()
+    rclpy.get_default_context().destroy()  # takes the middleware's shared memory with it
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "torch" in sys.modules:
+        os._exit(0)  # taking torch apart takes seconds on a busy machine, and nothing is left to be saved
     return 0
 
 
