@@ -1,0 +1,1 @@
+"""What several test modules share; importable as ``support`` (``pythonpath`` in pyproject.toml)."""
