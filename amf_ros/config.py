@@ -92,7 +92,8 @@ def parse(data: object, model: type[M], where: str) -> M:
     try:
         return model.model_validate(_tuples(data), strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A mistyped key is missing too: the unknown one says more.
+        first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
         holder, key = _locate(model, data, first["loc"])
         problem = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":

@@ -32,7 +32,7 @@ class Commands(TyperGroup):
             sys.stderr.write(f"error: {error}\n")
             raise typer.Exit(EXIT_ERROR) from error
         except KeyboardInterrupt as stop:
-            sys.stderr.write(f"{stop or 'interrupted'}\n")
+            sys.stderr.write(f"{str(stop) or 'interrupted'}\n")
             raise typer.Exit(EXIT_INTERRUPTED) from stop
 
 

@@ -14,7 +14,7 @@ import typer
 from amf_ros.cli.environment import require_ros
 from amf_ros.cli.graph import wait_ready
 from amf_ros.cli.options import Json, Seed, panel
-from amf_ros.cli.output import Output, fraction, interval, percent, undisturbed
+from amf_ros.cli.output import Output, fraction, interval, percent, short, undisturbed
 from amf_ros.errors import AmfError, ConfigError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _pretrained(output: Output, training: PretrainConfig, keep: Path) -> Path:
     from amf_ros.training.pretrain import CHECKPOINT_ID
 
     if any(info.id == CHECKPOINT_ID for info in list_checkpoints(keep)):
-        output.step(f"reusing {os.path.relpath(keep)}")
+        output.step(f"reusing {short(keep)}")
     else:
         run(output, training, keep)
     return keep / CHECKPOINT_ID
@@ -157,7 +157,7 @@ def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> N
         output.step(f"{len(graph.pids())} nodes are up in ROS domain {domain}, in lock-step")
         over_graph(output, plan, "", _READY_S)
     except AmfError:
-        output.say(f"what the nodes said is in {os.path.relpath(folder.logs)}")
+        output.say(f"what the nodes said is in {short(folder.logs)}")
         raise
     finally:
         with undisturbed(), _timed(folder, "stopping the graph"):

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import Field
 
 import amf_ros
+from amf_ros.cli.output import short
 from amf_ros.config import Model, PretrainConfig
 from amf_ros.data.files import storage_errors, write_whole
 from amf_ros.errors import ConfigError
@@ -61,12 +62,12 @@ class DemoFolder:
                 stored = self._stored()
                 if stored.get("arguments") == arguments and not self.summary.exists():
                     self.seconds = dict(stored["seconds"])
-                    say(f"continuing the unfinished demo in {_short(self.root)}")
+                    say(f"continuing the unfinished demo in {short(self.root)}")
                     return
                 aside = _free_name(self.root)
                 why = "finished" if self.summary.exists() else "of other arguments"
                 self.root.rename(aside)
-                say(f"moved the last demo ({why}) to {_short(aside)}")
+                say(f"moved the last demo ({why}) to {short(aside)}")
             self.root.mkdir(parents=True, exist_ok=True)
             self.save()
 
@@ -124,8 +125,3 @@ def _free_name(root: Path) -> Path:
     while (aside := root.with_name(f"{root.name}.old-{number}")).exists():
         number += 1
     return aside
-
-
-def _short(path: Path) -> str:
-    """Relative to where the user stands, if it is below."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

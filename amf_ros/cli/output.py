@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,11 @@ def interval(successes: int, episodes: int) -> str:
 
     low, high = wilson(successes, episodes)
     return f"{low:.0%} to {high:.0%}" if episodes else "–"
+
+
+def short(path: Path) -> str:
+    """Relative to where the user stands, if it is below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ class SessionView:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._last: State | None = None
+        self._why = ""  # of the demonstration that is being recorded
         self._printed_s = time.monotonic()
         self._status: Status | None = None
         if output.console.is_terminal:
@@ -45,8 +46,11 @@ class SessionView:
         if last is not None and (last.phase, last.round) != (state.phase, state.round):
             self._finished(last)
         if state.detail.startswith(_ENDED):
-            self._line(state, f"{state.task_id:20}  {state.detail}")
-        elif self._status is not None:
+            self._line(state, f"{state.task_id:20}  {state.detail:24}  {self._why}")
+            return
+        if state.phase.name == "DEMONSTRATING":
+            self._why = state.detail.partition(";")[0]
+        if self._status is not None:
             self._status.update(self._text(state, f"{state.task_id} {state.detail}".strip()))
         elif time.monotonic() - self._printed_s > _ALIVE_EVERY_S:
             self._line(state, f"... {state.task_id} {state.detail}")
@@ -58,7 +62,9 @@ class SessionView:
 
     def _finished(self, state: State) -> None:
         """The last word of a phase: why, the loss, or the success."""
-        if state.phase.name.lower() in ("selecting", "fine_tuning", "evaluating"):
+        if state.phase.name == "FINE_TUNING":
+            self._line(state, ", ".join(state.detail.split(", ")[:2]))  # the time left is none
+        elif state.phase.name in ("SELECTING", "EVALUATING"):
             self._line(state, state.detail)
 
     def _line(self, state: State, detail: str) -> None:
