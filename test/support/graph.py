@@ -11,11 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from amf_msgs.action import RunSession
+from amf_msgs.msg import SessionState
 from amf_ros.config import TrainingConfig
 from amf_ros.data.run_directory import RunDirectory
+from amf_ros.ros import names
 from amf_ros.ros.clients import GraphClient
 from amf_ros.ros.ready import missing_servers
 from amf_ros.ros.supervise import Graph
+from amf_ros.session.journal import Journal
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.tasks.tabletop import TabletopSuite
 
@@ -82,3 +86,45 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def goal_of(plan: Plan) -> RunSession.Goal:
+    return RunSession.Goal(
+        candidate_ids=list(plan.candidates),
+        target_ids=list(plan.targets),
+        strategy=plan.strategy,
+        num_rounds=plan.num_rounds,
+        demonstrations_per_round=plan.demonstrations_per_round,
+        evaluation_episodes=plan.evaluation_episodes,
+        final_episodes=plan.final_episodes,
+        fine_tune_steps=plan.fine_tune_steps,
+        seed=plan.seed,
+    )
+
+
+def run_session(
+    client: GraphClient, plan: Plan, on_state: Callable[[SessionState], None] = lambda _: None
+) -> RunSession.Result:
+    """As ``amf session`` does: when nothing is heard, the session node may have been restarted."""
+    return client.act(
+        RunSession,
+        names.RUN_SESSION,
+        goal_of(plan),
+        feedback=lambda message: on_state(message.state),
+        silence_s=3.0,
+        busy_code=RunSession.Result.BUSY,
+    )
+
+
+def story(run: RunDirectory) -> dict[str, object]:
+    """What a session did, but for the times it took and where it did it."""
+    with Journal(run.database, read_only=True) as journal:
+        return {entry.key: _timeless(entry.value) for entry in journal.entries()}
+
+
+def _timeless(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _timeless(item) for key, item in value.items() if key not in ("uri", "stamp_ns")}
+    if isinstance(value, list):
+        return [_timeless(item) for item in value]
+    return round(value, 6) if isinstance(value, float) else value
