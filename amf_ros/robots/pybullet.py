@@ -207,15 +207,15 @@ class PyBulletRobot:
         return limits
 
     def _place_arm(self, rng: np.random.Generator) -> None:
-        """Arm near home with an open gripper: q6 = q2 - q4 keeps the tool pointing down."""
+        """Arm near home, gripper anywhere between shut and open; q6 = q2 - q4 keeps the tool pointing down."""
         q = np.array(_HOME)
         q[[0, 1, 3, 6]] += rng.uniform(-1, 1, 4) * (0.12, 0.06, 0.06, 0.1)
         q[5] = q[1] - q[3]
-        start = dict(zip(ARM_JOINTS, q.tolist(), strict=True))
-        opened = self._limits[GRIPPER_JOINT].upper
-        for name, value in {**start, GRIPPER_JOINT: opened, MIMIC_JOINT: opened}.items():
+        gripper = self._limits[GRIPPER_JOINT]
+        self._target = dict(zip(ARM_JOINTS, q.tolist(), strict=True))
+        self._target[GRIPPER_JOINT] = float(rng.uniform(gripper.lower, gripper.upper))
+        for name, value in {**self._target, MIMIC_JOINT: self._target[GRIPPER_JOINT]}.items():
             pybullet.resetJointState(self._arm, self._joints[name], value, physicsClientId=self._client)
-        self._target = {**start, GRIPPER_JOINT: opened}
 
     def _accept(self, command: JointCommand) -> None:
         position = np.asarray(command.position, dtype=np.float64)

@@ -58,7 +58,7 @@ DONE = {
     "close_door": {},
     "press_button": {"button": pose(0.5, 0.0, 0.043)},
     "turn_faucet": {"faucet_handle": pose(0.61, 0.0, 0.093, 0.0)},
-    "insert_peg": SLOT | {"peg": pose(0.502, 0.1, 0.046)},
+    "insert_peg": SLOT | {"peg": pose(0.502, 0.1, 0.056)},
     "tower_of_three": TOWER,
     "store_red_in_drawer": {"cube_red": pose(0.64, 0.0, 0.03)},
 }
@@ -91,7 +91,7 @@ NOT_DONE = {
     "door ajar": ("close_door", {"door_handle": pose(0.58, -0.05, 0.129, math.radians(-10))}),
     "button touched": ("press_button", {"button": pose(0.5, 0.0, 0.052)}),
     "faucet half open": ("turn_faucet", {"faucet_handle": pose(0.57, -0.07, 0.093, -0.8)}),
-    "peg on the rim": ("insert_peg", SLOT | {"peg": pose(0.502, 0.1, 0.095)}),
+    "peg on the rim": ("insert_peg", SLOT | {"peg": pose(0.502, 0.1, 0.115)}),
     "peg in, still held": ("insert_peg", released_counterpart("insert_peg", "peg")),
     "tower of two": ("tower_of_three", TOWER | {"cube_green": pose(0.4, 0.1, 0.02)}),
     "tower, top still held": ("tower_of_three", released_counterpart("tower_of_three", "cube_green")),

@@ -13,7 +13,8 @@ import numpy as np
 from amf_ros.types import Array
 
 CUBE = 0.04  # edge [m]
-PEG = (0.03, 0.03, 0.09)  # [m]
+PEG = (0.03, 0.03, 0.11)  # [m]
+PEG_GRIP = 0.038  # where to hold it above its centre [m]
 SLOT_DEPTH = 0.05  # [m]
 TRAY_INSIDE = 0.14  # edge [m]
 TRAY_FLOOR = 0.004  # thickness [m]

@@ -85,6 +85,7 @@ class TabletopScene:
             self._bodies[name] = body
             if tint is not None:
                 pybullet.changeVisualShape(body, -1, rgbaColor=tint, **on)
+        pybullet.changeDynamics(self._bodies["slot"], -1, lateralFriction=0.2, **on)
         links, joints = self._tables(client)
         self._links = {name: links[fixture, link] for name, (fixture, link) in _LINKS.items()}
         self._joints = {name: joints[fixture, joint] for name, (fixture, joint, _, _) in _JOINTS.items()}

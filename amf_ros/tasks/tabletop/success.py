@@ -19,13 +19,13 @@ from amf_ros.types import SceneState
 Roles = Mapping[str, str]
 Predicate = Callable[[SceneState, Roles], bool]
 
-DRAWER_OPEN_M = 0.12
-DRAWER_CLOSED_M = 0.015
-DOOR_OPEN_RAD = math.radians(65)
-DOOR_CLOSED_RAD = math.radians(6)
-BUTTON_PRESSED_M = 0.010
-FAUCET_OPEN_RAD = math.radians(75)
-ON_GOAL_M = 0.03
+DRAWER_OPEN_M = 0.09
+DRAWER_CLOSED_M = 0.02
+DOOR_OPEN_RAD = math.radians(55)
+DOOR_CLOSED_RAD = math.radians(8)
+BUTTON_PRESSED_M = 0.009
+FAUCET_OPEN_RAD = math.radians(60)
+ON_GOAL_M = 0.04
 
 _AWAY_M = 0.05  # between the tool and what it has let go
 _HANDLE_SHUT_X = -0.035  # drawer handle in the cabinet's frame, drawer shut [m]
@@ -115,7 +115,7 @@ def stored(scene: SceneState, roles: Roles) -> bool:
     thing, drawer = scene.pose(roles["object"]), scene.pose(roles["target"])
     dx, dy = geo.turned(thing[:2] - drawer[:2], -geo.yaw_of(drawer))
     inside = abs(dx) < 0.08 and abs(dy) < 0.08 and abs(thing[2] - drawer[2] - geo.CUBE / 2) < 0.02
-    return inside and drawer_opening_m(scene) < 2 * DRAWER_CLOSED_M
+    return inside and drawer_opening_m(scene) < 1.5 * DRAWER_CLOSED_M
 
 
 PREDICATES: Mapping[str, Predicate] = {

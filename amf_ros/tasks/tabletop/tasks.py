@@ -17,7 +17,7 @@ def _task(
     obj: str,
     target: str,
     aux: str | None = None,
-    limit_s: float = 12.0,
+    limit_s: float = 7.0,
 ) -> Task:
     roles = {"object": obj, "target": target, "aux": aux or obj}
     return Task(task_id, instruction, roles, {"skill": skill, "object": obj, "target": target}, limit_s)
@@ -37,7 +37,7 @@ TASKS = (
     _task("close_door", "close the door", "close", "door_handle", "door_frame", "door_frame"),
     _task("press_button", "press the button", "press", "button", "button_base", "button_base"),
     _task("turn_faucet", "turn the faucet on", "turn", "faucet_handle", "faucet_base", "faucet_base"),
-    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", "slot", 15.0),
+    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", "slot", 8.0),
     _task(
         "tower_of_three",
         "stack the red cube on the blue cube and the green cube on top",
@@ -45,7 +45,7 @@ TASKS = (
         "cube_red",
         "cube_blue",
         "cube_green",
-        limit_s=20.0,
+        limit_s=12.0,
     ),
     _task(
         "store_red_in_drawer",
@@ -54,6 +54,6 @@ TASKS = (
         "cube_red",
         "drawer",
         "cabinet",
-        limit_s=25.0,
+        limit_s=14.0,
     ),
 )

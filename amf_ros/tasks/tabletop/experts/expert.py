@@ -21,7 +21,7 @@ _PERIOD_S = 0.05
 _MAX_STEP_M = 0.035  # of the tool per command
 _MAX_TURN_RAD = 0.20
 _VELOCITY_SCALE = 0.8  # of the URDF's limits
-_NOISE_M = 0.006  # standard deviation of the injected disturbance
+_NOISE_M = 0.007  # standard deviation of the injected disturbance
 _NOISE_KEEP = 0.85  # what remains of it after one period
 _DONE_STEPS = 8  # longer than the judge's dwell
 

@@ -100,9 +100,9 @@ def approach(view: View, point: Array, yaw: float, finger: float, funnel: Funnel
     height = float(point[2] + np.clip(funnel.slope * (error - funnel.tolerance), 0.0, funnel.hover))
     lack = height - view.tool[2]
     free = np.clip(1.0 - (lack - 0.01) / 0.03, 0.0, 1.0)
-    calm = float(np.clip(1.0 - error / 0.06, 0.0, 1.0))
+    near = float(np.clip(1.0 - error / 0.06, 0.0, 1.0))
     position = np.array([*(view.tool[:2] + free * ahead), height])
-    return Aim(position, yaw, finger, calm, speed=1.0 - (1.0 - funnel.care) * calm)
+    return Aim(position, yaw, finger, calm=0.7 * near, speed=1.0 - (1.0 - funnel.care) * near)
 
 
 def leave(view: View, thing: Array, finger: float) -> Aim:
@@ -170,6 +170,6 @@ def push(view: View, thing: Array, heading: Array, yaw: float, contact: Contact)
     behind = -contact.touch - 0.06 < along < -contact.touch + 0.008
     if behind and abs(offset[2]) < 0.015 and np.hypot(across[0], across[1]) < contact.drift:
         ahead = (contact.advance - contact.touch - along) * heading - across
-        return Aim(np.array([*(view.tool[:2] + ahead), thing[2]]), yaw, geo.GRIPPER_CLOSED, calm=1.0)
+        return Aim(np.array([*(view.tool[:2] + ahead), thing[2]]), yaw, geo.GRIPPER_CLOSED, calm=0.5)
     start = np.array([*(thing[:2] - (contact.touch + 0.025) * heading), thing[2]])
     return approach(view, start, yaw, geo.GRIPPER_CLOSED, Funnel(tolerance=0.008, slope=4.0))
