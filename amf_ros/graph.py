@@ -9,6 +9,7 @@ processes (``ros/supervise.py``). A node added here is in both.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ ARGUMENTS: tuple[Argument, ...] = (
 )
 
 SIMULATED = ("pybullet",)
+NUMBERS = ("real_time_factor",)
 
 _SUITE = {"suite": "suite", "contract": "contract"}
 _DATA = {**_SUITE, "session_directory": "session_directory"}
@@ -97,23 +99,25 @@ def arguments(values: Mapping[str, str]) -> dict[str, str]:
     return {argument.name: argument.default for argument in ARGUMENTS} | dict(values)
 
 
-def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str]:
-    """ROS parameter -> text of its value, for one node."""
+def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str | float | bool]:
+    """ROS parameter -> value, of the parameter's type, for one node."""
     filled = arguments(values)
-    chosen = {parameter: filled[argument] for parameter, argument in node.parameters.items()}
-    follow = filled["use_sim_time"]
-    if follow == "auto":
+    chosen: dict[str, str | float | bool] = {
+        parameter: _number(filled[argument]) if argument in NUMBERS else filled[argument]
+        for parameter, argument in node.parameters.items()
+    }
+    follow = filled["use_sim_time"] == "true"
+    if filled["use_sim_time"] == "auto":
         # In lock-step nodes act upon states and no clock; reading /clock would only cost them time.
-        real_time = filled["robot"] in SIMULATED and _is_positive(filled["real_time_factor"])
-        follow = "true" if real_time else "false"
+        follow = filled["robot"] in SIMULATED and _number(filled["real_time_factor"]) != 0.0
     return chosen | {"use_sim_time": follow}
 
 
-def _is_positive(text: str) -> bool:
+def _number(text: str) -> str | float:
     try:
-        return float(text) > 0.0
+        return float(text)
     except ValueError:
-        return True  # the node that declares the parameter says what is wrong with it
+        return text  # the node that declares the parameter says what is wrong with it
 
 
 def ros_arguments(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
@@ -128,11 +132,12 @@ def ros_arguments(node: NodeSpec, values: Mapping[str, str], default_params: str
     line = ["--ros-args", "-r", f"__node:={node.name}"]
     if filled["namespace"]:
         line += ["-r", f"__ns:=/{filled['namespace'].strip('/')}"]
-    line += ["--log-level", f"{filled['log_level']}"]
+    line += ["--log-level", filled["log_level"]]
     if filled["params"] or default_params:
         line += ["--params-file", filled["params"] or default_params]
     for name, value in parameters(node, values).items():
-        line += ["-p", f"{name}:={value}"]
+        # Values are YAML there: unquoted, a directory named 7 were a number and one named y a boolean.
+        line += ["-p", f"{name}:={json.dumps(value)}"]
     return line
 
 

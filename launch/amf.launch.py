@@ -7,7 +7,6 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
 from amf_ros import graph
 from amf_ros.paths import config_directories
@@ -33,7 +32,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             namespace=values["namespace"],
             parameters=[
                 *([params] if params else []),
-                {name: ParameterValue(text) for name, text in graph.parameters(node, values).items()},
+                graph.parameters(node, values),
             ],
             arguments=["--ros-args", "--log-level", values["log_level"]],
             output="screen",

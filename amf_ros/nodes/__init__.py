@@ -2,3 +2,11 @@
 
 python -m amf_ros.nodes.robot --ros-args -p real_time_factor:=0.0
 """
+
+import signal
+import sys
+from pathlib import Path
+
+# A node that is stopped while it still imports ends without a traceback; afterwards runtime.py decides.
+if sys.argv[:1] == ["-m"] or (sys.argv and Path(sys.argv[0]).parent.name == "amf_ros"):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -29,6 +29,7 @@ from amf_ros.errors import AmfError
 EXIT_USAGE = 2  # a supervisor does not restart a node that ended with it
 DIE_WITH_PARENT = "AMF_DIE_WITH_PARENT"  # environment: pid of the supervisor whose death ends this process
 _SPIN_S = 0.1
+_PATIENCE_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -93,17 +94,22 @@ def _leave(node: AmfNode, executor: EventsExecutor, grace_s: float) -> None:
 
 
 class _Stop:
-    """Set by SIGINT and SIGTERM; a second one ends the process at once."""
+    """Set by SIGINT and SIGTERM; one more, a second later, ends the process at once.
+
+    On Ctrl-C a node gets two: the terminal's and that of the launch process that passes it on.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self._at_s = 0.0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and time.monotonic() - self._at_s > _PATIENCE_S:
             os._exit(128 + number)
-        self.requested = True
+        if not self.requested:
+            self.requested, self._at_s = True, time.monotonic()
 
 
 def die_with_parent() -> None:

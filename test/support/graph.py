@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -62,13 +62,18 @@ def running(run: RunDirectory, **options: object) -> Iterator[Graph]:
         eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids if pid), "a node is left behind")
 
 
+def connected(graph: Graph) -> AbstractContextManager[GraphClient]:
+    """A client of a whole graph, once that is up."""
+    return connect_when_ready(graph.check)
+
+
 @contextmanager
-def connected(graph: Graph) -> Iterator[GraphClient]:
-    """A client of a whole graph that is up."""
+def connect_when_ready(check: Callable[[], None] = lambda: None) -> Iterator[GraphClient]:
+    """A client of the whole graph in this process's domain, once that is up."""
     end = time.monotonic() + READY_S
     with missing_servers() as missing:
         while waiting := missing(0.1):
-            graph.check()
+            check()
             assert time.monotonic() < end, f"not ready: {waiting}"
     with GraphClient(wait_s=READY_S) as client:
         yield client
