@@ -80,7 +80,7 @@ class PyBulletRobot:
         self._scene = scene
         self._stamp_ns = 0
         self._camera: Camera | None = None
-        self._client = pybullet.connect(pybullet.DIRECT)
+        self._client: int = pybullet.connect(pybullet.DIRECT)
         self._load()
         self._limits = self._read_limits()
         self._target = dict.fromkeys(self.joint_names, 0.0)
@@ -90,6 +90,11 @@ class PyBulletRobot:
     def joint_names(self) -> tuple[str, ...]:
         """Seven arm joints [rad], then the finger [m]; the other finger follows."""
         return (*ARM_JOINTS, GRIPPER_JOINT)
+
+    @property
+    def client(self) -> int:
+        """The PyBullet client of the world, for measurements; who steps it breaks the stamps."""
+        return self._client
 
     @property
     def limits(self) -> Mapping[str, JointLimit]:
@@ -207,7 +212,7 @@ class PyBulletRobot:
         return limits
 
     def _place_arm(self, rng: np.random.Generator) -> None:
-        """Arm near home, gripper anywhere between shut and open; q6 = q2 - q4 keeps the tool pointing down."""
+        """Arm near home, gripper anywhere from shut to open; q6 = q2 - q4 keeps the tool pointing down."""
         q = np.array(_HOME)
         q[[0, 1, 3, 6]] += rng.uniform(-1, 1, 4) * (0.12, 0.06, 0.06, 0.1)
         q[5] = q[1] - q[3]

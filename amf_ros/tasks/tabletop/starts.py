@@ -85,7 +85,7 @@ def pick_place(cube: str) -> Callable[[Rng], Start]:
 def push(rng: Rng) -> Start:
     """The cube near the robot, the mark further away."""
     cube = _spots(rng, ("cube",), (0.40, 0.45, -0.12, 0.12), 0.3)["cube"]
-    goal = (float(rng.uniform(0.56, 0.62)), cube[1] + float(rng.uniform(-0.05, 0.05)), 0.0)
+    goal = (float(rng.uniform(0.56, 0.62)), cube[1] + float(rng.uniform(-0.04, 0.04)), 0.0)
     return _start({"cube_green": cube, "goal": goal})
 
 
@@ -96,6 +96,12 @@ def stack(*cubes: str) -> Callable[[Rng], Start]:
         return _start(_spots(rng, cubes, _MIDDLE, 0.35))
 
     return draw
+
+
+def tower(rng: Rng) -> Start:
+    """Blue behind, red to the right, green to the left: the wide hand must not sweep the stack away."""
+    cubes = {"cube_blue": (0.55, 0.0), "cube_red": (0.44, -0.10), "cube_green": (0.43, 0.12)}
+    return _start({name: _near(rng, *spot, spread=0.025, yaw=0.25) for name, spot in cubes.items()})
 
 
 def drawer(low: float, high: float, *cubes: str) -> Callable[[Rng], Start]:
@@ -155,6 +161,6 @@ STARTS: Mapping[str, Callable[[Rng], Start]] = {
     "press_button": button,
     "turn_faucet": faucet,
     "insert_peg": insert,
-    "tower_of_three": stack("cube_red", "cube_blue", "cube_green"),
+    "tower_of_three": tower,
     "store_red_in_drawer": drawer(0.0, 0.02, "cube_red"),
 }

@@ -23,15 +23,15 @@ Roles = Mapping[str, str]
 Law = Callable[[View, Roles], Aim]
 
 _DRAWER_PULL_M = 0.14
-_HANDLE_WIDTH = 0.024
-_POST_WIDTH = 0.022
+_HANDLE_WIDTH = 0.040
+_POST_WIDTH = 0.036
 _TIP = 0.007  # the fingertips reach below the tool frame [m]
 
 _GENTLE = Funnel(tolerance=0.004)
 _PRECISE = Funnel(tolerance=0.004, slope=20.0, care=0.5)
-_PUSH_CUBE = Contact(touch=0.032, advance=0.015, drift=0.02)
+_PUSH_CUBE = Contact(touch=0.032, advance=0.015, drift=0.02, finger=0.008)  # two fingers steer better
 _PUSH_HANDLE = Contact(touch=0.020, advance=0.03, drift=0.015)
-_PUSH_POST = Contact(touch=0.022, advance=0.03, drift=0.025)
+_PUSH_POST = Contact(touch=0.029, advance=0.03, drift=0.025)
 
 
 def _square_yaw(view: View, name: str) -> float:
@@ -77,7 +77,7 @@ def push_to_goal(view: View, roles: Roles) -> Aim:
     thing, goal = view.at(roles["object"]), view.at(roles["target"])
     way = goal[:2] - thing[:2]
     if np.hypot(way[0], way[1]) < success.ON_GOAL_M / 2:
-        return moves.leave(view, thing, geo.GRIPPER_CLOSED)
+        return moves.leave(view, thing, _PUSH_CUBE.finger)
     return moves.push(view, thing, geo.unit(way), math.atan2(way[1], way[0]), _PUSH_CUBE)
 
 

@@ -155,21 +155,29 @@ def place(
 
 @dataclass(frozen=True)
 class Contact:
-    """How to push: tool-thing distance at touch, how far to aim ahead, drift at which to start over [m]."""
+    """How to push.
+
+    Attributes:
+        touch: distance of tool and thing when they touch [m].
+        advance: how far ahead of that to aim [m].
+        drift: sideways error at which to get behind the thing anew [m].
+        finger: finger joint while pushing [m].
+    """
 
     touch: float
     advance: float
     drift: float
+    finger: float = geo.GRIPPER_CLOSED
 
 
 def push(view: View, thing: Array, heading: Array, yaw: float, contact: Contact) -> Aim:
-    """Push a thing (3,) along ``heading`` (2,) with closed fingers; get behind it first, from above."""
+    """Push a thing (3,) along ``heading`` (2,) ; get behind it first, from above."""
     offset = view.tool - thing
     along = float(offset[:2] @ heading)
     across = offset[:2] - along * heading
     behind = -contact.touch - 0.06 < along < -contact.touch + 0.008
     if behind and abs(offset[2]) < 0.015 and np.hypot(across[0], across[1]) < contact.drift:
         ahead = (contact.advance - contact.touch - along) * heading - across
-        return Aim(np.array([*(view.tool[:2] + ahead), thing[2]]), yaw, geo.GRIPPER_CLOSED, calm=0.5)
+        return Aim(np.array([*(view.tool[:2] + ahead), thing[2]]), yaw, contact.finger, calm=0.5)
     start = np.array([*(thing[:2] - (contact.touch + 0.025) * heading), thing[2]])
-    return approach(view, start, yaw, geo.GRIPPER_CLOSED, Funnel(tolerance=0.008, slope=4.0))
+    return approach(view, start, yaw, contact.finger, Funnel(tolerance=0.008, slope=4.0))
