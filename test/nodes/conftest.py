@@ -1,0 +1,20 @@
+"""Nodes in this process, with real rclpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.graph import TRAINING
+
+from amf_ros.config import PretrainConfig
+from amf_ros.training.pretrain import pretrain_checkpoint
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that has seen a button pressed."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    config = PretrainConfig(demonstrations={"press_button": 2}, training=TRAINING)
+    pretrain_checkpoint(config, folder, processes=1)
+    return folder / "pretrained"

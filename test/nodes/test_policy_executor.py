@@ -1,0 +1,187 @@
+"""The policy executor: what it drives, when it lets go, and which code says why."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from std_srvs.srv import Trigger
+from support.nodes import Bench, bench
+from trajectory_msgs.msg import JointTrajectory
+
+from amf_msgs.action import ExecutePolicy
+from amf_msgs.srv import LoadCheckpoint, ResetScene
+from amf_ros.contract import load_contract
+from amf_ros.data.rollouts import RolloutStore
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.nodes.policy_executor import PolicyExecutorNode
+from amf_ros.nodes.robot import RobotNode
+from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.ros import names
+from amf_ros.tasks.tabletop import TabletopSuite
+from amf_ros.training.checkpoints import load
+from amf_ros.training.environment import RobotEnvironment
+from amf_ros.training.rollouts import run_policy
+
+Code = ExecutePolicy.Result
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path)
+
+
+@pytest.fixture
+def executor(run: RunDirectory) -> Iterator[Bench]:
+    """An executor without a policy, and a robot."""
+    fields = {"session_directory": str(run.root), "real_time_factor": 0.0, "state_timeout_s": 0.6}
+    with bench(**fields) as made:
+        made.add(PolicyExecutorNode)
+        made.add(RobotNode)
+        yield made
+
+
+@pytest.fixture
+def loaded(executor: Bench, pretrained: Path) -> Bench:
+    response = load_policy(executor, pretrained.as_uri())
+    assert response.error_code == 0 and response.checkpoint.id == "pretrained"
+    return executor
+
+
+def load_policy(on: Bench, uri: str) -> LoadCheckpoint.Response:
+    return on.call(LoadCheckpoint, names.LOAD_CHECKPOINT, LoadCheckpoint.Request(uri=uri))
+
+
+def send(on: Bench, task_id: str = "push_green", id_: str = "one", seed: int | None = 3):
+    goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=id_)
+    if seed is not None:
+        request = ResetScene.Request(task_id="push_green", seed=seed)
+        goal.start_stamp = on.call(ResetScene, names.RESET_SCENE, request).stamp
+    return on.send(ExecutePolicy, names.EXECUTE_POLICY, goal)
+
+
+def commands(on: Bench) -> list[Any]:
+    return on.listen(JointTrajectory, "command")
+
+
+def test_an_episode_equals_one_in_process_bit_for_bit(
+    loaded: Bench, run: RunDirectory, pretrained: Path
+) -> None:
+    result = send(loaded).result()
+    assert result.error_code == Code.NONE
+    suite, contract = TabletopSuite(), load_contract("panda_tabletop")
+    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+        environment = RobotEnvironment(robot, suite, contract)
+        alone = run_policy(environment, load(pretrained).policy, "push_green", 3, "alone")
+    (kept,) = RolloutStore(run.rollouts).all()
+    np.testing.assert_array_equal(kept.observations, alone.observations)
+    assert kept.outcome == alone.outcome == result.outcome and kept.uri == result.rollout_uri
+    assert kept.checkpoint_id == "pretrained" and result.num_steps == alone.num_steps
+    assert result.elapsed.sec + result.elapsed.nanosec * 1e-9 == pytest.approx(alone.num_steps / 20)
+
+
+def test_it_starts_with_the_newest_checkpoint_of_its_directory(run: RunDirectory, pretrained: Path) -> None:
+    shutil.copytree(pretrained, run.checkpoints / "pretrained")
+    with bench(session_directory=str(run.root), real_time_factor=0.0) as made:
+        made.add(PolicyExecutorNode)
+        made.add(RobotNode)
+        sent = send(made)
+        sent.cancel()
+        assert sent.result().error_code == Code.CANCELLED
+
+
+def test_without_a_checkpoint(executor: Bench) -> None:
+    result = send(executor).result()
+    assert result.error_code == Code.NO_CHECKPOINT and "load_checkpoint" in result.error_msg
+
+
+def test_a_checkpoint_that_is_none(executor: Bench, tmp_path: Path) -> None:
+    response = load_policy(executor, (tmp_path / "nothing").as_uri())
+    assert response.error_code == LoadCheckpoint.Response.CHECKPOINT_INVALID
+    assert "nothing" in response.error_msg
+
+
+def test_a_checkpoint_for_other_features(executor: Bench, pretrained: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(pretrained, tmp_path / "other")
+    description = (other / "checkpoint.yaml").read_text().replace("panda_joint3", "panda_joint9")
+    (other / "checkpoint.yaml").write_text(description)
+    response = load_policy(executor, other.as_uri())
+    assert response.error_code == LoadCheckpoint.Response.CHECKPOINT_INVALID
+    assert "panda_joint9" in response.error_msg
+
+
+def test_unknown_task(loaded: Bench) -> None:
+    result = send(loaded, "push_gren").result()
+    assert result.error_code == Code.UNKNOWN_TASK and "push_green" in result.error_msg
+
+
+def test_one_episode_at_a_time_but_the_same_one_may_start_over(loaded: Bench, pretrained: Path) -> None:
+    first = send(loaded)
+    assert send(loaded, id_="two", seed=None).result().error_code == Code.BUSY
+    assert load_policy(loaded, pretrained.as_uri()).error_code == LoadCheckpoint.Response.BUSY
+    again = send(loaded)
+    assert first.result().error_code in (Code.CANCELLED, Code.ROBOT_FAULT)  # whichever it saw first
+    assert again.result().error_code == Code.NONE
+
+
+def test_cancel_leaves_the_arm_alone(loaded: Bench, run: RunDirectory) -> None:
+    sent_commands = commands(loaded)
+    sent = send(loaded)
+    loaded.until(lambda: len(sent_commands) > 5, "commands")
+    sent.cancel()
+    assert sent.result().error_code == Code.CANCELLED
+    assert RolloutStore(run.rollouts).all() == []
+
+
+def test_a_stopped_robot_ends_the_episode(loaded: Bench) -> None:
+    sent_commands = commands(loaded)
+    sent = send(loaded)
+    loaded.until(lambda: len(sent_commands) > 5, "commands")
+    loaded.call(Trigger, names.STOP, Trigger.Request())
+    result = sent.result()
+    assert result.error_code == Code.ROBOT_FAULT and "stop service" in result.error_msg
+
+
+def test_a_reset_during_the_episode_ends_it(loaded: Bench) -> None:
+    sent_commands = commands(loaded)
+    sent = send(loaded)
+    loaded.until(lambda: len(sent_commands) > 5, "commands")
+    loaded.call(ResetScene, names.RESET_SCENE, ResetScene.Request(task_id="push_green", seed=1))
+    result = sent.result()
+    assert result.error_code == Code.ROBOT_FAULT and "reset" in result.error_msg
+
+
+def test_states_that_do_not_come_are_stale(run: RunDirectory, pretrained: Path) -> None:
+    fields = {"session_directory": str(run.root), "real_time_factor": 0.0, "state_timeout_s": 0.3}
+    with bench(**fields) as made:
+        made.add(PolicyExecutorNode)
+        load_policy(made, pretrained.as_uri())
+        result = send(made, seed=None).result()
+    assert result.error_code == Code.STALE_OBSERVATION
+
+
+def test_roll_outs_that_cannot_be_written(loaded: Bench, run: RunDirectory) -> None:
+    run.rollouts.rmdir()
+    run.rollouts.write_text("a file where a folder was")
+    result = send(loaded).result()
+    assert result.error_code == Code.WRITE_FAILED and result.num_steps > 0
+
+
+def test_in_real_time_it_acts_at_the_rate_of_the_contract(run: RunDirectory, pretrained: Path) -> None:
+    fields = {"session_directory": str(run.root), "real_time_factor": 4.0, "use_sim_time": True}
+    with bench(**fields) as made:
+        made.add(PolicyExecutorNode)
+        made.add(RobotNode)
+        load_policy(made, pretrained.as_uri())
+        goal = ExecutePolicy.Goal(task_id="push_green", rollout_id="one")
+        request = ResetScene.Request(task_id="push_green", seed=3)
+        goal.start_stamp = made.call(ResetScene, names.RESET_SCENE, request).stamp
+        goal.max_duration.sec = 4
+        result = made.act(ExecutePolicy, names.EXECUTE_POLICY, goal)
+    assert result.error_code == Code.NONE
+    assert 60 <= result.num_steps <= 81  # 4 s at 20 Hz; a busy machine may miss some
