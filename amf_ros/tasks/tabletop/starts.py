@@ -83,9 +83,9 @@ def pick_place(cube: str) -> Callable[[Rng], Start]:
 
 
 def push(rng: Rng) -> Start:
-    """The cube near the robot, the mark further away."""
+    """The cube near the robot, the mark straight behind it."""
     cube = _spots(rng, ("cube",), (0.40, 0.45, -0.12, 0.12), 0.3)["cube"]
-    goal = (float(rng.uniform(0.56, 0.62)), cube[1] + float(rng.uniform(-0.04, 0.04)), 0.0)
+    goal = (float(rng.uniform(0.56, 0.62)), cube[1] + float(rng.uniform(-0.015, 0.015)), 0.0)
     return _start({"cube_green": cube, "goal": goal})
 
 

@@ -66,9 +66,10 @@ def released(scene: SceneState, name: str) -> bool:
 
 def on_top(scene: SceneState, upper: str, lower: str) -> bool:
     """Whether one cube rests on another (not whether it has been let go)."""
-    delta = scene.pose(upper)[:3] - scene.pose(lower)[:3]
-    flat = max(geo.tilt_of(scene.pose(upper)), geo.tilt_of(scene.pose(lower))) < 0.2
-    return flat and bool(np.hypot(*delta[:2]) < geo.CUBE / 2 and abs(delta[2] - geo.CUBE) < 0.008)
+    above, below = scene.pose(upper), scene.pose(lower)
+    flat = max(geo.tilt_of(above), geo.tilt_of(below)) < 0.2
+    rests = abs(above[2] - below[2] - geo.CUBE) < 0.008
+    return bool(flat and rests and geo.across(above, below) < geo.CUBE / 2)
 
 
 def in_tray(scene: SceneState, roles: Roles) -> bool:
@@ -83,9 +84,9 @@ def pushed(scene: SceneState, roles: Roles) -> bool:
     """The object lies flat on the table on the mark, with nobody's fingers around it."""
     thing, goal = scene.pose(roles["object"]), scene.pose(roles["target"])
     tool = scene.pose("tool0")
-    carried = np.hypot(*(tool[:2] - thing[:2])) < 0.015 and tool[2] < thing[2] + geo.CUBE
+    carried = geo.across(tool, thing) < 0.015 and tool[2] < thing[2] + geo.CUBE
     flat = thing[2] - goal[2] < geo.CUBE / 2 + 0.005 and geo.tilt_of(thing) < 0.2
-    return bool(np.hypot(*(thing[:2] - goal[:2])) < ON_GOAL_M and flat and not carried)
+    return bool(geo.across(thing, goal) < ON_GOAL_M and flat and not carried)
 
 
 def stacked(scene: SceneState, roles: Roles) -> bool:
@@ -106,7 +107,7 @@ def inserted(scene: SceneState, roles: Roles) -> bool:
     """The peg stands upright in the slot, at least 3/4 of the depth down, let go."""
     peg, slot = scene.pose(roles["object"]), scene.pose(roles["target"])
     bottom = peg[2] - geo.PEG[2] / 2 - slot[2]
-    centred = np.hypot(*(peg[:2] - slot[:2])) < 0.008 and geo.tilt_of(peg) < 0.15
+    centred = geo.across(peg, slot) < 0.008 and geo.tilt_of(peg) < 0.15
     return bool(centred and bottom < geo.SLOT_DEPTH / 4 and released(scene, roles["object"]))
 
 

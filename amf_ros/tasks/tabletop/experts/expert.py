@@ -51,8 +51,8 @@ class TabletopExpert:
             return None
         step = aim.position - view.tool + (1.0 - aim.calm) * self._disturbance()
         step *= min(1.0, aim.speed * _MAX_STEP_M / max(float(np.linalg.norm(step)), 1e-9))
-        turn = np.clip(geo.wrap(aim.yaw - view.yaw), -_MAX_TURN_RAD, _MAX_TURN_RAD)
-        arm = _bounded(joints.positions(ARM_JOINTS), view.tool + step, view.yaw + float(turn))
+        turn = geo.clamp(geo.wrap(aim.yaw - view.yaw), -_MAX_TURN_RAD, _MAX_TURN_RAD)
+        arm = _bounded(joints.positions(ARM_JOINTS), view.tool + step, view.yaw + turn)
         return JointCommand(scene.stamp_ns, (*ARM_JOINTS, FINGER_JOINT), np.append(arm, aim.finger))
 
     def _disturbance(self) -> Array:

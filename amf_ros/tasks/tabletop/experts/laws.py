@@ -66,7 +66,7 @@ def tower(view: View, roles: Roles) -> Aim:
         view.scene, roles["aux"], roles["object"]
     )
     if success.on_top(view.scene, roles["object"], roles["target"]):
-        leaving = np.hypot(*(view.tool - lower)[:2]) < 0.05 and view.tool[2] < lower[2] + 0.06
+        leaving = geo.across(view.tool, lower) < 0.05 and view.tool[2] < lower[2] + 0.06
         if busy or not leaving:
             return stack(view, second)
     return replace(stack(view, roles), done=False)
@@ -76,7 +76,7 @@ def push_to_goal(view: View, roles: Roles) -> Aim:
     """Push a cube over the table onto the mark."""
     thing, goal = view.at(roles["object"]), view.at(roles["target"])
     way = goal[:2] - thing[:2]
-    if np.hypot(way[0], way[1]) < success.ON_GOAL_M / 2:
+    if geo.across(goal, thing) < success.ON_GOAL_M / 2:
         return moves.leave(view, thing, _PUSH_CUBE.finger)
     return moves.push(view, thing, geo.unit(way), math.atan2(way[1], way[0]), _PUSH_CUBE)
 
@@ -126,8 +126,7 @@ def close_door(view: View, roles: Roles) -> Aim:
 def press_button(view: View, roles: Roles) -> Aim:
     """Press the cap down with closed fingers and stay there."""
     cap = view.at("button")
-    over = view.tool - cap
-    if over[2] < _TIP + 0.012 and np.hypot(over[0], over[1]) < 0.015:
+    if view.tool[2] - cap[2] < _TIP + 0.012 and geo.across(view.tool, cap) < 0.015:
         pressed = success.button_travel_m(view.scene) > success.BUTTON_PRESSED_M + 0.003
         return Aim(cap - UP * 0.012, 0.0, geo.GRIPPER_CLOSED, calm=1.0, done=pressed)
     return moves.approach(view, cap + UP * (_TIP + 0.004), 0.0, geo.GRIPPER_CLOSED, Funnel())
@@ -156,10 +155,10 @@ def store(view: View, roles: Roles) -> Aim:
     cube, drawer, handle = view.at(roles["object"]), view.at("drawer"), view.at("drawer_handle")
     spot = geo.turned(np.array(geo.DRAWER_SPOT), view.yaw_of("drawer"))
     goal = drawer + np.array([*spot, geo.DRAWER_FLOOR + geo.CUBE / 2])
-    stored = np.hypot(*(cube - goal)[:2]) < 0.03 and cube[2] - goal[2] < 0.012
+    stored = geo.across(cube, goal) < 0.03 and cube[2] - goal[2] < 0.012
     held = _cube_grip(view, roles["object"]).closed_on(view)
-    near_cube = np.hypot(*(view.tool - cube)[:2]) < 0.06 and view.tool[2] < cube[2] + 0.06
-    near_handle = np.hypot(*(view.tool - handle)[:2]) < 0.05 and view.tool[2] < handle[2] + 0.06
+    near_cube = geo.across(view.tool, cube) < 0.06 and view.tool[2] < cube[2] + 0.06
+    near_handle = geo.across(view.tool, handle) < 0.05 and view.tool[2] < handle[2] + 0.06
     if stored and not near_cube:
         return close_drawer(view, roles)
     if not stored and not held and (near_handle or success.drawer_opening_m(view.scene) < 0.11):

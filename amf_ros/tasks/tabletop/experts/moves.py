@@ -7,6 +7,7 @@ motion is corrected on the next step. Imports types and geometry only.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,9 +74,9 @@ class Grip:
 
     def reached(self, view: View) -> bool:
         """Whether the open fingers are where they should close."""
-        error = self.point - view.tool
+        lift = abs(self.point[2] - view.tool[2])
         turn = abs(geo.wrap(self.yaw - view.yaw))
-        return bool(np.hypot(error[0], error[1]) < 0.009 and abs(error[2]) < 0.008 and turn < 0.12)
+        return bool(geo.across(self.point, view.tool) < 0.009 and lift < 0.008 and turn < 0.12)
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ class Funnel:
 def approach(view: View, point: Array, yaw: float, finger: float, funnel: Funnel) -> Aim:
     """Go to a point from above."""
     ahead = point[:2] - view.tool[:2]
-    error = float(np.hypot(ahead[0], ahead[1])) + 0.05 * abs(geo.wrap(yaw - view.yaw))
-    height = float(point[2] + np.clip(funnel.slope * (error - funnel.tolerance), 0.0, funnel.hover))
+    error = geo.across(point, view.tool) + 0.05 * abs(geo.wrap(yaw - view.yaw))
+    height = float(point[2]) + geo.clamp(funnel.slope * (error - funnel.tolerance), 0.0, funnel.hover)
     lack = height - view.tool[2]
-    free = np.clip(1.0 - (lack - 0.01) / 0.03, 0.0, 1.0)
-    near = float(np.clip(1.0 - error / 0.06, 0.0, 1.0))
+    free = geo.clamp(1.0 - (lack - 0.01) / 0.03, 0.0, 1.0)
+    near = geo.clamp(1.0 - error / 0.06, 0.0, 1.0)
     position = np.array([*(view.tool[:2] + free * ahead), height])
     return Aim(position, yaw, finger, calm=0.7 * near, speed=1.0 - (1.0 - funnel.care) * near)
 
@@ -108,7 +109,7 @@ def approach(view: View, point: Array, yaw: float, finger: float, funnel: Funnel
 def leave(view: View, thing: Array, finger: float) -> Aim:
     """Go straight up from a thing; done when clear of it."""
     gap = _CLEAR_M - (view.tool[2] - thing[2])
-    position = view.tool + UP * np.clip(gap + 0.02, 0.0, 0.05)
+    position = view.tool + UP * geo.clamp(gap + 0.02, 0.0, 0.05)
     return Aim(position, view.yaw, finger, calm=1.0, done=bool(gap < 0.0))
 
 
@@ -145,7 +146,7 @@ def place(
         funnel: how the goal is approached.
         carry_yaw: of the tool while carrying; None keeps the grip's.
     """
-    if np.hypot(offset[0], offset[1]) < within[0] and -offset[2] < within[1]:
+    if math.hypot(offset[0], offset[1]) < within[0] and -offset[2] < within[1]:
         return release(view, grip)
     if grip.closed_on(view):
         yaw = grip.yaw if carry_yaw is None else carry_yaw
@@ -174,10 +175,10 @@ def push(view: View, thing: Array, heading: Array, yaw: float, contact: Contact)
     """Push a thing (3,) along ``heading`` (2,) ; get behind it first, from above."""
     offset = view.tool - thing
     along = float(offset[:2] @ heading)
-    across = offset[:2] - along * heading
+    sideways = offset[:2] - along * heading
     behind = -contact.touch - 0.06 < along < -contact.touch + 0.008
-    if behind and abs(offset[2]) < 0.015 and np.hypot(across[0], across[1]) < contact.drift:
-        ahead = (contact.advance - contact.touch - along) * heading - across
+    if behind and abs(offset[2]) < 0.015 and math.hypot(*sideways) < contact.drift:
+        ahead = (contact.advance - contact.touch - along) * heading - sideways
         return Aim(np.array([*(view.tool[:2] + ahead), thing[2]]), yaw, contact.finger, calm=0.5)
     start = np.array([*(thing[:2] - (contact.touch + 0.025) * heading), thing[2]])
     return approach(view, start, yaw, contact.finger, Funnel(tolerance=0.008, slope=4.0))
