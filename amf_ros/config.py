@@ -43,7 +43,7 @@ class TrainingConfig(Model):
     hidden: tuple[int, ...] = Field((256, 256, 256), description="widths of the hidden layers")
     chunk: int = Field(4, ge=1, description="actions per inference [steps]")
     batch_size: int = Field(128, ge=1, description="steps per gradient step")
-    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, cosine to zero")
+    learning_rate: float = Field(3e-3, gt=0, description="of AdamW, cosine to zero")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
     pretrain_steps: int = Field(2500, ge=1, description="gradient steps of pre-training")
     num_steps: int = Field(1500, ge=1, description="gradient steps of one fine-tuning")

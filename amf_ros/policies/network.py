@@ -12,6 +12,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Standardise(nn.Module):
@@ -72,7 +73,7 @@ class ChunkNetwork(nn.Module):
         """Last hidden layer h, (B, hidden[-1])."""
         h = torch.cat([observations, tasks], dim=1)  # (B, d + k)
         for layer in self.layers:
-            h = torch.relu(layer(h))
+            h = functional.gelu(layer(h))
         return h
 
     def forward(self, observations: Tensor, tasks: Tensor) -> Tensor:

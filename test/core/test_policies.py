@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.special import erf
 
 from amf_ros.config import TrainingConfig
 from amf_ros.errors import CheckpointError
@@ -47,13 +48,17 @@ def perturb(policy: MlpPolicy) -> MlpPolicy:
     return MlpPolicy.restore(SPEC, tensors, policy.settings())
 
 
+def gelu(x: F32) -> F32:
+    return (0.5 * x * (1 + erf(x / np.sqrt(2)))).astype(np.float32)
+
+
 def forward(policy: MlpPolicy, prefix: str, observations: F32, tasks: F32) -> tuple[F32, F32]:
     """Last hidden layer and actions of one of the two networks, in numpy."""
     t = policy.tensors()
     z = np.clip((observations - t["inputs.mean"]) / t["inputs.std"], -5, 5)
     h = np.concatenate([z, tasks], axis=1)
     for i in range(2):
-        h = np.maximum(h @ t[f"{prefix}.layers.{i}.weight"].T + t[f"{prefix}.layers.{i}.bias"], 0)
+        h = gelu(h @ t[f"{prefix}.layers.{i}.weight"].T + t[f"{prefix}.layers.{i}.bias"])
     flat = h @ t[f"{prefix}.head.weight"].T + t[f"{prefix}.head.bias"]
     return h, flat.reshape(-1, H, A) * t["outputs.std"] + t["outputs.mean"]
 
