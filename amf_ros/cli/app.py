@@ -59,9 +59,13 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; SIGTERM and a closed terminal end it as Ctrl-C does."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    """Run the command line; SIGTERM and a closed terminal end it as Ctrl-C does.
+
+    SIGINT works in a background job too, where the shell has it ignored; after nohup SIGHUP stays ignored.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     app(prog_name="amf")
 
 

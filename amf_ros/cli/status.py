@@ -12,7 +12,7 @@ from amf_ros.cli.output import Output, fraction
 if TYPE_CHECKING:
     from amf_ros.data.run_directory import RunDirectory
 
-_GRAPH_WAIT_S = 1.5  # for discovery; nodes on this computer are seen in less
+_GRAPH_WAIT_S = 3.0  # for discovery; returns early when all are seen
 
 
 def add(app: typer.Typer) -> None:

@@ -106,7 +106,7 @@ class DemoRecorderNode(AmfNode):
             self._fail(Cancelled("started over by a new goal with the same id"))
         try:
             task = self._suite.task(request.task_id)
-            id_ = request.demonstration_id or f"{time.strftime('%Y%m%d_%H%M%S')}_{task.id}"
+            id_ = request.demonstration_id or names.fresh_id(task.id)
             stored = self._store.find(id_)
             if stored is None:
                 self._begin(goal, id_, task)

@@ -137,7 +137,7 @@ class PolicyExecutorNode(AmfNode):
                 dwell=self._settings.dwell,
             ),
         )
-        self._rollout_id = request.rollout_id or f"{time.strftime('%Y%m%d_%H%M%S')}_{task.id}"
+        self._rollout_id = request.rollout_id or names.fresh_id(task.id)
         self._command, self._acted_s = None, time.monotonic()
         self._on_robot(self._robot)
         if self._inputs.stamp_ns is not None:

@@ -3,6 +3,8 @@
 Streams that the contract names (``joint_states``, ``command``, ...) are not here: the contract has them.
 """
 
+import time
+
 CLOCK = "/clock"
 
 RESET_SCENE = "robot/reset_scene"
@@ -28,3 +30,10 @@ RUN_SESSION = "session/run_session"
 SESSION_STATE = "session/state"
 
 BASE_FRAME = "base_link"
+
+
+def fresh_id(task_id: str) -> str:
+    """An id for a recording or roll-out that nobody named; milliseconds, since episodes can be that short."""
+    now_ns = time.time_ns()
+    clock = time.strftime("%Y%m%d_%H%M%S", time.localtime(now_ns // 1_000_000_000))
+    return f"{clock}_{now_ns // 1_000_000 % 1000:03d}_{task_id}"
