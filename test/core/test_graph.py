@@ -1,0 +1,71 @@
+"""The graph as data: command lines, types of parameters, and the files that go with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from amf_ros import graph
+
+ROOT = Path(__file__).parents[2]
+
+
+def node(name: str) -> graph.NodeSpec:
+    return next(one for one in graph.NODES if one.name == name)
+
+
+def test_every_node_is_a_module_with_an_executable() -> None:
+    text = (ROOT / "setup.py").read_text()
+    for one in graph.NODES:
+        assert (ROOT / "amf_ros" / "nodes" / f"{one.name}.py").is_file()
+        assert f'"{one.name}"' in text
+
+
+def test_every_parameter_comes_from_an_argument_that_exists() -> None:
+    known = {argument.name for argument in graph.ARGUMENTS}
+    assert all(set(one.parameters.values()) <= known for one in graph.NODES)
+    assert all(argument.description for argument in graph.ARGUMENTS)
+
+
+def test_a_command_line_is_that_of_a_node_with_its_parameters() -> None:
+    values = {"session_directory": "runs/it's 7", "namespace": "/left", "real_time_factor": "0"}
+    line = graph.command(node("policy_executor"), values, "params.yaml")
+    assert line[:4] == [sys.executable, "-m", "amf_ros.nodes.policy_executor", "--ros-args"]
+    assert "__node:=policy_executor" in line and "__ns:=/left" in line
+    assert line[line.index("--params-file") + 1] == "params.yaml"
+    given = dict(word.split(":=", 1) for word in line if ":=" in word)
+    assert yaml.safe_load(given["session_directory"]) == "runs/it's 7"
+    assert yaml.safe_load(given["real_time_factor"]) == 0.0
+    assert isinstance(yaml.safe_load(given["real_time_factor"]), float)
+
+
+@pytest.mark.parametrize("text", ["y", "7", "null", "1e3"])
+def test_text_stays_text(text: str) -> None:
+    line = graph.command(node("robot"), {"suite": text})
+    given = dict(word.split(":=", 1) for word in line if ":=" in word)
+    assert yaml.safe_load(given["suite"]) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "follows"),
+    [
+        ({"real_time_factor": "1.0"}, True),
+        ({"real_time_factor": "0.0"}, False),
+        ({"real_time_factor": "0.0", "use_sim_time": "true"}, True),
+        ({"real_time_factor": "2.0", "use_sim_time": "false"}, False),
+    ],
+)
+def test_clocks_follow_a_simulation_that_is_not_in_lock_step(values: dict[str, str], follows: bool) -> None:
+    assert graph.parameters(node("session"), values)["use_sim_time"] is follows
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [({"robott": "x"}, "unknown argument 'robott'"), ({"robot": "ur5"}, "robot must be one of pybullet")],
+)
+def test_arguments_that_make_no_sense_are_refused(values: dict[str, str], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        graph.arguments(values)

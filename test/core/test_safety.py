@@ -1,0 +1,139 @@
+"""The safety gate: nothing passes that the limits do not allow."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amf_ros.errors import ConfigError, RobotFault
+from amf_ros.robots.base import JointLimit
+from amf_ros.robots.safety import SafetyGate
+from amf_ros.types import JointCommand, JointState
+
+LIMITS = {
+    "a": JointLimit(lower=-1.0, upper=2.0, velocity=2.0, effort=10.0),
+    "b": JointLimit(lower=-0.5, upper=0.5, velocity=1.0, effort=10.0),
+}
+PERIOD_S = 0.05
+
+
+def measured(a: float = 0.0, b: float = 0.0, stamp_ns: int = 0) -> JointState:
+    # The robot reports its joints in another order, and one that is not gated.
+    return JointState(stamp_ns, ("b", "other", "a"), np.array([b, 9.0, a]), np.zeros(3))
+
+
+def command(*position: float, names: tuple[str, ...] = ("a", "b")) -> JointCommand:
+    return JointCommand(7, names, np.array(position))
+
+
+def test_what_is_allowed_passes_as_it_is() -> None:
+    passed = SafetyGate(LIMITS, PERIOD_S).filter(command(0.05, -0.03), measured())
+    assert passed.position.tolist() == [0.05, -0.03] and passed.names == ("a", "b") and passed.stamp_ns == 7
+
+
+def test_a_step_is_bounded_by_velocity_times_period() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    assert gate.filter(command(1.0, -1.0), measured()).position.tolist() == pytest.approx([0.1, -0.05])
+    assert gate.filter(command(1.0, -1.0), measured()).position.tolist() == pytest.approx([0.2, -0.1])
+
+
+def test_velocity_can_be_scaled_down() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S, velocity_scale=0.5)
+    assert gate.filter(command(1.0, 0.0), measured()).position[0] == pytest.approx(0.05)
+
+
+def test_after_a_reset_the_first_step_starts_where_the_arm_is() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    gate.filter(command(1.0, 0.0), measured())
+    gate.reset()
+    assert gate.filter(command(2.0, 0.0), measured(a=1.5)).position[0] == pytest.approx(1.6)
+
+
+def test_position_limits_win_over_everything() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    assert gate.filter(command(5.0, 0.0), measured(a=3.0)).position[0] == 2.0
+
+
+@given(
+    targets=st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 2), min_size=1, max_size=20),
+    start=st.tuples(st.floats(-1.0, 2.0), st.floats(-0.5, 0.5)),
+)
+def test_no_sequence_of_commands_leaves_the_limits(
+    targets: list[tuple[float, float]], start: tuple[float, float]
+) -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    last = np.array(start)
+    for target in targets:
+        passed = gate.filter(command(*target), measured(*start)).position
+        assert (np.abs(passed - last) <= np.array([0.1, 0.05]) + 1e-12).all()
+        assert (passed >= [-1.0, -0.5]).all() and (passed <= [2.0, 0.5]).all()
+        last = passed
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_refused_and_named(bad: float) -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    with pytest.raises(RobotFault, match="'b' is not finite"):
+        gate.filter(command(0.0, bad), measured())
+    with pytest.raises(RobotFault, match="measured joint positions are not finite"):
+        gate.filter(command(0.0, 0.0), measured(a=bad))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (command(0.0, names=("c",)), "unknown joint 'c'"),
+        (command(0.0, 0.0, names=("a", "a")), "stand once"),
+        (command(0.0, names=("a", "b")), "1 positions for joints"),
+    ],
+)
+def test_joints_that_do_not_fit_are_refused(wrong: JointCommand, text: str) -> None:
+    with pytest.raises(RobotFault, match=text):
+        SafetyGate(LIMITS, PERIOD_S).filter(wrong, measured())
+
+
+def test_some_joints_may_be_commanded_alone() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    assert gate.filter(command(0.02, names=("b",)), measured()).position.tolist() == [0.02]
+
+
+def test_a_stop_is_latched_and_the_first_reason_stands() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    gate.stop("button")
+    gate.stop("another")
+    gate.reset()
+    with pytest.raises(RobotFault, match=r"stopped \(button\)"):
+        gate.filter(command(0.0, 0.0), measured())
+    gate.release()
+    assert gate.stopped is None
+    assert gate.filter(command(1.0, 0.0), measured(a=0.5)).position[0] == pytest.approx(0.6)
+
+
+def test_hold_is_where_the_arm_is_within_its_limits() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    held = gate.hold(measured(a=0.3, b=0.7, stamp_ns=5))
+    assert dict(zip(held.names, held.position.tolist(), strict=True)) == {"a": 0.3, "b": 0.5}
+    assert held.stamp_ns == 5
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        (JointLimit(1.0, -1.0, 1.0, 1.0), "lower < upper"),
+        (JointLimit(-1.0, math.inf, 1.0, 1.0), "finite"),
+        (JointLimit(-1.0, 1.0, 0.0, 1.0), "velocity"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(limit: JointLimit, text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        SafetyGate({"a": limit}, PERIOD_S)
+
+
+@pytest.mark.parametrize("fields", [{"period_s": 0.0}, {"period_s": 0.1, "velocity_scale": 0.0}])
+def test_settings_that_make_no_sense_are_refused(fields: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=list(fields)[-1]):
+        SafetyGate(LIMITS, **fields)

@@ -1,0 +1,171 @@
+"""The fine-tuner: checkpoints, progress, cancel, and a code for everything that can go wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from action_msgs.msg import GoalStatus
+from support.nodes import Bench, bench
+
+from amf_msgs.action import FineTune, RecordDemonstration
+from amf_msgs.srv import ResetScene
+from amf_ros.contract import load_contract
+from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.nodes.demo_recorder import DemoRecorderNode
+from amf_ros.nodes.fine_tuner import FineTunerNode
+from amf_ros.nodes.robot import RobotNode
+from amf_ros.nodes.teleop import TeleopNode
+from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.ros import names
+from amf_ros.tasks.tabletop import TabletopSuite
+from amf_ros.training.checkpoints import load, newest
+
+Code = FineTune.Result
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One demonstration, recorded over topics."""
+    run = RunDirectory(tmp_path_factory.mktemp("recorded"))
+    with bench(session_directory=str(run.root), real_time_factor=0.0) as made:
+        for make in (RobotNode, TeleopNode, DemoRecorderNode):
+            made.add(make)
+        request = ResetScene.Request(task_id="push_green", seed=2)
+        goal = RecordDemonstration.Goal(task_id="push_green", demonstration_id="d0", seed=2, source=1)
+        goal.start_stamp = made.call(ResetScene, names.RESET_SCENE, request).stamp
+        result = made.act(RecordDemonstration, names.RECORD_DEMONSTRATION, goal)
+        assert result.error_code == 0, result.error_msg
+    return run.demonstrations / "d0.mcap"
+
+
+@pytest.fixture
+def run(tmp_path: Path, pretrained: Path, recorded: Path) -> RunDirectory:
+    run = RunDirectory(tmp_path)
+    shutil.copytree(pretrained, run.checkpoints / "pretrained")
+    shutil.copy(recorded, run.demonstrations)
+    return run
+
+
+@pytest.fixture
+def tuner(run: RunDirectory) -> Iterator[Bench]:
+    with bench(session_directory=str(run.root)) as made:
+        made.add(FineTunerNode)
+        yield made
+
+
+def send(on: Bench, feedback: Any = None, **fields: Any):
+    goal = FineTune.Goal(**({"num_steps": 60, "round": 1, "seed": 7} | fields))
+    return on.send(FineTune, names.FINE_TUNE, goal, feedback)
+
+
+def test_it_makes_the_next_checkpoint_and_tells_how_it_goes(tuner: Bench, run: RunDirectory) -> None:
+    heard: list[Any] = []
+    sent = send(tuner, heard.append, num_steps=120)
+    result = sent.result()
+    assert result.error_code == Code.NONE and sent.status == GoalStatus.STATUS_SUCCEEDED
+    assert result.checkpoint.id == "round_0001" and result.checkpoint.num_demonstrations == 1
+    assert np.isfinite(result.final_loss) and newest(run.checkpoints).uri == result.checkpoint.uri
+    assert [one.step for one in heard] == [50, 100, 120] and heard[0].num_steps == 120
+    assert heard[0].loss > heard[-1].loss
+
+
+def test_the_same_goal_makes_the_same_checkpoint(tuner: Bench, run: RunDirectory) -> None:
+    def tensors() -> dict[str, Any]:
+        return dict(load(run.checkpoints / "round_0001").policy.tensors())
+
+    send(tuner).result()
+    first = tensors()
+    send(tuner, initial_checkpoint_uri=(run.checkpoints / "pretrained").as_uri()).result()
+    assert all(np.array_equal(first[name], value) for name, value in tensors().items())
+
+
+def test_cancel_keeps_what_was_reached(tuner: Bench, run: RunDirectory) -> None:
+    heard: list[Any] = []
+    sent = send(tuner, heard.append, num_steps=1_000_000)
+    tuner.until(lambda: bool(heard), "progress")
+    sent.cancel()
+    result = sent.result()
+    assert result.error_code == Code.CANCELLED and sent.status == GoalStatus.STATUS_CANCELED
+    assert load(run.checkpoints / "round_0001").info.id == result.checkpoint.id == "round_0001"
+
+
+def test_one_training_at_a_time_but_the_same_one_may_start_over(tuner: Bench) -> None:
+    heard: list[Any] = []
+    first = send(tuner, heard.append, num_steps=1_000_000)
+    tuner.until(lambda: bool(heard), "progress")
+    assert send(tuner, round=2).result().error_code == Code.BUSY
+    heard_again: list[Any] = []
+    again = send(tuner, heard_again.append, num_steps=1_000_000)
+    assert first.result().error_code == Code.CANCELLED
+    tuner.until(lambda: bool(heard_again), "progress of the second")
+    again.cancel()
+    assert again.result().error_code == Code.CANCELLED
+
+
+def test_no_demonstrations(tuner: Bench, run: RunDirectory) -> None:
+    assert send(tuner, demonstration_ids=["d1"]).result().error_code == Code.NO_DATA
+    DemonstrationStore(run.demonstrations).trash("d0")
+    result = send(tuner).result()
+    assert result.error_code == Code.NO_DATA and result.error_msg
+
+
+def test_no_such_checkpoint(tuner: Bench, tmp_path: Path) -> None:
+    result = send(tuner, initial_checkpoint_uri=(tmp_path / "nothing").as_uri()).result()
+    assert result.error_code == Code.CHECKPOINT_INVALID and "nothing" in result.error_msg
+
+
+def test_checkpoints_that_cannot_be_written(tuner: Bench, run: RunDirectory, tmp_path: Path) -> None:
+    elsewhere = shutil.move(run.checkpoints, tmp_path / "elsewhere")
+    run.checkpoints.write_text("a file where a folder was")
+    initial = (Path(elsewhere) / "pretrained").as_uri()
+    result = send(tuner, initial_checkpoint_uri=initial).result()
+    assert result.error_code == Code.WRITE_FAILED and "checkpoints" in result.error_msg
+
+
+def test_a_learning_rate_that_blows_up(run: RunDirectory) -> None:
+    with bench(session_directory=str(run.root), training__learning_rate=1e30) as made:
+        made.add(FineTunerNode)
+        result = send(made).result()
+    assert result.error_code == Code.DIVERGED and "learning_rate" in result.error_msg
+    assert result.checkpoint.id == "pretrained"
+
+
+def test_a_batch_that_does_not_fit_in_memory(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def scarce(*args: Any, **fields: Any) -> Any:
+        raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+
+    monkeypatch.setattr("amf_ros.training.tuning.fine_tune", scarce)
+    with bench(session_directory=str(run.root)) as made:
+        made.add(FineTunerNode)
+        result = send(made).result()
+    assert result.error_code == Code.OUT_OF_MEMORY and "80 GiB" in result.error_msg
+
+
+def test_shutdown_ends_training_with_a_checkpoint(run: RunDirectory) -> None:
+    heard: list[Any] = []
+    with bench(session_directory=str(run.root)) as made:
+        made.add(FineTunerNode)
+        send(made, heard.append, num_steps=1_000_000)
+        made.until(lambda: bool(heard), "progress")
+    assert load(run.checkpoints / "round_0001").info.num_demonstrations == 1
+
+
+def test_the_recorded_demonstration_is_what_the_robot_did(run: RunDirectory) -> None:
+    from amf_ros.training.environment import RobotEnvironment
+    from amf_ros.training.rollouts import demonstrate
+
+    suite, contract = TabletopSuite(), load_contract("panda_tabletop")
+    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+        alone = demonstrate(RobotEnvironment(robot, suite, contract), "push_green", 2, "alone")
+    stored = DemonstrationStore(run.demonstrations).load("d0", contract, suite)
+    np.testing.assert_array_equal(stored.observations, alone.observations)
+    np.testing.assert_array_equal(stored.actions, alone.actions)

@@ -1,0 +1,82 @@
+"""ROS parameters: one default, range and text, in the models; the file agrees with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rcl_interfaces.msg import ParameterType
+from support.nodes import bench
+
+from amf_ros.errors import ConfigError
+from amf_ros.nodes.robot import RobotNode
+from amf_ros.ros import settings
+from amf_ros.ros.parameters import declare
+from amf_ros.ros.runtime import AmfNode
+
+FILE = Path(__file__).parents[2] / "config" / "params.yaml"
+MODELS = {
+    "robot": settings.RobotSettings,
+    "task_selector": settings.SelectorSettings,
+    "demo_recorder": settings.RecorderSettings,
+    "teleop": settings.TeleopSettings,
+    "fine_tuner": settings.TunerSettings,
+    "policy_executor": settings.ExecutorSettings,
+    "session": settings.SessionSettings,
+}
+
+
+class Bare(AmfNode):
+    """A node with the parameters of the selector."""
+
+    def __init__(self) -> None:
+        super().__init__("bare")
+        self.settings = declare(self, settings.SelectorSettings)
+
+
+def test_the_file_shows_the_defaults() -> None:
+    shown = yaml.safe_load(FILE.read_text())
+    for name, section in shown.items():
+        model = MODELS[name.removeprefix("/**/")]
+        for key, value in section["ros__parameters"].items():
+            assert model.model_fields[key].default == value, f"{name}: {key}"
+
+
+def test_parameters_are_described_with_their_ranges() -> None:
+    with bench() as made:
+        node = made.add(RobotNode)
+        scale = node.describe_parameter("velocity_scale")
+        assert "velocities" in scale.description and scale.read_only
+        assert scale.floating_point_range[0].to_value == 1.0
+        width = node.describe_parameter("camera_width")
+        assert width.type == ParameterType.PARAMETER_INTEGER
+        assert (width.integer_range[0].from_value, width.integer_range[0].to_value) == (16, 1920)
+        assert all(node.describe_parameter(name).description for name in settings.RobotSettings.model_fields)
+
+
+def test_nested_settings_and_whole_numbers_for_real_ones() -> None:
+    with bench(selection__noise_variance=2, selection__strategy="uniform") as made:
+        node = made.add(Bare)
+        assert node.settings.selection.noise_variance == 2.0
+        assert node.settings.selection.strategy == "uniform"
+        assert (
+            node.settings.selection.states_per_trajectory == settings.SelectionConfig().states_per_trajectory
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("selection__noise_variance", -1.0, "noise_variance"),
+        ("selection__noise_variance", "small", "noise_variance"),
+        ("selection__states_per_trajectory", 0, "states_per_trajectory"),
+        ("selection__states_per_trajectory", "ten", "states_per_trajectory"),
+        ("suite", 7, "suite"),
+    ],
+)
+def test_wrong_values_are_named(name: str, value: Any, text: str) -> None:
+    with bench(**{name: value}) as made, pytest.raises(ConfigError, match=text) as error:
+        made.add(Bare)
+    assert "parameters of bare" in str(error.value) and "\n" not in str(error.value)

@@ -1,0 +1,136 @@
+"""The session node: what it refuses, and how it says which step failed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.nodes import Bench, bench
+
+from amf_msgs.action import RunSession
+from amf_msgs.msg import SessionState
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.nodes.demo_recorder import DemoRecorderNode
+from amf_ros.nodes.fine_tuner import FineTunerNode
+from amf_ros.nodes.policy_executor import PolicyExecutorNode
+from amf_ros.nodes.robot import RobotNode
+from amf_ros.nodes.session import SessionNode
+from amf_ros.nodes.task_selector import TaskSelectorNode
+from amf_ros.nodes.teleop import TeleopNode
+from amf_ros.ros import names
+from amf_ros.session.journal import Journal
+
+Code = RunSession.Result
+SMALL: dict[str, Any] = {
+    "candidate_ids": ["push_green"],
+    "target_ids": ["push_green"],
+    "strategy": "uniform",
+    "num_rounds": 1,
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path, pretrained: Path) -> RunDirectory:
+    run = RunDirectory(tmp_path)
+    shutil.copytree(pretrained, run.checkpoints / "pretrained")
+    return run
+
+
+@pytest.fixture
+def session(run: RunDirectory) -> Iterator[Bench]:
+    """A session node that does not wait long for others."""
+    fields: dict[str, Any] = {"session_directory": str(run.root), "real_time_factor": 0.0}
+    impatient = {"arrival_timeout_s": 0.3, "command_timeout_s": 0.3, "stream_timeout_s": 0.3}
+    with bench(server_timeout_s=0.5, **fields, **impatient) as made:
+        made.add(SessionNode)
+        yield made
+
+
+def send(on: Bench, feedback: Any = None, **fields: Any):
+    return on.send(RunSession, names.RUN_SESSION, RunSession.Goal(**(SMALL | fields)), feedback)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"candidate_ids": ["push_gren"]}, "did you mean 'push_green'"),
+        ({"target_ids": ["push_gren"]}, "did you mean 'push_green'"),
+        ({"strategy": "unifrom"}, "did you mean 'uniform'"),
+        ({"num_rounds": 0}, "num_rounds"),
+        ({"demonstrations_per_round": 0}, "demonstrations_per_round"),
+        ({"candidate_ids": ["push_green", "push_green"]}, "push_green"),
+    ],
+)
+def test_a_goal_that_makes_no_sense(session: Bench, fields: dict[str, Any], text: str) -> None:
+    result = send(session, **fields).result()
+    assert result.error_code == Code.BAD_GOAL and text in result.error_msg
+
+
+def test_a_server_that_is_not_there_is_named(session: Bench) -> None:
+    result = send(session).result()
+    assert result.error_code == Code.SERVER_UNAVAILABLE and "task_selector/next_task" in result.error_msg
+
+
+def test_a_selection_that_fails(session: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session.add(TaskSelectorNode)
+    (tmp_path / "rollouts" / "broken.safetensors").write_bytes(b"not a roll-out")
+    result = send(session).result()
+    assert result.error_code == Code.SELECTION_FAILED
+    assert "broken.safetensors" in result.error_msg and "code 100" in result.error_msg
+
+
+def test_a_demonstration_that_fails(session: Bench) -> None:
+    for make in (TaskSelectorNode, RobotNode, DemoRecorderNode):  # nobody demonstrates
+        session.add(make)
+    result = send(session).result()
+    assert result.error_code == Code.DEMONSTRATION_FAILED and "teleop/command" in result.error_msg
+
+
+def test_a_fine_tuning_that_fails(session: Bench, run: RunDirectory) -> None:
+    for make in (TaskSelectorNode, RobotNode, TeleopNode, DemoRecorderNode, FineTunerNode):
+        session.add(make)
+    (run.checkpoints / "round_0001").write_text("a file where a folder shall be")
+    result = send(session).result()
+    assert result.error_code == Code.FINE_TUNING_FAILED and "round_0001" in result.error_msg
+
+
+def test_an_evaluation_that_fails(session: Bench, run: RunDirectory) -> None:
+    for make in (RobotNode, PolicyExecutorNode):
+        session.add(make)
+    run.rollouts.rmdir()
+    run.rollouts.write_text("a file where a folder was")
+    result = send(session, evaluation_episodes=1).result()
+    assert result.error_code == Code.EVALUATION_FAILED and "rollouts" in result.error_msg
+
+
+def test_another_plan_in_the_same_directory(session: Bench) -> None:
+    send(session).result()
+    result = send(session, seed=9).result()
+    assert result.error_code == Code.PLAN_CHANGED and "seed" in result.error_msg
+
+
+def test_one_session_at_a_time_which_others_may_follow_and_cancel(session: Bench, run: RunDirectory) -> None:
+    for make in (RobotNode, PolicyExecutorNode):
+        session.add(make)
+    states = session.listen(SessionState, names.SESSION_STATE, latched=True)
+    first = send(session, evaluation_episodes=50)
+    session.until(lambda: any(s.phase == SessionState.PHASE_EVALUATING for s in states), "evaluation")
+    assert send(session, seed=9).result().error_code == Code.BUSY
+    heard: list[Any] = []
+    second = send(session, heard.append, evaluation_episodes=50)
+    session.until(lambda: bool(heard), "feedback for the one that follows")
+    second.cancel()
+    assert second.result().error_code == first.result().error_code == Code.CANCELLED
+    session.until(lambda: states[-1].phase == SessionState.PHASE_IDLE, "the state to be idle")
+    with Journal(run.database, read_only=True) as journal:
+        assert journal.plan is not None
+
+
+def test_without_a_checkpoint(tmp_path: Path) -> None:
+    with bench(session_directory=str(tmp_path)) as made:
+        made.add(SessionNode)
+        result = send(made).result()
+    assert result.error_code == Code.UNKNOWN and "amf pretrain" in result.error_msg
