@@ -168,6 +168,20 @@ def test_pictures_show_the_moving_arm(make_robot):
     assert 0.005 < changed.mean() < 0.5
 
 
+@pytest.mark.parametrize("task_id", ["store_red_in_drawer", "open_door"])
+def test_wild_commands_never_break_the_world(make_robot, task_id):
+    robot = make_robot()
+    rng = np.random.default_rng(0)
+    lower, upper = np.array([(limit.lower, limit.upper) for limit in robot.limits.values()]).T
+    robot.reset(task_id, 0)
+    for _ in range(150):
+        robot.step(JointCommand(0, robot.joint_names, rng.uniform(lower, upper)))
+        joints, scene = robot.state()
+        assert np.isfinite(scene.poses).all() and np.isfinite(joints.velocity).all()
+        assert (joints.position > lower - 0.05).all() and (joints.position < upper + 0.05).all()
+    assert np.abs(scene.poses[:, :3]).max() < 5
+
+
 def test_resets_do_not_leak_memory(make_robot):
     robot = make_robot()
     for seed in range(20):

@@ -20,20 +20,23 @@ from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop.starts import STARTS, Start
 from amf_ros.types import Array
 
+Colour = tuple[float, float, float, float]
+Table = dict[tuple[str, str], tuple[int, int]]  # -> body, index of its link or joint
+
 ASSETS = Path(__file__).parent / "assets"
 
 _RED, _GREEN, _BLUE = (0.85, 0.2, 0.18, 1.0), (0.25, 0.65, 0.3, 1.0), (0.2, 0.4, 0.85, 1.0)
 _VIOLET, _WARM, _COOL = (0.55, 0.35, 0.7, 1.0), (0.95, 0.88, 0.75, 1.0), (0.75, 0.85, 0.92, 1.0)
 
 # Boxes that move freely: size [m], mass [kg], colour.
-_BOXES: dict[str, tuple[tuple[float, float, float], float, tuple[float, float, float, float]]] = {
+_BOXES: dict[str, tuple[tuple[float, float, float], float, Colour]] = {
     "cube_red": ((geo.CUBE,) * 3, 0.08, _RED),
     "cube_green": ((geo.CUBE,) * 3, 0.08, _GREEN),
     "cube_blue": ((geo.CUBE,) * 3, 0.08, _BLUE),
     "peg": (geo.PEG, 0.08, _VIOLET),
 }
 # Fixtures: file, colour of its base (None: as in the file).
-_FIXTURES: dict[str, tuple[str, tuple[float, float, float, float] | None]] = {
+_FIXTURES: dict[str, tuple[str, Colour | None]] = {
     "tray_left": ("tray", _WARM),
     "tray_right": ("tray", _COOL),
     "goal": ("goal", None),
@@ -86,7 +89,7 @@ class TabletopScene:
             if tint is not None:
                 pybullet.changeVisualShape(body, -1, rgbaColor=tint, **on)
         pybullet.changeDynamics(self._bodies["slot"], -1, lateralFriction=0.2, **on)
-        links, joints = self._tables(client)
+        links, joints = self._find(client)
         self._links = {name: links[fixture, link] for name, (fixture, link) in _LINKS.items()}
         self._joints = {name: joints[fixture, joint] for name, (fixture, joint, _, _) in _JOINTS.items()}
         for name, (_, _, force, spring) in _JOINTS.items():
@@ -121,15 +124,14 @@ class TabletopScene:
         for name, (x, y, yaw) in start.poses.items():
             z = _BOXES[name][0][2] / 2 if name in _BOXES else 0.0
             pybullet.resetBasePositionAndOrientation(self._bodies[name], (x, y, z), geo.from_yaw(yaw), **on)
-        for name in _BOXES.keys() - start.needed:  # a parked box need not be simulated
-            pybullet.changeDynamics(self._bodies[name], -1, mass=0.0, **on)
+        for name in _BOXES:
+            if name not in start.needed:  # parked: it need not be simulated, which halves the cost of a step
+                pybullet.changeDynamics(self._bodies[name], -1, mass=0.0, **on)
         for name, (body, joint) in self._joints.items():
             pybullet.resetJointState(body, joint, start.joints.get(name, 0.0), **on)
 
-    def _tables(
-        self, client: int
-    ) -> tuple[dict[tuple[str, str], tuple[int, int]], dict[tuple[str, str], tuple[int, int]]]:
-        """(fixture, link name) and (fixture, joint name) -> (body, index)."""
+    def _find(self, client: int) -> tuple[Table, Table]:
+        """Links and joints by (fixture, name in its file)."""
         links, joints = {}, {}
         for fixture in _FIXTURES:
             body = self._bodies[fixture]
@@ -143,7 +145,7 @@ class TabletopScene:
 def _box(
     size: tuple[float, float, float],
     mass: float,
-    colour: tuple[float, float, float, float],
+    colour: Colour,
     at: tuple[float, float, float],
     client: int,
 ) -> int:

@@ -17,7 +17,7 @@ from amf_ros.tasks.tabletop.experts.moves import View
 from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS, FINGER_JOINT, MAX_VELOCITY, inverse
 from amf_ros.types import Array, JointCommand, JointState, SceneState, Task
 
-_PERIOD_S = 0.05
+_PERIOD_S = 0.05  # commands at the 20 Hz of the built-in contract
 _MAX_STEP_M = 0.035  # of the tool per command
 _MAX_TURN_RAD = 0.20
 _VELOCITY_SCALE = 0.8  # of the URDF's limits

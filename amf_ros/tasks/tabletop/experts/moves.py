@@ -172,7 +172,7 @@ class Contact:
 
 
 def push(view: View, thing: Array, heading: Array, yaw: float, contact: Contact) -> Aim:
-    """Push a thing (3,) along ``heading`` (2,) ; get behind it first, from above."""
+    """Push a thing (3,) along ``heading`` (2,): get behind it from above, then push."""
     offset = view.tool - thing
     along = float(offset[:2] @ heading)
     sideways = offset[:2] - along * heading
