@@ -91,6 +91,8 @@ def make_plan(asked: DemoConfig, training: PretrainConfig, strategy: str, seed: 
         )
     plan = Plan(
         suite=training.suite,
+        candidates=asked.tasks,
+        targets=asked.tasks,
         strategy=strategy,
         num_rounds=rounds,
         demonstrations_per_round=asked.demonstrations_per_round,

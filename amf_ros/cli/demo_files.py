@@ -31,6 +31,7 @@ class DemoConfig(Model):
     """``config/experiments/demo.yaml``."""
 
     pretraining: str = Field("pretrain", description="a name in config/experiments, or a path")
+    tasks: tuple[str, ...] = Field((), description="may be demonstrated, and count; empty: the whole suite")
     demonstrations: int = Field(12, ge=1, description="recorded in the session, in rounds")
     demonstrations_per_round: int = Field(3, ge=1, description="chosen together, then one fine-tuning")
     evaluation_episodes: int = Field(1, ge=0, description="per task after each round")

@@ -20,7 +20,8 @@ def missing_ros() -> str:
         return (
             "ROS 2 is not sourced: run `source scripts/env.sh` (after `make setup`), or source your workspace"
         )
-    if importlib.util.find_spec("amf_msgs") is None:
+    messages = importlib.util.find_spec("amf_msgs")
+    if messages is None or messages.origin is None:  # our folder of .msg files is not the built package
         return (
             "amf_msgs is not built or not sourced: run `make setup` and `source scripts/env.sh`, "
             "or colcon build and source install/setup.bash"
