@@ -178,15 +178,11 @@ class RobotNode(AmfNode):
         return response
 
     def begin_shutdown(self) -> None:
-        """Tell everybody that the arm no longer listens; a simulated one just stands still."""
+        """Tell everybody that the arm no longer listens, then free the simulator."""
         self._driver.gate.stop("the robot node is shutting down")
         self._fault = "the robot node is shutting down"
         self._publish_status()
-
-    def destroy_node(self) -> None:
-        """Free the simulator too."""
         self._driver.robot.close()
-        super().destroy_node()
 
 
 def main() -> int:
