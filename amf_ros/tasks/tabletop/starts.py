@@ -101,7 +101,7 @@ def stack(*cubes: str) -> Callable[[Rng], Start]:
 def tower(rng: Rng) -> Start:
     """Blue behind, red to the right, green to the left: the wide hand must not sweep the stack away."""
     cubes = {"cube_blue": (0.55, 0.0), "cube_red": (0.44, -0.10), "cube_green": (0.43, 0.12)}
-    return _start({name: _near(rng, *spot, spread=0.025, yaw=0.25) for name, spot in cubes.items()})
+    return _start({name: _near(rng, *spot, spread=0.03, yaw=0.4) for name, spot in cubes.items()})
 
 
 def drawer(low: float, high: float, *cubes: str) -> Callable[[Rng], Start]:
