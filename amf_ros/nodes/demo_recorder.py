@@ -34,7 +34,7 @@ from amf_ros.ros.conversions import (
 )
 from amf_ros.ros.goals import Codes, Goal, Goals, failed
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.recorder import MissingTopic, Taping, topic_types
+from amf_ros.ros.recorder import MissingTopic, Taping, recorded_topics
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RecorderSettings
 from amf_ros.types import Outcome, Source, Task
@@ -67,9 +67,10 @@ class DemoRecorderNode(AmfNode):
         self._held: dict[str, tuple[int, int, bytes]] = {}
         self._state = self.create_publisher(RecorderState, names.RECORDER_STATE, qos.LATCHED)
         self._streams = {topic.name for topic in self._contract.topics} | {self._contract.record_from}
-        for name, type_ in topic_types(self._contract):
-            callback = partial(self._on_message, name)
-            self.create_subscription(message_class(type_), name, callback, qos.STREAM, raw=True)
+        for topic in recorded_topics(self._contract):
+            callback = partial(self._on_message, topic.name)
+            type_, profile = message_class(topic.type), qos.of_topic(topic)
+            self.create_subscription(type_, topic.name, callback, profile, raw=True)
         self._goals = Goals(
             self, RecordDemonstration, names.RECORD_DEMONSTRATION, self._on_goal, self._on_cancel
         )

@@ -44,6 +44,11 @@ class Goal:
         """Whether a client asked to cancel it."""
         return bool(self._handle.is_cancel_requested)
 
+    @property
+    def finished(self) -> bool:
+        """Whether it has a result."""
+        return self._finished
+
     def feedback(self, message: Any) -> None:
         """Publish feedback; silently nothing once finished."""
         with self._lock:
@@ -102,12 +107,13 @@ class Goals:
         # Work starts now, so clients shall see EXECUTING; notify_execute alone leaves the state to us.
         handle._update_state(rclpy_implementation.GoalEvent.EXECUTE)
         goal = Goal(self.server, handle)
+        self._goals = {uuid: other for uuid, other in self._goals.items() if not other.finished}
         self._goals[bytes(handle.goal_id.uuid)] = goal
         self._on_goal(goal)
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         goal = self._goals.get(bytes(handle.goal_id.uuid))
-        if goal is None or goal._finished:
+        if goal is None or goal.finished:
             return CancelResponse.REJECT
         # The state turns to CANCELING after this callback; the goal must not finish before it.
         self.server._node.executor.create_task(self._on_cancel, goal)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from amf_ros.contract import Contract
+from amf_ros.contract import Contract, Topic
 from amf_ros.data.recording import Recording
 from amf_ros.data.schemas import schema_text
 from amf_ros.errors import StaleObservation
@@ -54,8 +54,8 @@ class Taping:
         self._outcome = Outcome.UNLABELED
         self.first_ns: int | None = None
         self.num_steps = 0
-        for name, type_ in topic_types(contract):
-            recording.add_topic(name, type_, schema_text(type_))
+        for topic in recorded_topics(contract):
+            recording.add_topic(topic.name, topic.type, schema_text(topic.type))
 
     @property
     def id(self) -> str:
@@ -144,7 +144,7 @@ class Taping:
         return 0.0 if self.first_ns is None else (self._newest[self._command][0] - self.first_ns) * 1e-9
 
 
-def topic_types(contract: Contract) -> list[tuple[str, str]]:
-    """Every topic that is recorded, with its ROS type."""
-    states = [(topic.name, topic.type) for topic in (*contract.topics, *contract.record_extra)]
-    return [(contract.record_from, contract.command_type), *states]
+def recorded_topics(contract: Contract) -> list[Topic]:
+    """Every topic that is recorded: the demonstrator's commands, what the policy sees, and the extras."""
+    command = Topic(contract.record_from, contract.command_type)
+    return [command, *contract.topics, *contract.record_extra]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from action_msgs.msg import GoalStatus
+from mcap.reader import make_reader
 from support.nodes import Bench, bench
 
 from amf_msgs.action import RecordDemonstration
@@ -19,6 +20,7 @@ from amf_ros.data.run_directory import RunDirectory
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.nodes.teleop import TeleopNode
+from amf_ros.paths import find_config
 from amf_ros.ros import names
 from amf_ros.tasks.tabletop import TabletopSuite
 
@@ -169,6 +171,28 @@ def test_a_store_that_cannot_be_written(room: Bench, run: RunDirectory) -> None:
     store.staging.write_text("a file where a folder was")
     result = send(room).result()
     assert result.error_code == Code.WRITE_FAILED and ".staging" in result.error_msg
+
+
+def test_extra_topics_are_kept_too(run: RunDirectory, tmp_path: Path) -> None:
+    text = find_config("contracts", "panda_tabletop").read_text()
+    contract = tmp_path / "extra.yaml"
+    extra = "record_extra: {robot/status: amf_msgs/msg/RobotStatus, camera/image_raw: sensor_msgs/msg/Image}"
+    contract.write_text(text.replace("record_extra: {}", extra))
+    fields = {"session_directory": str(run.root), "real_time_factor": 0.0, "contract": str(contract)}
+    with bench(camera_hz=10.0, camera_width=32, camera_height=32, **fields) as made:
+        for make in (RobotNode, TeleopNode, DemoRecorderNode):
+            made.add(make)
+        assert demonstrate(made).error_code == Code.NONE
+    with (run.demonstrations / "one.mcap").open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None and summary.statistics is not None
+    counts = {
+        channel.topic: summary.statistics.channel_message_counts.get(id_, 0)
+        for id_, channel in summary.channels.items()
+    }
+    steps = counts["/teleop/command"]
+    assert counts["/joint_states"] >= steps and counts["/scene_state"] >= steps
+    assert counts["/camera/image_raw"] >= steps // 2 - 1
 
 
 def test_finishing_nothing(recorder: Bench) -> None:

@@ -80,3 +80,15 @@ def test_wrong_values_are_named(name: str, value: Any, text: str) -> None:
     with bench(**{name: value}) as made, pytest.raises(ConfigError, match=text) as error:
         made.add(Bare)
     assert "parameters of bare" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("namespace", ["/", "/left", "/lab/left"])
+def test_a_section_of_the_file_reaches_its_node_in_any_namespace(tmp_path: Path, namespace: str) -> None:
+    shown = yaml.safe_load(FILE.read_text())
+    shown["/**/robot"]["ros__parameters"]["velocity_scale"] = 0.25
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(shown))
+    words = ["-r", f"__ns:={namespace}", "--params-file", tmp_path / "params.yaml"]
+    with bench(ros_args=words) as made:
+        node = made.add(RobotNode)
+        assert node.get_parameter("velocity_scale").value == 0.25
+        assert node.resolve_service_name("robot/stop") == f"{namespace.rstrip('/')}/robot/stop"

@@ -99,7 +99,7 @@ class Sent:
 @contextmanager
 def bench(**parameters: Any) -> Iterator[Bench]:
     """A bench whose nodes get these ROS parameters; ``__`` stands for the dot of a nested one."""
-    words = ["--ros-args", "--log-level", "error"]
+    words = ["--ros-args", "--log-level", "error", *(str(word) for word in parameters.pop("ros_args", ()))]
     for name, value in parameters.items():
         words += ["-p", f"{name.replace('__', '.')}:={json.dumps(value)}"]
     rclpy.init(args=["test", *words])
