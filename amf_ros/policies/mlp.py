@@ -1,6 +1,6 @@
 """The built-in policy: a task-conditioned perceptron that predicts chunks of actions.
 
-Inputs are the contract's observation vector, z-scored, beside the task's embedding; outputs are H
+Inputs are the contract's observation vector at two scales beside the task's embedding; outputs are H
 actions of the contract. After the first fine-tuning it holds two networks, the trained one and the
 frozen pre-trained pi_0, mixed per task by the adaptive prior (:mod:`amf_ros.policies.prior`).
 
@@ -21,11 +21,12 @@ from torch import Tensor
 from amf_ros.config import Model, TrainingConfig, parse
 from amf_ros.errors import CheckpointError, ConfigError
 from amf_ros.policies.base import F32, PolicySpec, Steps
-from amf_ros.policies.network import ChunkNetwork, Standardise
+from amf_ros.policies.network import ChunkNetwork, FarAndNear, Standardise
 from amf_ros.policies.prior import AdaptivePrior
 
 OBSERVATION_FLOOR = 0.02  # m, rad or sine: smaller variations are not blown up to a whole z
 OBSERVATION_CLIP = 5.0
+OBSERVATION_NEAR = 0.03  # m, rad or sine: what counts as nearly there
 ACTION_FLOOR = 1e-3  # rad, m or gripper fraction per step
 
 
@@ -37,7 +38,7 @@ class MlpPolicy:
         spec: PolicySpec,
         hidden: tuple[int, ...],
         network: ChunkNetwork,
-        inputs: Standardise,
+        inputs: FarAndNear,
         outputs: Standardise,
         frozen: ChunkNetwork | None = None,
         prior: AdaptivePrior | None = None,
@@ -56,10 +57,10 @@ class MlpPolicy:
         """Random weights drawn from ``seed``, statistics of ``steps``."""
         generator = torch.Generator().manual_seed(seed)
         d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
-        inputs, outputs = Standardise(d, OBSERVATION_CLIP), Standardise(a)
+        inputs, outputs = _inputs(d), Standardise(a)
         inputs.fit(torch.from_numpy(steps.observations), OBSERVATION_FLOOR)
         outputs.fit(torch.from_numpy(steps.chunks[:, 0]), ACTION_FLOOR)
-        network = ChunkNetwork(d, k, a, config.hidden, spec.chunk, generator)
+        network = ChunkNetwork(2 * d, k, a, config.hidden, spec.chunk, generator)
         policy = cls(spec, config.hidden, network, inputs, outputs)
         policy._to(config.device)
         return policy
@@ -162,14 +163,14 @@ class MlpPolicy:
         d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
         shape = _parse_settings(settings)
         hidden = shape.hidden
-        network = ChunkNetwork(d, k, a, hidden, spec.chunk)
+        network = ChunkNetwork(2 * d, k, a, hidden, spec.chunk)
         frozen = copy.deepcopy(network) if shape.fine_tuned else None
         prior = None
         if shape.prior:
             if "prior.tasks" not in tensors:
                 raise CheckpointError("the checkpoint lacks 'prior.tasks' though it is mixed with a prior")
             prior = AdaptivePrior(torch.zeros(tuple(tensors["prior.tasks"].shape)))
-        policy = cls(spec, hidden, network, Standardise(d, OBSERVATION_CLIP), Standardise(a), frozen, prior)
+        policy = cls(spec, hidden, network, _inputs(d), Standardise(a), frozen, prior)
         for prefix, module in policy._modules().items():
             state = {
                 n[len(prefix) + 1 :]: torch.tensor(v)
@@ -184,6 +185,10 @@ class MlpPolicy:
                     f"the checkpoint's {prefix} does not fit its description: {text}"
                 ) from error
         return policy
+
+
+def _inputs(size: int) -> FarAndNear:
+    return FarAndNear(size, OBSERVATION_CLIP, OBSERVATION_NEAR)
 
 
 class _Settings(Model):

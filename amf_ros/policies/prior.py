@@ -5,9 +5,9 @@ Bagatella et al. 2025 (arXiv 2410.05026), section 5: the policy's output is
     alpha(c) pi_ft(s, c) + (1 - alpha(c)) pi_0(s, c),      alpha(c) = sigmoid(logit_c)
 
 with pi_0 a frozen copy of the pre-trained policy, and alpha learned by the cloning loss plus a pull
-towards the prior. A task that nobody demonstrated keeps its first logit, so that it stays with pi_0.
+towards the prior. A task that nobody demonstrated since has alpha 0: pi_0 itself, to the last bit.
 
-    prior = AdaptivePrior(num_tasks=20).covering(embeddings)
+    prior = AdaptivePrior(torch.zeros(0, 20)).covering(embeddings)
     mixed = prior.mix(fine_tuned, frozen, prior.rows(embeddings))
 """
 
@@ -20,11 +20,11 @@ FIRST_LOGIT = -3.0  # alpha = 0.047
 
 
 class AdaptivePrior(nn.Module):
-    """A logit per task; tasks are recognised by their embedding.
+    """A logit per task that was demonstrated; tasks are recognised by their embedding.
 
     Attributes:
-        tasks: (m, k) embeddings of the tasks that have a logit of their own.
-        logits: (m + 1,); the last one stands for every other task and is never trained.
+        tasks: (m, k) embeddings of the tasks that have a logit.
+        logits: (m,).
     """
 
     tasks: Tensor
@@ -32,7 +32,7 @@ class AdaptivePrior(nn.Module):
     def __init__(self, tasks: Tensor, logits: Tensor | None = None) -> None:
         super().__init__()
         self.register_buffer("tasks", tasks.clone())
-        first = torch.full((len(tasks) + 1,), FIRST_LOGIT) if logits is None else logits.clone()
+        first = torch.full((len(tasks),), FIRST_LOGIT) if logits is None else logits.detach().clone()
         self.logits = nn.Parameter(first)
 
     def covering(self, tasks: Tensor) -> AdaptivePrior:
@@ -40,20 +40,19 @@ class AdaptivePrior(nn.Module):
         new = torch.unique(tasks, dim=0)
         new = new[self.rows(new) == len(self.tasks)]
         fresh = torch.full((len(new),), FIRST_LOGIT, device=new.device)
-        logits = torch.cat([self.logits[:-1], fresh, self.logits[-1:]]).detach()
-        return AdaptivePrior(torch.cat([self.tasks, new]), logits)
+        return AdaptivePrior(torch.cat([self.tasks, new]), torch.cat([self.logits, fresh]))
 
     def rows(self, tasks: Tensor) -> Tensor:
-        """Which logit each embedding (B, k) uses, (B,)."""
-        same = (tasks[:, None, :] == self.tasks[None, :, :]).all(dim=2)  # (B, m)
-        known = same.any(dim=1)
+        """Which logit each embedding (B, k) uses, (B,); m where it has none."""
         if not len(self.tasks):
             return torch.zeros(len(tasks), dtype=torch.long, device=tasks.device)
-        return torch.where(known, same.int().argmax(dim=1), len(self.tasks))
+        same = (tasks[:, None, :] == self.tasks[None, :, :]).all(dim=2)  # (B, m)
+        return torch.where(same.any(dim=1), same.int().argmax(dim=1), len(self.tasks))
 
     def alphas(self, rows: Tensor) -> Tensor:
-        """alpha(c) for these logits, (B,)."""
-        return torch.sigmoid(self.logits[rows])
+        """The alpha(c) of these rows, (B,); 0 for a task without a logit."""
+        with_others = torch.cat([torch.sigmoid(self.logits), self.logits.new_zeros(1)])
+        return with_others[rows]
 
     def mix(self, fine_tuned: Tensor, frozen: Tensor, rows: Tensor) -> Tensor:
         """The mix alpha pi_ft + (1 - alpha) pi_0 for chunks (B, H, a)."""

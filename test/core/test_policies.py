@@ -11,7 +11,7 @@ from amf_ros.config import TrainingConfig
 from amf_ros.errors import CheckpointError
 from amf_ros.policies.base import F32, PolicySpec, Steps
 from amf_ros.policies.mlp import MlpPolicy
-from amf_ros.policies.network import Standardise
+from amf_ros.policies.network import FarAndNear, Standardise
 from amf_ros.policies.prior import AdaptivePrior
 
 D, K, A, H = 5, 4, 3, 2
@@ -56,7 +56,7 @@ def forward(policy: MlpPolicy, prefix: str, observations: F32, tasks: F32) -> tu
     """Last hidden layer and actions of one of the two networks, in numpy."""
     t = policy.tensors()
     z = np.clip((observations - t["inputs.mean"]) / t["inputs.std"], -5, 5)
-    h = np.concatenate([z, tasks], axis=1)
+    h = np.concatenate([z, np.tanh(observations / 0.03), tasks], axis=1)
     for i in range(2):
         h = gelu(h @ t[f"{prefix}.layers.{i}.weight"].T + t[f"{prefix}.layers.{i}.bias"])
     flat = h @ t[f"{prefix}.head.weight"].T + t[f"{prefix}.head.bias"]
@@ -90,9 +90,9 @@ def test_before_any_training_a_fine_tunable_copy_acts_as_the_pretrained_policy()
 def test_output_mixes_the_two_networks_by_alpha_of_the_task() -> None:
     trained = perturb(make_policy().fine_tunable(make_steps(task=1), CONFIG))
     tensors = dict(trained.tensors())
-    tensors["prior.logits"] = np.array([0.7, -3.0], np.float32)  # of task 1, and of every other one
+    tensors["prior.logits"] = np.array([0.7], np.float32)  # of task 1
     policy = MlpPolicy.restore(SPEC, tensors, trained.settings())
-    for task, alpha in ((1, 1 / (1 + np.exp(-0.7))), (2, SIGMOID_OF_MINUS_3)):
+    for task, alpha in ((1, 1 / (1 + np.exp(-0.7))), (2, 0.0)):
         steps = make_steps(task=task, seed=5)
         _, fine_tuned = forward(policy, "network", steps.observations, steps.tasks)
         _, frozen = forward(policy, "frozen", steps.observations, steps.tasks)
@@ -132,31 +132,38 @@ def test_without_prior_the_output_is_the_fine_tuned_network() -> None:
 
 def test_prior_keeps_the_logits_of_tasks_that_it_knows() -> None:
     eye = torch.eye(3)
-    first = AdaptivePrior(eye[:1], torch.tensor([2.0, -3.0]))
+    first = AdaptivePrior(eye[:1], torch.tensor([2.0]))
     wider = first.covering(eye[[0, 2, 2]])
-    assert wider.logits[wider.rows(eye)].tolist() == [2.0, -3.0, -3.0]
-    assert wider.rows(eye).tolist() == [0, 2, 1]  # the second is unknown: the row of all others
-    assert wider.logits.shape == (3,)
+    assert wider.logits.tolist() == [2.0, -3.0]
+    assert wider.rows(eye).tolist() == [0, 2, 1]  # the second is unknown
+    np.testing.assert_allclose(
+        wider.alphas(wider.rows(eye)).tolist(), [1 / (1 + np.exp(-2)), 0, SIGMOID_OF_MINUS_3], rtol=1e-5
+    )
 
 
 def test_unseen_task_elements_have_no_weight_after_pretraining() -> None:
     policy, steps = make_policy(), make_steps(task=1)
     policy.finish_pretraining(steps)
     weight = policy.tensors()["network.layers.0.weight"]
-    assert not weight[:, [D, D + 2, D + 3]].any()
-    assert weight[:, D + 1].all()
+    assert not weight[:, [2 * D, 2 * D + 2, 2 * D + 3]].any()
+    assert weight[:, 2 * D + 1].all()
     unseen = (np.tile(np.eye(K, dtype=np.float32)[task], (40, 1)) for task in (0, 2))
     one, other = (policy.infer(steps.observations, tasks) for tasks in unseen)
     assert np.array_equal(one, other)
 
 
-def test_standardise_has_a_floor_and_a_clip_and_inverts() -> None:
+def test_standardise_has_a_floor_and_inverts() -> None:
     values = torch.tensor([[0.0, 1.0], [2.0, 1.0001]])
-    module = Standardise(2, clip=5.0)
+    module = Standardise(2)
     module.fit(values, floor=0.02)
     np.testing.assert_allclose(module(values).numpy(), [[-1, -0.0025], [1, 0.0025]], atol=1e-5)
-    assert module(torch.tensor([[100.0, -100.0]])).tolist() == [[5.0, -5.0]]
     np.testing.assert_allclose(module.invert(module(values)).numpy(), values.numpy(), atol=1e-6)
+
+
+def test_inputs_are_bounded_z_scores_beside_a_near_view() -> None:
+    module = FarAndNear(2, clip=5.0, near=0.03)
+    got = module(torch.tensor([[100.0, 0.03]]))
+    np.testing.assert_allclose(got.numpy(), [[5.0, 0.03, 1.0, np.tanh(1.0)]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("broken", ["missing", "shape"])
