@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pybullet
 from numpy.typing import NDArray
+
+from amf_ros.bullet import pybullet
 
 _EYE, _CENTRE = (1.75, 0.55, 1.05), (0.38, 0.03, 0.10)  # [m]
 _FIELD_OF_VIEW_DEG = 42.0

@@ -19,10 +19,10 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
-import pybullet
 import pybullet_data
 from numpy.typing import NDArray
 
+from amf_ros.bullet import pybullet
 from amf_ros.errors import ConfigError, RobotFault
 from amf_ros.robots.base import JointLimit
 from amf_ros.robots.camera import Camera

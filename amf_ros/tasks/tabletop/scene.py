@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pybullet
 
+from amf_ros.bullet import pybullet
 from amf_ros.errors import UnknownName
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop.starts import STARTS, Start
