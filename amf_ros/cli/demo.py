@@ -180,7 +180,7 @@ def _report(folder: DemoFolder, plan: Plan, training: PretrainConfig) -> dict[st
     command = f"make demo SEED={plan.seed} STRATEGY={plan.strategy}"
     with _timed(folder, "report"):
         film = replay(folder.root, training.contract)
-        write_page(gather(folder.root, folder.seconds, command), folder.report, film)
+    write_page(gather(folder.root, folder.seconds, command), folder.report, film)
     with Journal(folder.root / "session.sqlite", read_only=True) as journal:
         story = summary(journal)
     story |= {"seconds": {**folder.seconds, **story["seconds"]}, "report": str(folder.report)}

@@ -21,9 +21,10 @@ from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import parse_description
 from amf_ros.types import Outcome
 
+_SHORTEST_S = 0.05
 _SCORE_NOTES = {
-    "amf": "Information gain [nat] about the expert's actions on the target tasks from one more "
-    "demonstration of a task, before the first choice of the round. Framed: chosen in that round.",
+    "amf": "Information gain [nat] about the expert's actions, averaged over the target tasks, from one more "
+    "demonstration of a task; before the first choice of the round. Framed: chosen in that round.",
 }
 
 
@@ -60,7 +61,7 @@ def gather(
         evaluations=_evaluations(history),
         rounds=rounds,
         recordings=[_recording(made) for entry in history for made in entry["demonstrations"]],
-        seconds={**(extra_seconds or {}), **story["seconds"]},
+        seconds=_seconds({**(extra_seconds or {}), **story["seconds"]}),
         command=command,
         host=f"{os.cpu_count()} cores, Python {platform.python_version()}",
         score_note=_SCORE_NOTES.get(
@@ -112,6 +113,14 @@ def _round(entry: Mapping[str, Any]) -> Round:
 def _recording(made: Mapping[str, Any]) -> Recording:
     outcome = Outcome(made["outcome"]).name.lower()
     return Recording(made["id"], made["task_id"], outcome, made["num_steps"], made["duration_s"])
+
+
+def _seconds(seconds: Mapping[str, float]) -> dict[str, float]:
+    """In the order of first need, without what took no time."""
+    order = ("pre-training", "starting the graph", "selecting", "demonstrating", "fine_tuning", "evaluating")
+    known = [name for name in order if name in seconds]
+    names = [*known, *(name for name in seconds if name not in known)]
+    return {name: seconds[name] for name in names if seconds[name] >= _SHORTEST_S}
 
 
 def _remarks(history: Sequence[Mapping[str, Any]]) -> list[str]:
