@@ -122,7 +122,8 @@ def _run(
     )
     _session(output, folder, plan, training.contract)
     output.step("report", "bold")
-    return _report(folder, plan, training)
+    with output.working("filming one episode before and after"):
+        return _report(folder, plan, training)
 
 
 def _pretrained(output: Output, training: PretrainConfig, keep: Path) -> Path:
@@ -152,7 +153,7 @@ def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> N
     graph = Graph(arguments, folder.logs, environment={"ROS_LOG_DIR": str(folder.logs / "ros")})
     os.environ.update(graph.environment)  # for our own node
     try:
-        with _timed(folder, "starting the graph"):
+        with _timed(folder, "starting the graph"), output.working("starting the graph"):
             graph.start()
             wait_ready(graph, _READY_S)
         domain = graph.environment["ROS_DOMAIN_ID"]
@@ -162,7 +163,7 @@ def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> N
         output.say(f"what the nodes said is in {short(folder.logs)}")
         raise
     finally:
-        with undisturbed(), _timed(folder, "stopping the graph"):
+        with undisturbed(), _timed(folder, "stopping the graph"), output.working("stopping the graph"):
             graph.stop()
 
 

@@ -15,6 +15,7 @@ import math
 import os
 import signal
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -43,10 +44,25 @@ class Output:
         """One line for people."""
         self.console.print(text, style=style, markup=False, soft_wrap=True)
 
-    def step(self, text: str, style: str = "") -> None:
-        """One line for people, with the time since the command began."""
+    def step(self, text: str, style: str = "", indent: int = 7) -> None:
+        """One line for people, with the time since the command began.
+
+        On a terminal it is wrapped between words, further lines ``indent`` columns in; a log keeps one line.
+        """
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
-        self.say(f"{minutes:2d}:{seconds:02d}  {text}", style)
+        line = f"{minutes:2d}:{seconds:02d}  {text}"
+        if self.console.is_terminal and self.console.width > 2 * indent:
+            line = textwrap.fill(line, self.console.width, subsequent_indent=" " * indent)
+        self.say(line, style)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """A sign of life on a terminal while something takes a while."""
+        if self.console.is_terminal:
+            with self.console.status(what):
+                yield
+        else:
+            yield
 
     def table(
         self,

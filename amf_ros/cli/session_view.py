@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from amf_ros.session.base import State
 
+_INDENT = 30  # of what follows time, round and verb
 _ALIVE_EVERY_S = 15.0  # without a terminal: a line now and then while something takes long
 _VERBS = {
     "selecting": "choose",
@@ -69,7 +70,7 @@ class SessionView:
 
     def _line(self, state: State, detail: str) -> None:
         self._printed_s = time.monotonic()
-        self._output.step(self._text(state, detail))
+        self._output.step(self._text(state, detail), indent=_INDENT)
 
     def _text(self, state: State, detail: str) -> str:
         where = f"round {state.round}/{state.num_rounds}" if state.round else "start"

@@ -65,8 +65,9 @@ def up(
     graph = Graph(values, logs, domain_id=domain, environment=reach)
     os.environ.update(graph.environment)
     try:
-        graph.start()
-        wait_ready(graph, _READY_S, values.get("namespace", ""))
+        with output.working("starting the nodes"):
+            graph.start()
+            wait_ready(graph, _READY_S, values.get("namespace", ""))
         output.say(f"{len(graph.pids())} nodes are up, session directory {directory}, logs {logs}", "bold")
         output.say(
             "in another terminal: amf next, amf record, amf session, amf status; Ctrl-C here stops", "dim"
