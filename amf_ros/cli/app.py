@@ -82,13 +82,27 @@ def _add_commands() -> None:
         next_task,
         pretrain,
         record,
+        report,
         session,
         status,
         tune,
         up,
     )
 
-    for module in (demo, up, session, pretrain, next_task, record, tune, execute, evaluate, status, doctor):
+    for module in (
+        demo,
+        up,
+        session,
+        pretrain,
+        next_task,
+        record,
+        tune,
+        execute,
+        evaluate,
+        status,
+        report,
+        doctor,
+    ):
         module.add(app)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from amf_ros.ros.clients import GraphClient
     from amf_ros.ros.supervise import Graph
 
+ROBOT = ("ready", "stopped", "fault")  # RobotStatus.*
 OUTCOMES = ("unlabeled", "success", "failure")  # Demonstration.OUTCOME_*
 
 
@@ -37,12 +38,31 @@ def connect(namespace: str, wait_s: float) -> GraphClient:
     return GraphClient(namespace, wait_s)
 
 
-def visible_nodes(namespace: str, wait_s: float) -> dict[str, bool]:
-    """Node name -> whether it is in the graph now."""
+def running(namespace: str, wait_s: float) -> dict[str, Any]:
+    """``nodes``: name -> whether it is in the graph now; ``robot`` and ``session``: what they last said."""
+    from amf_msgs.msg import RobotStatus, SessionState
     from amf_ros.graph import NODES
+    from amf_ros.ros import names
 
     with connect(namespace, wait_s) as client:
-        return client.sees(tuple(node.name for node in NODES), wait_s)
+        nodes = client.sees(tuple(node.name for node in NODES), wait_s)
+        robot = client.latched(RobotStatus, names.ROBOT_STATUS) if nodes["robot"] else None
+        session = client.latched(SessionState, names.SESSION_STATE) if nodes["session"] else None
+    return {
+        "nodes": nodes,
+        "robot": None if robot is None else f"{ROBOT[robot.status]} {robot.reason}".strip(),
+        "session": None if session is None else _where(session),
+    }
+
+
+def _where(message: Any) -> str:
+    from amf_ros.cli.session_view import from_message
+
+    state = from_message(message)
+    phase = state.phase.name.lower().replace("_", "-")
+    return " ".join(
+        filter(None, [f"round {state.round}/{state.num_rounds}", phase, state.task_id, state.detail])
+    )
 
 
 def wait_ready(graph: Graph, timeout_s: float, namespace: str = "") -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amf_ros.cli.graph import running
 from amf_ros.cli.options import DEFAULT_DIRECTORY, Json, Namespace, SessionDirectory, panel
 from amf_ros.cli.output import Output, fraction
 
@@ -38,14 +39,14 @@ def status(
             f"no session directory {session_directory}; `amf pretrain` makes one, or name another"
         )
     found = stored(RunDirectory(session_directory))
-    nodes = _nodes(namespace) if graph else None
+    alive = _running(namespace) if graph else None
 
     def show() -> None:
         _show_session(output, found)
-        if nodes is not None:
-            _show_nodes(output, nodes)
+        if alive is not None:
+            _show_graph(output, alive)
 
-    output.answer({**found, "nodes": nodes}, show)
+    output.answer({**found, "graph": alive}, show)
 
 
 def stored(run: RunDirectory) -> dict[str, Any]:
@@ -94,10 +95,11 @@ def _show_session(output: Output, found: dict[str, Any]) -> None:
     output.table("", ("task", ">demonstrations", ">success before", ">newest"), rows, total)
 
 
-def _show_nodes(output: Output, nodes: dict[str, bool] | str) -> None:
-    if isinstance(nodes, str):
-        output.say(f"graph: not looked at: {nodes}")
+def _show_graph(output: Output, alive: dict[str, Any] | str) -> None:
+    if isinstance(alive, str):
+        output.say(f"graph: not looked at: {alive}")
         return
+    nodes = alive["nodes"]
     missing = [name for name, there in nodes.items() if not there]
     if len(missing) == len(nodes):
         output.say("graph: no node is running; `amf up` starts them")
@@ -107,18 +109,19 @@ def _show_nodes(output: Output, nodes: dict[str, bool] | str) -> None:
         )
     else:
         output.say(f"graph: all {len(nodes)} nodes run")
+    for name in ("robot", "session"):
+        if alive[name]:
+            output.say(f"{name}: {alive[name]}")
 
 
-def _nodes(namespace: str) -> dict[str, bool] | str:
-    """Node name -> whether it is seen; a sentence where there is no ROS to look with."""
+def _running(namespace: str) -> dict[str, Any] | str:
+    """What can be seen of the graph; a sentence where there is no ROS to look with."""
     from amf_ros.cli.environment import missing_ros
 
     problem = missing_ros()
     if problem:
         return problem
-    from amf_ros.cli.graph import visible_nodes
-
-    return visible_nodes(namespace, _GRAPH_WAIT_S)
+    return running(namespace, _GRAPH_WAIT_S)
 
 
 def _count(one: dict[str, Any]) -> str:

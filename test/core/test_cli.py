@@ -31,6 +31,7 @@ COMMANDS = (
     "run",
     "evaluate",
     "status",
+    "report",
     "doctor",
 )
 AMF = (sys.executable, "-m", "amf_ros.cli")
@@ -166,6 +167,13 @@ def test_status_tells_what_a_directory_holds(directory: Path) -> None:
     assert answer["demonstrations_stored"] == 2 and answer["bytes"] > 0
     shown = amf("status", "-d", directory, "--no-graph").stdout
     assert "1 of 1 rounds" in shown and "press_button" in shown
+
+
+def test_report_writes_one_file_and_says_where(directory: Path) -> None:
+    done = amf("report", "-d", directory, "--no-film", "--out", directory / "page.html")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == str(directory / "page.html")
+    assert "press_button" in (directory / "page.html").read_text()
 
 
 def test_another_plan_in_the_same_directory_is_refused(directory: Path) -> None:

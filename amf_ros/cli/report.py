@@ -1,0 +1,44 @@
+"""``amf report``: the page that shows what a session chose, why, and whether it helped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amf_ros.cli.options import DEFAULT_DIRECTORY, Contract, Json, SessionDirectory, panel
+from amf_ros.cli.output import Output, short
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command on ``amf``."""
+    app.command(**panel("Look and mend", "amf report", "amf report -d runs/mine --out mine.html --no-film"))(
+        report
+    )
+
+
+def report(
+    session_directory: SessionDirectory = DEFAULT_DIRECTORY,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; none: report.html in the session directory.")
+    ] = None,
+    film: Annotated[bool, typer.Option(help="Film one episode before and after, in simulation.")] = True,
+    contract: Contract = "panda_tabletop",
+    as_json: Json = False,
+) -> None:
+    """Write the report of a session, finished or not, as one HTML file; its path is the last line."""
+    from amf_ros.errors import DataError
+    from amf_ros.report.film import replay
+    from amf_ros.report.gather import gather
+    from amf_ros.report.page import write_page
+
+    output = Output(as_json)
+    if not session_directory.is_dir():
+        raise DataError(f"no session directory {session_directory}; name another with --session-directory")
+    facts = gather(session_directory)
+    with output.working("filming one episode before and after"):
+        shown = replay(session_directory, contract) if film else None
+    path = (out or session_directory / "report.html").expanduser().resolve()
+    write_page(facts, path, shown)
+    output.answer({"report": str(path)}, lambda: output.say(short(path)))
