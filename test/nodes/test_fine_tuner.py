@@ -129,8 +129,8 @@ def test_checkpoints_that_cannot_be_written(tuner: Bench, run: RunDirectory, tmp
     assert result.error_code == Code.WRITE_FAILED and "checkpoints" in result.error_msg
 
 
-def test_a_learning_rate_that_blows_up(run: RunDirectory) -> None:
-    with bench(session_directory=str(run.root), training__learning_rate=1e30) as made:
+def test_training_that_blows_up(run: RunDirectory) -> None:
+    with bench(session_directory=str(run.root), training__weight_decay=1e30) as made:
         made.add(FineTunerNode)
         result = send(made).result()
     assert result.error_code == Code.DIVERGED and "learning_rate" in result.error_msg
