@@ -115,7 +115,9 @@ def copy_checkpoint(source: Path, checkpoints: Path) -> None:
         return
     with storage_errors(target):
         try:
-            shutil.copytree(source, staging)
+            staging.mkdir(parents=True)
+            for path in source.iterdir():  # copytree would hide why it failed in a list
+                shutil.copyfile(path, staging / path.name)
             staging.rename(target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
