@@ -34,6 +34,7 @@ from amf_ros.errors import (
 from amf_ros.registry import load
 from amf_ros.robots.episode import Turn
 from amf_ros.ros import names, qos
+from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, command_msg, duration_msg, to_ns
 from amf_ros.ros.driving import Driving
 from amf_ros.ros.goals import Codes, Goal, Goals, failed
@@ -41,7 +42,6 @@ from amf_ros.ros.inputs import Inputs
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import ExecutorSettings
-from amf_ros.training import checkpoints
 
 Result = ExecutePolicy.Result
 CHECK_S = 0.05
@@ -68,30 +68,23 @@ class PolicyExecutorNode(AmfNode):
         directory = RunDirectory(Path(settings.session_directory))
         self._rollouts = RolloutStore(directory.rollouts)
         self._exact = settings.real_time_factor == 0.0
-        self._checkpoint: checkpoints.Checkpoint | None = None
+        self._cache = CheckpointCache(directory.checkpoints, self._contract, self._suite)
         self._goal: Goal | None = None
         self._driving: Driving | None = None
         self._rollout_id = ""
         self._command: JointTrajectory | None = None
         self._acted_s, self._checks = 0.0, 0
         self._robot = RobotStatus()
-        newest = checkpoints.newest(directory.checkpoints)
-        if newest is not None:
-            self._load(newest.uri)
+        try:
+            self.get_logger().info(f"checkpoint {self._cache.newest().info.id}")
+        except CheckpointError as error:
+            self.get_logger().info(f"{error}; or call {names.LOAD_CHECKPOINT}")
         self._publisher = self.create_publisher(JointTrajectory, self._contract.publish_to, qos.STREAM)
         self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_robot, qos.LATCHED)
         self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact)
         self._goals = Goals(self, ExecutePolicy, names.EXECUTE_POLICY, self._on_goal, self._on_cancel)
         self.create_service(LoadCheckpoint, names.LOAD_CHECKPOINT, self._on_load)
         self.create_timer(CHECK_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        loaded = self._checkpoint.info.id if self._checkpoint else "none: call load_checkpoint"
-        self.get_logger().info(f"checkpoint {loaded}")
-
-    def _load(self, uri: str) -> None:
-        if self._checkpoint is None or self._checkpoint.info != checkpoints.describe(uri):
-            checkpoint = checkpoints.load(uri)
-            checkpoints.check_fits(checkpoint, self._contract, self._suite)
-            self._checkpoint = checkpoint
 
     def _on_load(
         self, request: LoadCheckpoint.Request, response: LoadCheckpoint.Response
@@ -101,10 +94,10 @@ class PolicyExecutorNode(AmfNode):
             response.error_msg = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
             return response
         try:
-            self._load(request.uri)
+            self._cache.load(request.uri)
         except CheckpointError as error:
             response.error_code, response.error_msg = response.CHECKPOINT_INVALID, str(error)
-        response.checkpoint = checkpoint_msg(self._checkpoint.info if self._checkpoint else None)
+        response.checkpoint = checkpoint_msg(self._cache.info)
         return response
 
     def _on_goal(self, goal: Goal) -> None:
@@ -115,7 +108,7 @@ class PolicyExecutorNode(AmfNode):
                 goal.finish(Result(error_code=Result.BUSY, error_msg=text))
                 return
             self._end(Cancelled("started over by a new goal with the same id"))
-        if self._checkpoint is None:
+        if self._cache.current is None:
             text = f"no policy is loaded: call {names.LOAD_CHECKPOINT} first"
             goal.finish(Result(error_code=Result.NO_CHECKPOINT, error_msg=text))
             return
@@ -127,7 +120,7 @@ class PolicyExecutorNode(AmfNode):
         self._goal, self._driving = (
             goal,
             Driving(
-                self._checkpoint.policy,
+                self._cache.current.policy,
                 self._suite,
                 self._contract,
                 task,
@@ -203,10 +196,10 @@ class PolicyExecutorNode(AmfNode):
         goal.finish(result if error is None else failed(result, CODES, error))
 
     def _save(self, driving: Driving, result: Any) -> AmfError | None:
-        if self._checkpoint is None or not driving.num_steps:
+        if self._cache.info is None or not driving.num_steps:
             return None
         try:
-            rollout = self._rollouts.save(driving.rollout(self._rollout_id, self._checkpoint.info.id))
+            rollout = self._rollouts.save(driving.rollout(self._rollout_id, self._cache.info.id))
         except (StorageError, DataError) as error:
             return error
         result.rollout_uri = rollout.uri

@@ -30,13 +30,14 @@ from amf_ros.errors import (
 )
 from amf_ros.registry import load
 from amf_ros.ros import names
+from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import duration_msg
 from amf_ros.ros.goals import Codes, failed
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import SelectorSettings
 from amf_ros.selection.base import Problem, Selection, Strategy
-from amf_ros.training import checkpoints
+from amf_ros.training.checkpoints import Checkpoint
 from amf_ros.training.problem import build_problem, evaluations_of
 
 Response = NextTask.Response
@@ -64,7 +65,7 @@ class TaskSelectorNode(AmfNode):
         self._directory = RunDirectory(Path(settings.session_directory))
         self._demonstrations = DemonstrationStore(self._directory.demonstrations)
         self._rollouts = RolloutStore(self._directory.rollouts)
-        self._checkpoint: checkpoints.Checkpoint | None = None
+        self._cache = CheckpointCache(self._directory.checkpoints, self._contract, self._suite)
         torch.set_num_threads(1)  # many small products: a second thread only gets in the way
         self._warm_up()
         self.create_service(NextTask, names.NEXT_TASK, self._on_next_task)
@@ -75,7 +76,7 @@ class TaskSelectorNode(AmfNode):
         """The first answer shall not wait for imports and files."""
         try:
             self._strategy("")
-            self._newest()
+            self._cache.newest()
         except AmfError as error:
             self.get_logger().info(f"not ready to choose: {error}")
 
@@ -89,7 +90,7 @@ class TaskSelectorNode(AmfNode):
         started = time.monotonic()
         try:
             strategy = self._strategy(request.strategy)
-            checkpoint = self._newest()
+            checkpoint = self._cache.newest()
             problem = self._problem(request, checkpoint)
             selection = strategy.select(problem)
         except AmfError as error:
@@ -106,19 +107,7 @@ class TaskSelectorNode(AmfNode):
         strategy: Strategy = load("strategy", config.strategy)(config)
         return strategy
 
-    def _newest(self) -> checkpoints.Checkpoint:
-        info = checkpoints.newest(self._directory.checkpoints)
-        if info is None:
-            raise NoEmbeddings(
-                f"no checkpoint in {self._directory.checkpoints}: put one there that 'amf pretrain' made"
-            )
-        if self._checkpoint is None or self._checkpoint.info != info:
-            checkpoint = checkpoints.load(info.uri)
-            checkpoints.check_fits(checkpoint, self._contract, self._suite)
-            self._checkpoint = checkpoint
-        return self._checkpoint
-
-    def _problem(self, request: NextTask.Request, checkpoint: checkpoints.Checkpoint) -> Problem:
+    def _problem(self, request: NextTask.Request, checkpoint: Checkpoint) -> Problem:
         rollouts = self._rollouts.all()
         return build_problem(
             self._suite,

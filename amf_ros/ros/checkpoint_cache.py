@@ -1,0 +1,51 @@
+"""The checkpoint that a node works with: read once, checked against the running contract and suite.
+
+cache = CheckpointCache(run.checkpoints, contract, suite)
+checkpoint = cache.newest()
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from amf_ros.contract import Contract
+from amf_ros.errors import CheckpointError
+from amf_ros.tasks.base import Suite
+from amf_ros.training.checkpoints import Checkpoint, check_fits, describe, load, newest
+from amf_ros.types import CheckpointInfo
+
+
+class CheckpointCache:
+    """Remembers one checkpoint; another one, or a new version of it, is read when asked for."""
+
+    def __init__(self, root: Path, contract: Contract, suite: Suite) -> None:
+        self._root, self._contract, self._suite = root, contract, suite
+        self.current: Checkpoint | None = None
+
+    @property
+    def info(self) -> CheckpointInfo | None:
+        """Of the remembered one."""
+        return self.current.info if self.current is not None else None
+
+    def newest(self) -> Checkpoint:
+        """The newest of the session directory.
+
+        Raises:
+            CheckpointError: there is none, or it cannot be used here.
+        """
+        found = newest(self._root)
+        if found is None:
+            raise CheckpointError(f"no checkpoint in {self._root}: put one there that 'amf pretrain' made")
+        return self.load(found.uri)
+
+    def load(self, uri: str) -> Checkpoint:
+        """One by path or URI; the remembered one stays when this fails.
+
+        Raises:
+            CheckpointError: it is unreadable, or made for other observations, actions or tasks.
+        """
+        if self.current is None or self.current.info != describe(uri):
+            checkpoint = load(uri)
+            check_fits(checkpoint, self._contract, self._suite)
+            self.current = checkpoint
+        return self.current
