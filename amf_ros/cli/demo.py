@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +71,11 @@ def demo(
     arguments = {"plan": plan.model_dump(mode="json"), "pretraining": keep.name}
     try:
         folder.prepare(arguments, output.say)
-        summary = _run(output, folder, plan, training, keep)
+        _prepare_policy(output, folder, training, keep)
+        _session(output, folder, plan, training.contract)
+        output.step("report", "bold")
+        with output.working("filming one episode before and after"):
+            summary = _report(folder, training, _command(seed, strategy, out, demonstrations, config))
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command continues the demo") from None
     output.answer(summary, lambda: _show(output, summary))
@@ -104,10 +111,20 @@ def make_plan(asked: DemoConfig, training: PretrainConfig, strategy: str, seed: 
     return resolve(plan, [task.id for task in load("suite", training.suite)().tasks])
 
 
-def _run(
-    output: Output, folder: DemoFolder, plan: Plan, training: PretrainConfig, keep: Path
-) -> dict[str, Any]:
-    """All phases; every one continues what it finds."""
+def _command(seed: int, strategy: str, out: Path, demonstrations: int | None, config: str) -> str:
+    """What to type to get the same again; the short way where all else is as it comes."""
+    given = {"--out": str(out), "--config": config} | (
+        {"--demonstrations": str(demonstrations)} if demonstrations is not None else {}
+    )
+    if given == {"--out": "runs/demo", "--config": "demo"}:
+        return f"make demo SEED={seed} STRATEGY={strategy}"
+    return shlex.join(
+        ["amf", "demo", "--seed", str(seed), "--strategy", strategy, *itertools.chain(*given.items())]
+    )
+
+
+def _prepare_policy(output: Output, folder: DemoFolder, training: PretrainConfig, keep: Path) -> None:
+    """Put the pre-trained policy into the session, made unless it is there."""
     from amf_ros.cli.demo_files import copy_checkpoint
 
     seen = sum(count > 0 for count in training.demonstrations.values())
@@ -116,14 +133,6 @@ def _run(
     )
     with _timed(folder, "pre-training"):
         copy_checkpoint(_pretrained(output, training, keep), folder.checkpoints)
-    count = plan.num_rounds * plan.demonstrations_per_round
-    output.step(
-        f"session: {count} demonstrations of {len(plan.candidates)} tasks, chosen by {plan.strategy}", "bold"
-    )
-    _session(output, folder, plan, training.contract)
-    output.step("report", "bold")
-    with output.working("filming one episode before and after"):
-        return _report(folder, plan, training)
 
 
 def _pretrained(output: Output, training: PretrainConfig, keep: Path) -> Path:
@@ -144,6 +153,10 @@ def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> N
     from amf_ros.cli.session import over_graph
     from amf_ros.ros.supervise import Graph
 
+    count = plan.num_rounds * plan.demonstrations_per_round
+    output.step(
+        f"session: {count} demonstrations of {len(plan.candidates)} tasks, chosen by {plan.strategy}", "bold"
+    )
     arguments = {
         "suite": plan.suite,
         "contract": contract,
@@ -167,10 +180,8 @@ def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> N
             graph.stop()
 
 
-def _report(folder: DemoFolder, plan: Plan, training: PretrainConfig) -> dict[str, Any]:
+def _report(folder: DemoFolder, training: PretrainConfig, command: str) -> dict[str, Any]:
     """Write report and summary; the summary last, for it says that the demo is finished."""
-    import json
-
     from amf_ros.data.files import storage_errors, write_whole
     from amf_ros.report.film import replay
     from amf_ros.report.gather import gather
@@ -178,7 +189,6 @@ def _report(folder: DemoFolder, plan: Plan, training: PretrainConfig) -> dict[st
     from amf_ros.session.journal import Journal
     from amf_ros.session.summary import summary
 
-    command = f"make demo SEED={plan.seed} STRATEGY={plan.strategy}"
     with _timed(folder, "report"):
         film = replay(folder.root, training.contract)
     write_page(gather(folder.root, folder.seconds, command), folder.report, film)

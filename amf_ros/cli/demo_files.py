@@ -6,6 +6,7 @@ folder.prepare({"seed": 0, "strategy": "amf"}, say=print)    # continues, or sta
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -22,7 +23,7 @@ from amf_ros.config import Model, PretrainConfig
 from amf_ros.data.files import storage_errors, write_whole
 from amf_ros.errors import ConfigError
 
-_DESCRIPTION, _SUMMARY, _REPORT = "demo.json", "summary.json", "report.html"
+_DESCRIPTION, _SUMMARY, _REPORT, _LOCK = "demo.json", "summary.json", "report.html", ".lock"
 # What a pre-trained policy follows from, besides its configuration.
 _SOURCES = ("contract", "policies", "robots", "tasks", "training")
 
@@ -54,13 +55,14 @@ class DemoFolder:
         """Make the folder; keep an unfinished demo with the same arguments, move any other aside.
 
         Raises:
-            ConfigError: the folder holds something that no demo made.
+            ConfigError: the folder holds something that no demo made, or another demo runs in it.
             StorageError: it cannot be made or moved.
         """
         self._arguments = arguments
         with storage_errors(self.root):
             if self.root.exists() and any(self.root.iterdir()):
                 stored = self._stored()
+                self._take()
                 if stored.get("arguments") == arguments and not self.summary.exists():
                     self.seconds = dict(stored["seconds"])
                     say(f"continuing the unfinished demo in {short(self.root)}")
@@ -70,7 +72,18 @@ class DemoFolder:
                 self.root.rename(aside)
                 say(f"moved the last demo ({why}) to {short(aside)}")
             self.root.mkdir(parents=True, exist_ok=True)
+            self._take()
             self.save()
+
+    def _take(self) -> None:
+        """Keep other demos out for as long as this process lives."""
+        self._lock = (self.root / _LOCK).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"another demo is running in {short(self.root)}; wait for it, or choose another --out"
+            ) from error
 
     def save(self) -> None:
         """Write the arguments and the time spent so far."""

@@ -64,6 +64,13 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path, said: list[str
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_two_demos_do_not_share_a_folder(tmp_path: Path, said: list[str]) -> None:
+    running = prepared(tmp_path / "demo", said)
+    with pytest.raises(ConfigError, match="another demo is running"):
+        prepared(tmp_path / "demo", said, seed=7)
+    assert running.root.exists() and said == []
+
+
 def test_an_empty_folder_is_used(tmp_path: Path, said: list[str]) -> None:
     assert prepared(tmp_path, said).root == tmp_path.resolve() and said == []
 
