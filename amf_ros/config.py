@@ -43,16 +43,20 @@ class TrainingConfig(Model):
     hidden: tuple[int, ...] = Field((256, 256, 256), description="widths of the hidden layers")
     chunk: int = Field(4, ge=1, description="actions per inference [steps]")
     batch_size: int = Field(128, ge=1, description="steps per gradient step")
-    learning_rate: float = Field(3e-3, gt=0, description="of AdamW, cosine to zero")
+    learning_rate: float = Field(3e-3, gt=0, description="of AdamW in pre-training, cosine to zero")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
     pretrain_steps: int = Field(2500, ge=1, description="gradient steps of pre-training")
-    num_steps: int = Field(1500, ge=1, description="gradient steps of one fine-tuning")
+    num_steps: int = Field(1000, ge=1, description="gradient steps of one fine-tuning")
+    tuning_rate: float = Field(1e-3, gt=0, description="learning rate of fine-tuning")
+    rehearsal: int = Field(
+        4, ge=0, description="newest successful roll-outs per task that fine-tuning clones along; 0 = none"
+    )
     prior: bool = Field(
         True, description="adaptive prior: mix the fine-tuned and the frozen pre-trained output"
     )
-    prior_learning_rate: float = Field(5e-2, gt=0, description="of the mixing weights alpha(c)")
+    prior_learning_rate: float = Field(1e-1, gt=0, description="of the mixing weights alpha(c)")
     prior_pull: float = Field(
-        0.01, ge=0, description="weight of mean alpha in the loss: pull towards the prior"
+        0.2, ge=0, description="weight of mean alpha in the loss: by how much pi_ft must fit better than pi_0"
     )
     device: str = Field("cpu", description="torch device: cpu, cuda, cuda:0")
 

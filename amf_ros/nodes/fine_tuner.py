@@ -16,16 +16,18 @@ import torch
 from amf_msgs.action import FineTune
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
 from amf_ros.registry import load
 from amf_ros.ros import names
+from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
 from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import TunerSettings
-from amf_ros.training import checkpoints
+from amf_ros.training.checkpoints import newest
 from amf_ros.training.cloning import Progress
 from amf_ros.training.tuning import Tuned, tune
 from amf_ros.types import Demonstration
@@ -52,6 +54,7 @@ class FineTunerNode(AmfNode):
         self._suite = load("suite", settings.suite)()
         self._directory = RunDirectory(Path(settings.session_directory))
         self._store = DemonstrationStore(self._directory.demonstrations)
+        self._cache = CheckpointCache(self._directory.checkpoints, self._contract, self._suite)
         self._running: Goal | None = None
         self._waiting: Goal | None = None
         self._stop = threading.Event()
@@ -77,7 +80,8 @@ class FineTunerNode(AmfNode):
     def _tune(self, goal: Goal) -> Tuned:
         """In the worker thread."""
         request = goal.request
-        initial = self._initial(request.initial_checkpoint_uri)
+        uri = request.initial_checkpoint_uri
+        initial = self._cache.load(uri) if uri else self._cache.newest()
         return tune(
             initial,
             self._demonstrations(list(request.demonstration_ids)),
@@ -89,19 +93,8 @@ class FineTunerNode(AmfNode):
             num_steps=request.num_steps,
             progress=partial(self._tell, goal),
             should_stop=self._stop.is_set,
+            rollouts=RolloutStore(self._directory.rollouts).all(),
         )
-
-    def _initial(self, uri: str) -> checkpoints.Checkpoint:
-        newest = checkpoints.newest(self._directory.checkpoints)
-        if not uri and newest is not None:
-            uri = newest.uri
-        if not uri:
-            raise CheckpointError(
-                f"no checkpoint in {self._directory.checkpoints}: put one there that 'amf pretrain' made"
-            )
-        initial = checkpoints.load(uri)
-        checkpoints.check_fits(initial, self._contract, self._suite)
-        return initial
 
     def _demonstrations(self, ids: list[str]) -> list[Demonstration]:
         if ids:
@@ -130,7 +123,7 @@ class FineTunerNode(AmfNode):
             self.get_logger().info(f"{tuned.checkpoint.id}: loss {tuned.loss:.4f}, {tuned.seconds:.1f} s")
         else:
             result = failed(Result(), CODES, error)
-            result.checkpoint = checkpoint_msg(checkpoints.newest(self._directory.checkpoints))
+            result.checkpoint = checkpoint_msg(newest(self._directory.checkpoints))
             self.get_logger().error(f"round {goal.request.round}: {result.error_msg}")
         goal.finish(result)
         waiting, self._waiting = self._waiting, None

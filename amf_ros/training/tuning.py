@@ -15,7 +15,8 @@ from amf_ros.config import TrainingConfig
 from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import Checkpoint, save
 from amf_ros.training.cloning import Progress, fine_tune, ignore, never
-from amf_ros.types import CheckpointInfo, Demonstration
+from amf_ros.training.rehearsal import lessons
+from amf_ros.types import CheckpointInfo, Demonstration, Rollout
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def tune(
     num_steps: int = 0,
     progress: Callable[[Progress], None] = ignore,
     should_stop: Callable[[], bool] = never,
+    rollouts: Sequence[Rollout] = (),
 ) -> Tuned:
     """Fine-tune and save ``root/round_<round>``, with the coverage of the initial checkpoint.
 
@@ -65,6 +67,7 @@ def tune(
         num_steps: gradient steps; 0 = ``config.num_steps``.
         progress: called now and then.
         should_stop: asked before each gradient step.
+        rollouts: of the run; the newest successful ones are rehearsed (``config.rehearsal``).
 
     Raises:
         DataError: there is nothing to learn from.
@@ -79,7 +82,8 @@ def tune(
         last = now
         progress(now)
 
-    policy = fine_tune(initial, demonstrations, suite, config, wanted, seed, note, should_stop)
+    rehearsal = lessons(rollouts, initial, root, suite, config.rehearsal)
+    policy = fine_tune(initial, demonstrations, suite, config, wanted, seed, note, should_stop, rehearsal)
     info = save(
         root,
         round_id(round),
