@@ -24,6 +24,7 @@ from support.graph import (
 from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState
 from amf_msgs.srv import NextTask
+from amf_ros import graph as description
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.rollouts import RolloutStore
@@ -31,6 +32,7 @@ from amf_ros.data.run_directory import RunDirectory
 from amf_ros.ros import names
 from amf_ros.ros.clients import GraphClient, Refused
 from amf_ros.ros.supervise import Graph
+from amf_ros.session.journal import Journal
 from amf_ros.session.local import run_local
 from amf_ros.session.local_store import LocalStore
 from amf_ros.tasks.tabletop import TabletopSuite
@@ -112,6 +114,28 @@ def test_next_task_may_be_asked_by_anybody(result: RunSession.Result, client: Gr
     assert answer.policy_id == "round_0002" and answer.reason
     assert sorted(score.task_id for score in answer.scores) == sorted(TASKS)
     assert answer == client.call(NextTask, names.NEXT_TASK, request)
+
+
+def test_stopping_the_graph_at_work_ends_every_node_cleanly(
+    result: RunSession.Result, graph: Graph, client: GraphClient, graph_run: RunDirectory
+) -> None:
+    stopped: list[int] = []
+
+    def on_state(state: Any) -> None:
+        if state.phase == SessionState.PHASE_DEMONSTRATING and not stopped:
+            stopped.append(state.round)
+            graph.stop()
+
+    with pytest.raises(Refused) as refusal:
+        run_session(client, PLAN.model_copy(update={"num_rounds": 5}), on_state)
+    assert refusal.value.code == RunSession.Result.CANCELLED and stopped == [3]
+    log = (graph.logs / "supervisor.log").read_text()
+    assert log.count("(exit status 0)") == len(description.NODES)
+    for node in description.NODES:
+        assert "Traceback" not in (graph.logs / f"{node.name}.log").read_text()
+    assert not list((graph_run.demonstrations / ".staging").iterdir())
+    with Journal(graph_run.database, read_only=True) as journal:
+        assert journal.plan is not None and journal.plan.num_rounds == 5
 
 
 def test_killed_nodes_come_back_and_the_session_ends_as_if_nothing_had_happened(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -56,10 +57,11 @@ def running(run: RunDirectory, **options: object) -> Iterator[Graph]:
         with Graph(arguments, run.root / "log", **options) as graph:  # type: ignore[arg-type]
             for name, value in graph.environment.items():
                 patch.setenv(name, value)
-            pids = list(graph.pids().values())
             yield graph
-            pids += list(graph.pids().values())
-        eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids if pid), "a node is left behind")
+        log = (graph.logs / "supervisor.log").read_text()
+        pids = [int(pid) for pid in re.findall(r"spawned: '\w+' with pid (\d+)", log)]
+        assert pids
+        eventually(lambda: not any(alive(pid) for pid in pids), "a node is left behind")
 
 
 def connected(graph: Graph) -> AbstractContextManager[GraphClient]:
