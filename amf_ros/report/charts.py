@@ -37,6 +37,8 @@ _HEAT = LinearSegmentedColormap.from_list("amf", ["#eef2fb", "#a9bdf0", "#3f6ad8
 _RATE = LinearSegmentedColormap.from_list("rate", ["#f6dfe2", "#f7efd9", "#cfe9dc", "#1f9d6b"])
 _STYLE: Any = {
     "svg.fonttype": "none",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "font.size": 10.0,
     "text.color": INK,
     "axes.labelcolor": INK,

@@ -1,7 +1,7 @@
-"""One evaluated episode before and after the session, replayed in the simulator. Imports training and below.
+"""An episode of the final policy beside the pre-trained one, in the simulator. Imports training and below.
 
-The same seed gives the same start and equal commands give equal motion, so the film shows what was
-evaluated and not something like it.
+The same seed gives the same start and equal commands give equal motion, so the film of the final policy
+shows what was evaluated and not something like it.
 
     film = replay(Path("runs/demo"), contract="panda_tabletop")
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from PIL import Image
 
 from amf_ros.contract import load_contract
 from amf_ros.data.run_directory import RunDirectory
+from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
 from amf_ros.registry import load as load_registered
 from amf_ros.robots.pybullet import PyBulletRobot
@@ -29,10 +30,12 @@ from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import load as load_checkpoint
 from amf_ros.training.cloning import one_thread
 from amf_ros.training.environment import RobotEnvironment
+from amf_ros.training.rollouts import run_policy
 from amf_ros.types import Outcome
 
 SIZE = (320, 240)  # [px]
 EVERY = 4  # steps per frame: at 20 Hz, 5 frames a second
+LOOKED_AT = 4  # starts tried to find one that the pre-trained policy fails
 HOLD_MS = 1500  # the last frame stands still before the film starts again
 
 
@@ -54,17 +57,20 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The same episode (task and seed) of the first and of the last evaluated checkpoint."""
+class Choice:
+    """What is worth filming: a task, starts of it that the last policy mastered, and both checkpoints."""
 
     task_id: str
-    seed: int
+    seeds: tuple[int, ...]
     first: str
     last: str
 
 
 def replay(directory: Path, contract: str) -> Film | None:
-    """Film the most telling episode of a session; None where nothing was evaluated twice.
+    """Film an episode of the final policy, and the pre-trained one from the same start.
+
+    Returns:
+        None where only one checkpoint was evaluated.
 
     Raises:
         DataError: there is no session in the directory.
@@ -75,47 +81,57 @@ def replay(directory: Path, contract: str) -> Film | None:
         plan = journal.plan
         evaluated = [entry for entry in journal.entries() if entry.phase == "evaluating"]
         made = sum(len(entry["demonstrations"]) for entry in history(journal))
-    pair = telling_pair([entry.value | {"round": entry.round} for entry in evaluated])
-    if plan is None or pair is None:
+    choice = telling_choice([entry.value | {"round": entry.round} for entry in evaluated])
+    if plan is None or choice is None:
         return None
     suite: Suite = load_registered("suite", plan.suite)()
     agreed = load_contract(contract)
-    robot = PyBulletRobot(suite.scene(), control_hz=agreed.fps)
-    environment = RobotEnvironment(robot, suite, agreed)
-    try:
+    first, last = (load_checkpoint(run.checkpoints / name).policy for name in (choice.first, choice.last))
+    with closing(PyBulletRobot(suite.scene(), control_hz=agreed.fps)) as robot:
+        environment = RobotEnvironment(robot, suite, agreed)
+        seed = _start(environment, first, choice)
         panels = [
-            _panel(environment, run.checkpoints / pair.first, pair, "Before: the pre-trained policy"),
-            _panel(environment, run.checkpoints / pair.last, pair, f"After {made} demonstrations"),
+            _panel(environment, robot, first, choice.task_id, seed, "Before: the pre-trained policy"),
+            _panel(environment, robot, last, choice.task_id, seed, f"After {made} demonstrations"),
         ]
-    finally:
-        robot.close()
     return Film(
-        title=f"“{suite.task(pair.task_id).instruction}”, from the same start",
-        note=f"Evaluated episode of task {pair.task_id}, start seed {pair.seed}, replayed in the simulator. "
-        "Not a typical episode: the one where the difference is plainest.",
+        title=f"“{suite.task(choice.task_id).instruction}”, from the same start",
+        note=f"Right: an evaluated episode of {choice.task_id}, the task that gained most (seed {seed}). "
+        "Left: the pre-trained policy from that start. Chosen to show the difference: not a typical episode.",
         panels=panels,
     )
 
 
-def telling_pair(episodes: Sequence[Mapping[str, Any]]) -> Pair | None:
-    """The episode that failed before and works after, of the task that gained most; else any repeated one.
+def telling_choice(episodes: Sequence[Mapping[str, Any]]) -> Choice | None:
+    """The task whose success rate rose most; its starts that the last policy mastered, else all of its last.
 
     Args:
         episodes: journalled roll-outs with ``task_id``, ``seed``, ``checkpoint_id``, ``outcome``, ``round``.
     """
-    if not episodes:
+    last_round = max((episode["round"] for episode in episodes), default=0)
+    first = [episode for episode in episodes if episode["round"] == 0]
+    last = [episode for episode in episodes if episode["round"] == last_round]
+    both = [name for name in dict.fromkeys(e["task_id"] for e in first) if _rate(last, name) is not None]
+    if last_round == 0 or not both:
         return None
-    last_round = max(episode["round"] for episode in episodes)
-    first = {(e["task_id"], e["seed"]): e for e in episodes if e["round"] == 0}
-    last = {(e["task_id"], e["seed"]): e for e in episodes if e["round"] == last_round and last_round > 0}
-    shared = [key for key in first if key in last]
-    if not shared:
-        return None
-    gains: Counter[str] = Counter()
-    for key in shared:
-        gains[key[0]] += _gain(first[key], last[key])
-    best = max(shared, key=lambda key: (_gain(first[key], last[key]), gains[key[0]], _done(last[key])))
-    return Pair(*best, first[best]["checkpoint_id"], last[best]["checkpoint_id"])
+
+    def gain(task_id: str) -> float:
+        return (_rate(last, task_id) or 0.0) - (_rate(first, task_id) or 0.0)
+
+    task_id = max(both, key=gain)
+    final = [episode for episode in last if episode["task_id"] == task_id]
+    shown = [episode for episode in final if _done(episode)] or final
+    return Choice(
+        task_id, tuple(e["seed"] for e in shown), first[0]["checkpoint_id"], last[0]["checkpoint_id"]
+    )
+
+
+def _start(environment: RobotEnvironment, first: Policy, choice: Choice) -> int:
+    """Of a few starts, one that the pre-trained policy fails, if there is one."""
+    for seed in choice.seeds[:LOOKED_AT]:
+        if run_policy(environment, first, choice.task_id, seed, "").outcome is not Outcome.SUCCESS:
+            return seed
+    return choice.seeds[0]
 
 
 def animate(frames: Sequence[Image.Image], period_ms: int) -> str:
@@ -129,13 +145,12 @@ def animate(frames: Sequence[Image.Image], period_ms: int) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _panel(environment: RobotEnvironment, checkpoint: Path, pair: Pair, title: str) -> Panel:
-    policy = load_checkpoint(checkpoint).policy
-    controller = ChunkController(policy, environment.suite.embedding(pair.task_id))
-    robot = environment.robot
-    assert isinstance(robot, PyBulletRobot)  # noqa: S101 - replay made it so
+def _panel(
+    environment: RobotEnvironment, robot: PyBulletRobot, policy: Policy, task_id: str, seed: int, title: str
+) -> Panel:
+    controller = ChunkController(policy, environment.suite.embedding(task_id))
     frames = []
-    vector = environment.reset(pair.task_id, pair.seed)
+    vector = environment.reset(task_id, seed)
     with one_thread():
         while not environment.done:
             if environment.num_steps % EVERY == 0:
@@ -147,9 +162,10 @@ def _panel(environment: RobotEnvironment, checkpoint: Path, pair: Pair, title: s
     return Panel(animate(frames, round(1000 * EVERY / robot.control_hz)), f"{title}: {ended}")
 
 
-def _gain(before: Mapping[str, Any], after: Mapping[str, Any]) -> int:
-    return _done(after) - _done(before)
+def _rate(episodes: Sequence[Mapping[str, Any]], task_id: str) -> float | None:
+    done = [_done(episode) for episode in episodes if episode["task_id"] == task_id]
+    return sum(done) / len(done) if done else None
 
 
-def _done(episode: Mapping[str, Any]) -> int:
-    return int(episode["outcome"] == Outcome.SUCCESS)
+def _done(episode: Mapping[str, Any]) -> bool:
+    return bool(episode["outcome"] == Outcome.SUCCESS)

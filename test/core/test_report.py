@@ -21,7 +21,7 @@ from amf_ros.errors import DataError, StorageError
 from amf_ros.policies.base import Steps
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.report.facts import Facts
-from amf_ros.report.film import Film, Panel, animate, telling_pair
+from amf_ros.report.film import Film, Panel, animate, telling_choice
 from amf_ros.report.gather import gather
 from amf_ros.report.page import duration, render, write_page
 from amf_ros.session.journal import Journal
@@ -219,22 +219,33 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(facts: Facts, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "report.html"]
 
 
-def test_the_film_shows_the_episode_that_was_learned() -> None:
+def test_the_film_shows_a_task_that_was_learned() -> None:
     def rolled(task_id: str, seed: int, number: int, outcome: Outcome) -> dict[str, Any]:
         made = episode(task_id, seed, outcome.name)
         return made | {"round": number, "checkpoint_id": f"c{number}"}
 
     win, loss = Outcome.SUCCESS, Outcome.FAILURE
-    episodes = [
-        rolled("a", 0, 0, win), rolled("a", 1, 0, loss), rolled("b", 0, 0, loss), rolled("b", 1, 0, loss),
-        rolled("b", 0, 1, win),
-        rolled("a", 0, 2, win), rolled("a", 1, 2, win), rolled("b", 0, 2, win), rolled("b", 1, 2, win),
-    ]  # fmt: skip
-    pair = telling_pair(episodes)
-    assert pair is not None
-    assert (pair.task_id, pair.first, pair.last) == ("b", "c0", "c2")  # gained two, task a only one
-    assert telling_pair(episodes[:4]) is None
-    assert telling_pair([]) is None
+    before = [
+        rolled("a", 0, 0, win),
+        rolled("a", 1, 0, loss),
+        rolled("b", 2, 0, loss),
+        rolled("b", 3, 0, loss),
+    ]
+    between = [rolled("b", 4, 1, win)]
+    after = [rolled("a", 5, 2, win), rolled("a", 6, 2, win), rolled("b", 7, 2, loss), rolled("b", 8, 2, win)]
+    gained_alike = telling_choice([*before, *between, *after])
+    assert gained_alike is not None and gained_alike.task_id == "a"
+    choice = telling_choice([*before, *between, *after, rolled("b", 9, 2, win)])
+    assert choice is not None
+    assert (choice.task_id, choice.seeds, choice.first, choice.last) == ("b", (8, 9), "c0", "c2")
+    assert telling_choice(before) is None
+    assert telling_choice([]) is None
+
+
+def test_a_session_that_learned_nothing_is_filmed_all_the_same() -> None:
+    lost = [episode("a", seed, "FAILURE") | {"round": seed, "checkpoint_id": f"c{seed}"} for seed in range(2)]
+    choice = telling_choice(lost)
+    assert choice is not None and choice.seeds == (1,)
 
 
 def test_a_film_keeps_its_frames_and_period() -> None:
