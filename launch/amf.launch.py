@@ -9,21 +9,14 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from amf_ros import graph
-from amf_ros.paths import config_directories
+from amf_ros.ros.environment import default_params, transports
 
 RESPAWN_DELAY_S = 1.0
 
 
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     values = {a.name: LaunchConfiguration(a.name).perform(context) for a in graph.ARGUMENTS}
-    params = values["params"] or next(
-        (
-            str(folder / "params.yaml")
-            for folder in config_directories()
-            if (folder / "params.yaml").is_file()
-        ),
-        "",
-    )
+    params = values["params"] or default_params()
     return [
         Node(
             package=graph.PACKAGE,
@@ -54,6 +47,5 @@ def generate_launch_description() -> LaunchDescription:
         )
         for argument in graph.ARGUMENTS
     ]
-    profile = next((f / "fastdds.xml" for f in config_directories() if (f / "fastdds.xml").is_file()), None)
-    transports = [SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))] if profile else []
-    return LaunchDescription([*arguments, *transports, OpaqueFunction(function=nodes)])
+    environment = [SetEnvironmentVariable(name, value) for name, value in transports().items()]
+    return LaunchDescription([*arguments, *environment, OpaqueFunction(function=nodes)])

@@ -30,7 +30,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from amf_ros import graph as description
 from amf_ros.errors import AmfError, ConfigError, StorageError
-from amf_ros.paths import config_directories
+from amf_ros.ros.environment import default_params, graph_environment
 from amf_ros.ros.runtime import DIE_WITH_PARENT, EXIT_USAGE, die_with_parent
 
 STOP_S = 8
@@ -293,24 +293,6 @@ def _udp_ports() -> set[int]:
             for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
                 ports.add(int(line.split()[1].rpartition(":")[2], 16))
     return ports
-
-
-def graph_environment(domain_id: int) -> dict[str, str]:
-    """What nodes and clients of one graph on this machine share."""
-    shared = {"ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    profile = find_in_config("fastdds.xml")
-    return shared | ({"FASTDDS_DEFAULT_PROFILES_FILE": str(profile)} if profile else {})
-
-
-def default_params() -> str:
-    """The parameter file that ships with the package, or nothing."""
-    found = find_in_config("params.yaml")
-    return str(found) if found else ""
-
-
-def find_in_config(name: str) -> Path | None:
-    """A file of ``config/``, in the checkout or installed."""
-    return next((folder / name for folder in config_directories() if (folder / name).is_file()), None)
 
 
 def main(config: str) -> None:

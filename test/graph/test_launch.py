@@ -11,7 +11,7 @@ from support.graph import READY_S, connect_when_ready, run_session, session_dire
 
 from amf_ros import graph as description
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.ros.supervise import graph_environment
+from amf_ros.ros.environment import graph_environment
 from amf_ros.session.local import run_local
 
 launch_pytest = pytest.importorskip(

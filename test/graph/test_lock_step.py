@@ -69,6 +69,17 @@ def test_demonstrations_over_the_graph_equal_those_in_one_process(
         assert first.outcome == other.outcome
 
 
+def test_nodes_use_the_transports_that_ship_with_the_package(graph: Graph) -> None:
+    """Without them a camera's pictures get lost: the default segment of shared memory is too small."""
+
+    def largest() -> int:
+        maps = Path(f"/proc/{graph.pids()['robot']}/maps").read_text().splitlines()
+        segments = [Path(line.split()[-1]) for line in maps if "/dev/shm/fast" in line]
+        return max((path.stat().st_size for path in segments if path.is_file()), default=0)
+
+    eventually(lambda: largest() > 4_000_000, "the robot uses other transports")
+
+
 def test_a_demonstrator_that_dies_spoils_one_recording_and_comes_back(
     graph: Graph, run: RunDirectory
 ) -> None:
