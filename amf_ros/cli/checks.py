@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from amf_ros.cli.environment import missing_ros
+from amf_ros.ros.environment import PROFILE_VARIABLES
 
 _NEEDED_GB = 1.0  # of disk for a session with its recordings and checkpoints
 _SHARED_MEMORY = Path("/dev/shm")
@@ -83,7 +84,7 @@ def _domain() -> Check:
 
 
 def _dds_profile() -> Check:
-    name = "FASTDDS_DEFAULT_PROFILES_FILE"
+    name = next((one for one in PROFILE_VARIABLES if one in os.environ), PROFILE_VARIABLES[0])
     profile = os.environ.get(name)
     if profile is None:
         found = "not set in this shell; `amf up` and `amf demo` bring their own for pictures"
