@@ -96,8 +96,7 @@ def fine_tune(
     steps = make_steps(demonstrations, suite.embedding, checkpoint.policy.spec.chunk)
     tuned = checkpoint.policy.fine_tunable(steps, config)
     if rehearsal is not None:
-        # As often in a batch as what is rehearsed: one new demonstration must not drown in old ones.
-        steps = join([steps] * max(1, round(len(rehearsal) / len(steps))) + [rehearsal])
+        steps = join([steps, rehearsal])
     objective = tuned.objective(steps, config)
     slower = config.model_copy(update={"learning_rate": config.tuning_rate})
     with one_thread():

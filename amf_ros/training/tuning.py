@@ -82,7 +82,11 @@ def tune(
         last = now
         progress(now)
 
-    rehearsal = lessons(rollouts, initial, root, suite, config.rehearsal)
+    # Only of demonstrated tasks: the others stay with pi_0, and what the network need not keep for them
+    # makes room to learn a new skill from one demonstration.
+    shown = {demonstration.task_id for demonstration in demonstrations}
+    practised = [rollout for rollout in rollouts if rollout.task_id in shown or not config.prior]
+    rehearsal = lessons(practised, initial, root, suite, config.rehearsal)
     policy = fine_tune(initial, demonstrations, suite, config, wanted, seed, note, should_stop, rehearsal)
     info = save(
         root,
