@@ -113,6 +113,13 @@ class Calls:
             f"{name}: no result within {self._step_timeout_s:g} s; look at its node's log"
         )
 
+    def pause(self, seconds: float) -> None:
+        """Wait. Raises Cancelled."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._check_stop()
+            time.sleep(min(_SLICE_S, seconds))
+
     def _send(self, client: ActionClient, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
         end = time.monotonic() + self._server_timeout_s
 

@@ -31,6 +31,7 @@ from amf_ros.types import CheckpointInfo, Outcome
 
 T = TypeVar("T")
 ATTEMPTS = 4
+PAUSE_S = 0.5
 SELECT_ANSWER_S = 120.0
 
 # Something died or hung for a moment: the same step again may well succeed.
@@ -166,6 +167,7 @@ class RosWorker:
                 lasting = isinstance(error, Refused) and error.code not in transient
                 if lasting or attempt == ATTEMPTS:
                     raise
+                self._calls.pause(PAUSE_S)
                 self._log.warning(f"once more ({attempt} of {ATTEMPTS - 1}): {error}")
         raise Cancelled("no attempt was made")  # unreachable: ATTEMPTS is positive
 

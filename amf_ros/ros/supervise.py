@@ -139,7 +139,7 @@ class Graph:
             config[f"program:{node.name}"] = {
                 "command": self._command_line(node),
                 "autorestart": "unexpected",
-                "exitcodes": f"0,{EXIT_USAGE}",
+                "exitcodes": str(EXIT_USAGE),  # a wrong parameter stays wrong; all else is started again
                 "startsecs": "2",
                 "startretries": "10",
                 "stopsignal": "INT",
