@@ -1,0 +1,118 @@
+"""Robot, contract, gate and judge as one environment, on the simulated arm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from amf_ros.contract import load_contract
+from amf_ros.errors import ConfigError, ContractError, UnknownName
+from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.tasks.tabletop import TabletopSuite
+from amf_ros.training.environment import RobotEnvironment
+from amf_ros.training.pretrain import make_spec
+from amf_ros.training.rollouts import demonstrate, run_policy
+from amf_ros.types import Array, Demonstration, Outcome, Source
+
+TASK = "press_button"
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[RobotEnvironment]:
+    suite = TabletopSuite()
+    with closing(PyBulletRobot(suite.scene())) as robot:
+        yield RobotEnvironment(robot, suite, load_contract("panda_tabletop"))
+
+
+@pytest.fixture(scope="module")
+def demonstration(environment: RobotEnvironment) -> Demonstration:
+    return demonstrate(environment, TASK, seed=3, id="demo")
+
+
+class Replay:
+    """Acts as the demonstration did, whatever it sees."""
+
+    def __init__(self, spec: PolicySpec, actions: Array) -> None:
+        self.spec, self._actions, self._next = spec, actions, 0
+
+    def infer(self, observations: F32, tasks: F32) -> F32:
+        rows = np.arange(self._next, self._next + self.spec.chunk)
+        self._next += self.spec.chunk
+        return self._actions[np.minimum(rows, len(self._actions) - 1)][None].astype(np.float32)
+
+
+def test_demonstration_has_the_contracts_shapes_and_stamps(
+    environment: RobotEnvironment, demonstration: Demonstration
+) -> None:
+    contract, steps = environment.contract, demonstration.num_steps
+    assert demonstration.outcome is Outcome.SUCCESS and demonstration.source is Source.SCRIPTED_EXPERT
+    assert demonstration.observations.shape == (steps, len(contract.observation_names))
+    assert demonstration.actions.shape == (steps, len(contract.action_names))
+    assert np.all(np.diff(demonstration.stamps_ns) == contract.period_ns)
+
+
+def test_equal_seeds_give_equal_demonstrations(
+    environment: RobotEnvironment, demonstration: Demonstration
+) -> None:
+    again = demonstrate(environment, TASK, seed=3, id="again")
+    other = demonstrate(environment, TASK, seed=4, id="other")
+    assert np.array_equal(again.observations, demonstration.observations)
+    assert np.array_equal(again.actions, demonstration.actions)
+    assert not np.array_equal(other.observations[0], demonstration.observations[0])
+
+
+def test_the_demonstrated_actions_do_the_task_again(
+    environment: RobotEnvironment, demonstration: Demonstration
+) -> None:
+    """What is recorded is what is executed: encode, decode and the gate fit together."""
+    spec = make_spec(environment.contract, environment.suite, chunk=2)
+    rollout = run_policy(environment, Replay(spec, demonstration.actions), TASK, 3, "r", "c")  # type: ignore[arg-type]
+    assert rollout.outcome is Outcome.SUCCESS
+    assert rollout.num_steps == len(rollout.observations) <= demonstration.num_steps
+    np.testing.assert_allclose(
+        rollout.observations, demonstration.observations[: rollout.num_steps], atol=2e-3
+    )
+    assert (rollout.task_id, rollout.checkpoint_id) == (TASK, "c")
+
+
+def test_a_policy_that_does_nothing_fails_at_the_time_limit(environment: RobotEnvironment) -> None:
+    spec = make_spec(environment.contract, environment.suite, chunk=4)
+    idle = np.zeros((1, len(environment.contract.action_names)))
+    rollout = run_policy(environment, Replay(spec, idle), TASK, 0, "r")  # type: ignore[arg-type]
+    assert rollout.outcome is Outcome.FAILURE
+    assert rollout.num_steps == round(environment.suite.task(TASK).time_limit_s * environment.contract.fps)
+
+
+def test_a_wild_action_is_held_to_the_velocity_limits(environment: RobotEnvironment) -> None:
+    environment.reset(TASK, 0)
+    before = environment.joints.position
+    action = np.full(len(environment.contract.action_names), 50.0)
+    environment.step(action)
+    limits = [environment.robot.limits[name] for name in environment.joints.names]
+    allowed = np.array([limit.velocity for limit in limits]) / environment.contract.fps
+    assert np.all(np.abs(environment.joints.position - before) <= allowed * 1.05 + 1e-3)
+    assert np.any(np.abs(environment.joints.position - before) > 0.1 * allowed)
+
+
+def test_a_nan_action_is_refused(environment: RobotEnvironment) -> None:
+    environment.reset(TASK, 0)
+    action = np.zeros(len(environment.contract.action_names))
+    action[2] = np.nan
+    with pytest.raises(ContractError, match="panda_joint3"):
+        environment.step(action)
+
+
+def test_unknown_task_is_refused(environment: RobotEnvironment) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'press_button'"):
+        environment.reset("press_buton", 0)
+
+
+def test_robot_at_another_rate_is_refused() -> None:
+    suite = TabletopSuite()
+    robot = PyBulletRobot(suite.scene(), control_hz=40.0)
+    with closing(robot), pytest.raises(ConfigError, match="40 Hz.*20.*control_hz"):
+        RobotEnvironment(robot, suite, load_contract("panda_tabletop"))
