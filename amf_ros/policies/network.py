@@ -47,9 +47,9 @@ class Standardise(nn.Module):
 class FarAndNear(Standardise):
     """An observation at two scales: bounded z-scores for the way there, tanh(x / near) for the last bit.
 
-    Most features are differences that matter to millimetres around zero and vary over decimetres. With
-    z-scores alone the network has to be very steep there (five points of closed-loop success, facts in
-    ``benchmarks/learning_curve.py``).
+    Most features are differences that matter to millimetres around zero and vary over decimetres; with
+    z-scores alone the network has to be very steep there. Tabletop suite, eight tasks pre-trained on
+    eight demonstrations each, 80 episodes, two seeds: 94% with both scales, 89% with z-scores alone.
     """
 
     def __init__(self, size: int, clip: float, near: float) -> None:
