@@ -15,7 +15,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 import rclpy
@@ -56,7 +57,11 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
     die_with_parent()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = make()
+        with stop.at_once():
+            node = make()
+    except _Interrupted:
+        rclpy.try_shutdown()
+        os._exit(0)  # half-made: nothing was promised to anybody yet
     except AmfError as error:
         sys.stderr.write(f"error: {error}\n")
         rclpy.try_shutdown()
@@ -93,6 +98,10 @@ def _leave(node: AmfNode, executor: EventsExecutor, grace_s: float) -> None:
         executor.spin_once(timeout_sec=0.0)
 
 
+class _Interrupted(BaseException):
+    """A signal came while the node was being made."""
+
+
 class _Stop:
     """Set by SIGINT and SIGTERM; one more, a second later, ends the process at once.
 
@@ -102,6 +111,7 @@ class _Stop:
     def __init__(self) -> None:
         self.requested = False
         self._at_s = 0.0
+        self._at_once = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
@@ -110,6 +120,19 @@ class _Stop:
             os._exit(128 + number)
         if not self.requested:
             self.requested, self._at_s = True, time.monotonic()
+            if self._at_once:
+                raise _Interrupted
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Break off what is done here: imports and files that a node reads first may take seconds."""
+        if self.requested:
+            raise _Interrupted
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
 
 def die_with_parent() -> None:
