@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from amf_ros.cli.graph import connect
 from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output, fraction
+
+_COLUMNS = (
+    "task_id",
+    "score",
+    "information_gain",
+    "posterior_std",
+    "num_demonstrations",
+    "num_episodes",
+    "num_successes",
+    "reason",
+)
 
 
 def add(app: typer.Typer) -> None:
@@ -61,40 +71,27 @@ def next_task(
             seed=seed,
         )
         answer = graph.call(NextTask, names.NEXT_TASK, request)
-    scores = [
-        {
-            "task_id": score.task_id,
-            "score": score.score,
-            "information_gain": score.information_gain,
-            "posterior_std": score.posterior_std,
-            "num_demonstrations": score.num_demonstrations,
-            "num_episodes": score.num_episodes,
-            "num_successes": score.num_successes,
-            "reason": score.reason,
-        }
-        for score in answer.scores
-    ]
     plain = {
         "task_ids": list(answer.task_ids),
         "strategy": answer.strategy,
         "policy_id": answer.policy_id,
         "reason": answer.reason,
-        "scores": scores,
+        "scores": [{name: getattr(score, name) for name in _COLUMNS} for score in answer.scores],
     }
+    output.answer(plain, lambda: _show(output, plain))
 
-    def show() -> None:
-        rows = [
-            (
-                score["task_id"],
-                score["score"] if math.isfinite(score["score"]) else "–",
-                score["num_demonstrations"],
-                fraction(score["num_successes"], score["num_episodes"]),
-                score["reason"],
-            )
-            for score in scores
-        ]
-        output.table("", ("task", ">score", ">demos", ">success", "reason"), rows)
-        output.say(f"next: {', '.join(answer.task_ids)}", "bold green")
-        output.say(f"{answer.strategy}: {answer.reason}")
 
-    output.answer(plain, show)
+def _show(output: Output, answer: dict[str, Any]) -> None:
+    rows = [
+        (
+            one["task_id"],
+            one["score"],
+            one["num_demonstrations"],
+            fraction(one["num_successes"], one["num_episodes"]),
+            one["reason"],
+        )
+        for one in answer["scores"]
+    ]
+    output.table("", ("task", ">score", ">demos", ">success", "reason"), rows)
+    output.say(f"next: {', '.join(answer['task_ids'])}", "bold green")
+    output.say(f"{answer['strategy']}: {answer['reason']}")

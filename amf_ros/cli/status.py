@@ -13,7 +13,7 @@ from amf_ros.cli.output import Output, fraction
 if TYPE_CHECKING:
     from amf_ros.data.run_directory import RunDirectory
 
-_GRAPH_WAIT_S = 3.0  # for discovery; returns early when all are seen
+_GRAPH_WAIT_S = 8.0  # for discovery, at most
 
 
 def add(app: typer.Typer) -> None:

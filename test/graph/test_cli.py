@@ -1,0 +1,132 @@
+"""The amf commands against a graph that `amf up` started."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support.graph import session_directory
+from typer.testing import CliRunner, Result
+
+from amf_ros.cli.app import app
+from amf_ros.graph import NODES
+
+DEADLINE_S = 60.0
+AMF = (sys.executable, "-u", "-m", "amf_ros.cli")
+
+
+def amf(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def answer(*words: object) -> Any:
+    done = amf(*words, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory, pretrained: Path) -> Path:
+    return session_directory(tmp_path_factory.mktemp("up"), pretrained).root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def up(directory: Path, ros_domain: int) -> Iterator[subprocess.Popen[str]]:
+    """`amf up` in lock-step; at the end Ctrl-C, exit code 0 and no process left."""
+    words = ["up", f"session_directory:={directory}", "real_time_factor:=0.0"]
+    process = subprocess.Popen([*AMF, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if f"{len(NODES)} nodes are up" in line:
+            break
+    else:
+        pytest.fail("".join(said))
+    family = psutil.Process(process.pid).children(recursive=True)
+    yield process
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and rest.splitlines()[-1] == "stopping the nodes"
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def test_status_sees_all_nodes(directory: Path) -> None:
+    found = answer("status", "-d", directory)
+    assert found["graph"]["nodes"] == {node.name: True for node in NODES}
+    assert found["graph"]["robot"] == "ready" and found["checkpoints"] == ["pretrained"]
+
+
+def test_record_makes_one_demonstration_each_and_tune_learns_from_them(directory: Path) -> None:
+    made = answer("record", "press_button", "--count", 2)["demonstrations"]
+    assert len({one["id"] for one in made}) == 2 and {one["outcome"] for one in made} == {"success"}
+    assert {Path(one["uri"].removeprefix("file://")).parent for one in made} == {directory / "demonstrations"}
+    tuned = answer("tune", "--steps", 5, "--round", 3)
+    assert tuned["checkpoint"] == "round_0003" and tuned["num_demonstrations"] == 2
+
+
+def test_run_and_evaluate_let_the_policy_drive() -> None:
+    ran = answer("run", "press_button", "--seed", 3)
+    assert ran["outcome"] in ("success", "failure") and ran["num_steps"] > 0
+    counted = answer("evaluate", "press_button", "-n", 2)
+    assert counted["tasks"]["press_button"]["episodes"] == 2
+
+
+def test_next_answers_with_scores_and_reasons() -> None:
+    asked = answer("next", "-c", "press_button", "-c", "push_green", "-n", 2, "--strategy", "round_robin")
+    assert len(asked["task_ids"]) == 2 and asked["strategy"] == "round_robin"
+    assert {score["task_id"] for score in asked["scores"]} == {"press_button", "push_green"}
+    assert all(score["reason"] for score in asked["scores"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("record pres_button", "did you mean 'press_button'"),
+        ("run pres_button", "did you mean 'press_button'"),
+        ("next --strategy unifrom", "did you mean 'uniform'"),
+        ("next -t press_button --weight -1", "weight"),
+        ("run press_button --checkpoint /nowhere", "no checkpoint at /nowhere"),
+        ("tune --demonstration nobody", "nobody"),
+        ("next --namespace /other --wait 0.2", "nobody serves /other/task_selector/next_task"),
+    ],
+)
+def test_what_a_node_refuses_is_one_line(line: str, said: str) -> None:
+    done = amf(*line.split())
+    assert done.exit_code == 1
+    assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_an_interrupted_session_says_how_to_go_on() -> None:
+    words = ["session", "--strategy", "round_robin", "--rounds", "1", "--per-round", "1", "--steps", "5"]
+    process = subprocess.Popen(
+        [*AMF, *words, "--final-episodes", "9"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    _wait_for_phase("evaluating")
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "stopped; the same command continues the session"
+
+
+def _wait_for_phase(phase: str) -> None:
+    from amf_msgs.msg import SessionState
+    from amf_ros.ros import names
+    from amf_ros.ros.clients import GraphClient
+    from amf_ros.session.base import Phase
+
+    with GraphClient() as client:
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            state = client.latched(SessionState, names.SESSION_STATE)
+            if state is not None and state.phase == Phase[phase.upper()]:
+                return
+    pytest.fail(f"the session never was {phase}")
