@@ -43,14 +43,10 @@ class TrainingConfig(Model):
     hidden: tuple[int, ...] = Field((256, 256, 256), description="widths of the hidden layers")
     chunk: int = Field(4, ge=1, description="actions per inference [steps]")
     batch_size: int = Field(128, ge=1, description="steps per gradient step")
-    learning_rate: float = Field(3e-3, gt=0, description="of AdamW in pre-training, cosine to zero")
+    learning_rate: float = Field(3e-3, gt=0, description="of AdamW, cosine to zero")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
     pretrain_steps: int = Field(2500, ge=1, description="gradient steps of pre-training")
     num_steps: int = Field(1000, ge=1, description="gradient steps of one fine-tuning")
-    tuning_rate: float = Field(1e-3, gt=0, description="learning rate of fine-tuning")
-    rehearsal: int = Field(
-        4, ge=0, description="newest successful roll-outs per task that fine-tuning clones along; 0 = none"
-    )
     prior: bool = Field(
         True, description="adaptive prior: mix the fine-tuned and the frozen pre-trained output"
     )

@@ -16,7 +16,6 @@ import torch
 from amf_msgs.action import FineTune
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
 from amf_ros.registry import load
@@ -93,7 +92,6 @@ class FineTunerNode(AmfNode):
             num_steps=request.num_steps,
             progress=partial(self._tell, goal),
             should_stop=self._stop.is_set,
-            rollouts=RolloutStore(self._directory.rollouts).all(),
         )
 
     def _demonstrations(self, ids: list[str]) -> list[Demonstration]:

@@ -114,14 +114,18 @@ class MlpPolicy:
         self._network.forget_tasks(unused.to(self._inputs.mean.device))
 
     def fine_tunable(self, steps: Steps, config: TrainingConfig) -> MlpPolicy:
-        """A copy with pi_0 frozen, and with a mixing weight for each task in ``steps``."""
+        """Pi_0 and a copy of it to train, with a mixing weight for each task in ``steps``.
+
+        It starts over from pi_0 however often it was fine-tuned: all demonstrations are learned again
+        anyway, and a network bent to the first few learns the next ones worse (docs/adr/0005).
+        """
         frozen = copy.deepcopy(self.pretrained)
         prior = None
         if config.prior:
-            known = self._prior or AdaptivePrior(torch.zeros(0, len(self.spec.task_names)))
-            prior = known.to(config.device).covering(torch.from_numpy(steps.tasks).to(config.device))
+            fresh = AdaptivePrior(torch.zeros(0, len(self.spec.task_names))).to(config.device)
+            prior = fresh.covering(torch.from_numpy(steps.tasks).to(config.device))
         inputs, outputs = copy.deepcopy(self._inputs), copy.deepcopy(self._outputs)
-        network = copy.deepcopy(self._network).requires_grad_(True)
+        network = copy.deepcopy(self.pretrained).requires_grad_(True)
         policy = MlpPolicy(self.spec, self._hidden, network, inputs, outputs, frozen, prior)
         policy._to(config.device)
         return policy

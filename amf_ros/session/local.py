@@ -119,7 +119,6 @@ class LocalWorker:
             num_steps=num_steps,
             progress=progress,
             should_stop=self._should_stop,
-            rollouts=self._rollouts.all(),
         )
         if not tuned.finished:
             raise Cancelled(f"fine-tuning of round {round} was stopped; run the session again to do it over")

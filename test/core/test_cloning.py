@@ -136,7 +136,7 @@ def test_progress_counts_up_to_the_end_with_falling_loss(suite: LinearSuite, pre
     demos = [suite.demonstration("task2", seed) for seed in range(4)]
     fine_tune(pretrained, demos, suite, CONFIG, 320, seed=1, progress=seen.append)  # type: ignore[arg-type]
     assert seen[-1].step == seen[-1].num_steps == 320
-    assert seen[-1].loss < 0.7 * seen[0].loss
+    assert seen[-1].loss < 0.8 * seen[0].loss
     assert all(a.seconds <= b.seconds for a, b in zip(seen, seen[1:], strict=False))
 
 

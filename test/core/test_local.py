@@ -108,7 +108,7 @@ class PlacesSuite:
 
 
 TRAINING = TrainingConfig(
-    hidden=(32, 32), chunk=1, batch_size=32, pretrain_steps=500, num_steps=300, learning_rate=5e-3
+    hidden=(32, 32), chunk=1, batch_size=32, pretrain_steps=500, num_steps=600, learning_rate=5e-3
 )
 SELECTION = SelectionConfig(states_per_trajectory=5)
 
@@ -193,7 +193,7 @@ def test_equal_seeds_give_equal_sessions_bit_for_bit(environment, pretrained, tm
     assert not same(first[1], other[1])
 
 
-@pytest.mark.parametrize("wanted", ["step 50/300", "success after", "episode 2 of 3"])
+@pytest.mark.parametrize("wanted", ["step 50/600", "success after", "episode 2 of 3"])
 def test_a_session_stopped_anywhere_ends_as_one_that_was_not(environment, pretrained, tmp_path, wanted):
     whole = play(make_plan(), environment, pretrained, tmp_path / "whole")
     seen = []
