@@ -124,12 +124,12 @@ def load_checkpoint(graph: GraphClient, source: str) -> Any:
     return graph.call(LoadCheckpoint, names.LOAD_CHECKPOINT, LoadCheckpoint.Request(uri=uri)).checkpoint
 
 
-def execute_policy(graph: GraphClient, task_id: str, start_stamp: Any = None, rollout_id: str = "") -> Any:
+def execute_policy(graph: GraphClient, task_id: str, start_stamp: Any = None) -> Any:
     """Let the policy do one episode; the action's result."""
     from amf_msgs.action import ExecutePolicy
     from amf_ros.ros import names
 
-    goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=rollout_id)
+    goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=names.fresh_id(task_id))
     if start_stamp is not None:
         goal.start_stamp = start_stamp
     return graph.act(ExecutePolicy, names.EXECUTE_POLICY, goal)

@@ -70,6 +70,7 @@ def _one(output: Output, graph: GraphClient, task: str, seed: int, by: str) -> d
     person = by == "person"
     goal = RecordDemonstration.Goal(
         task_id=task,
+        demonstration_id=names.fresh_id(task),
         seed=seed,
         source=Demonstration.SOURCE_TELEOPERATION if person else Demonstration.SOURCE_SCRIPTED_EXPERT,
         start_stamp=reset_scene(graph, task, seed),

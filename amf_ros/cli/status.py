@@ -13,7 +13,7 @@ from amf_ros.cli.output import Output, fraction
 if TYPE_CHECKING:
     from amf_ros.data.run_directory import RunDirectory
 
-_GRAPH_WAIT_S = 8.0  # for discovery, at most
+_GRAPH_WAIT_S = 12.0  # at most: nodes that just started were seen after up to 7 s on busy cores
 
 
 def add(app: typer.Typer) -> None:

@@ -27,6 +27,7 @@ from amf_ros.ros import qos
 
 _SPIN_S = 0.05
 _ATTEMPT_S = 5.0  # a request that was sent before the server was matched may never be answered
+_ATTEMPTS = 4
 _CANCEL_S = 20.0  # for a cancelled goal to wind down and answer
 
 
@@ -125,6 +126,8 @@ class GraphClient:
     ) -> Any:
         """The result of an action. Ctrl-C cancels the goal and waits for its end.
 
+        A goal that nobody acknowledged is sent again, so it must bear that: give recordings an id.
+
         Args:
             action: interface class.
             name: of the action.
@@ -217,11 +220,14 @@ class _Running:
 
     def send(self, busy_code: int = 0) -> None:
         """Send the goal; an answer with ``busy_code`` means that the earlier one still runs."""
-        self.heard_s = time.monotonic()
-        sending = self._client.send_goal_async(self._goal, feedback_callback=self._heard)
-        if not self._graph._spin_until(sending.done, _ATTEMPT_S):
+        for _ in range(_ATTEMPTS):
+            self.heard_s = time.monotonic()
+            sending = self._client.send_goal_async(self._goal, feedback_callback=self._heard)
+            if self._graph._spin_until(sending.done, _ATTEMPT_S):
+                break
             if self._handles:
                 return  # the server is away; there will be another silence
+        else:
             raise ServerUnavailable(f"{self._name} did not answer; look at the log of its node")
         handle = sending.result()
         if not handle.accepted:
