@@ -108,7 +108,7 @@ class PlacesSuite:
 
 
 TRAINING = TrainingConfig(
-    hidden=(32, 32), chunk=1, batch_size=32, pretrain_steps=500, num_steps=600, learning_rate=5e-3
+    hidden=(64, 64), chunk=1, batch_size=64, pretrain_steps=500, num_steps=600, learning_rate=3e-3
 )
 SELECTION = SelectionConfig(states_per_trajectory=5)
 
