@@ -56,7 +56,7 @@ def evaluate(
 ) -> None:
     """Let the policy try each task from several starts; success with 95% Wilson intervals.
 
-    Equal seeds give equal starts, so policies can be compared.
+    Equal seeds give equal starts, those of a session with the same seed, so policies can be compared.
     """
     from amf_ros.session.plan import derive_seed
 
