@@ -114,16 +114,13 @@ class MlpPolicy:
         self._network.forget_tasks(unused.to(self._inputs.mean.device))
 
     def fine_tunable(self, steps: Steps, config: TrainingConfig) -> MlpPolicy:
-        """Pi_0 and a copy of it to train, with a mixing weight for each task in ``steps``.
+        """A copy: pi_0 frozen, pi_0 again to train, with a mixing weight for each task in ``steps``.
 
         It starts over from pi_0 however often it was fine-tuned: all demonstrations are learned again
         anyway, and a network bent to the first few learns the next ones worse (docs/adr/0005).
         """
         frozen = copy.deepcopy(self.pretrained)
-        prior = None
-        if config.prior:
-            fresh = AdaptivePrior(torch.zeros(0, len(self.spec.task_names))).to(config.device)
-            prior = fresh.covering(torch.from_numpy(steps.tasks).to(config.device))
+        prior = AdaptivePrior(torch.from_numpy(steps.tasks)) if config.prior else None
         inputs, outputs = copy.deepcopy(self._inputs), copy.deepcopy(self._outputs)
         network = copy.deepcopy(self.pretrained).requires_grad_(True)
         policy = MlpPolicy(self.spec, self._hidden, network, inputs, outputs, frozen, prior)
@@ -173,7 +170,7 @@ class MlpPolicy:
         if shape.prior:
             if "prior.tasks" not in tensors:
                 raise CheckpointError("the checkpoint lacks 'prior.tasks' though it is mixed with a prior")
-            prior = AdaptivePrior(torch.zeros(tuple(tensors["prior.tasks"].shape)))
+            prior = AdaptivePrior(torch.tensor(tensors["prior.tasks"]))
         policy = cls(spec, hidden, network, _inputs(d), Standardise(a), frozen, prior)
         for prefix, module in policy._modules().items():
             state = {

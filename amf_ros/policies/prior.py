@@ -7,7 +7,7 @@ Bagatella et al. 2025 (arXiv 2410.05026), section 5: the policy's output is
 with pi_0 a frozen copy of the pre-trained policy, and alpha learned by the cloning loss plus a pull
 towards the prior. A task that nobody demonstrated since has alpha 0: pi_0 itself, to the last bit.
 
-    prior = AdaptivePrior(torch.zeros(0, 20)).covering(embeddings)
+    prior = AdaptivePrior(embeddings)
     mixed = prior.mix(fine_tuned, frozen, prior.rows(embeddings))
 """
 
@@ -29,18 +29,11 @@ class AdaptivePrior(nn.Module):
 
     tasks: Tensor
 
-    def __init__(self, tasks: Tensor, logits: Tensor | None = None) -> None:
+    def __init__(self, tasks: Tensor) -> None:
+        """``tasks`` (n, k) may repeat; each different one gets a logit."""
         super().__init__()
-        self.register_buffer("tasks", tasks.clone())
-        first = torch.full((len(tasks),), FIRST_LOGIT) if logits is None else logits.detach().clone()
-        self.logits = nn.Parameter(first)
-
-    def covering(self, tasks: Tensor) -> AdaptivePrior:
-        """A copy with a logit for each of these embeddings (n, k) as well; known ones keep theirs."""
-        new = torch.unique(tasks, dim=0)
-        new = new[self.rows(new) == len(self.tasks)]
-        fresh = torch.full((len(new),), FIRST_LOGIT, device=new.device)
-        return AdaptivePrior(torch.cat([self.tasks, new]), torch.cat([self.logits, fresh]))
+        self.register_buffer("tasks", torch.unique(tasks, dim=0))
+        self.logits = nn.Parameter(torch.full((len(self.tasks),), FIRST_LOGIT))
 
     def rows(self, tasks: Tensor) -> Tensor:
         """Which logit each embedding (B, k) uses, (B,); m where it has none."""

@@ -114,6 +114,18 @@ def test_fine_tuning_is_deterministic_by_seed(suite: LinearSuite, pretrained: Ch
     assert not tensors_equal(one, other)
 
 
+def test_fine_tuning_starts_over_from_the_pretrained_policy(
+    suite: LinearSuite, pretrained: Checkpoint
+) -> None:
+    """The result depends on pi_0, the demonstrations and the seed, not on the rounds before."""
+    demos = [suite.demonstration("task2", 0)]
+    first = Checkpoint(pretrained.info, fine_tune(pretrained, demos, suite, CONFIG, 30, seed=1))  # type: ignore[arg-type]
+    demos.append(suite.demonstration("task0", 50))
+    again = fine_tune(first, demos, suite, CONFIG, 30, seed=2)  # type: ignore[arg-type]
+    direct = fine_tune(pretrained, demos, suite, CONFIG, 30, seed=2)  # type: ignore[arg-type]
+    assert tensors_equal(again, direct)
+
+
 def test_fine_tuning_leaves_the_checkpoint_as_it_was(suite: LinearSuite, pretrained: Checkpoint) -> None:
     before = {name: value.copy() for name, value in pretrained.policy.tensors().items()}
     fine_tune(pretrained, [suite.demonstration("task2", 0)], suite, CONFIG, 20, seed=0)  # type: ignore[arg-type]

@@ -130,15 +130,16 @@ def test_without_prior_the_output_is_the_fine_tuned_network() -> None:
     assert policy.alphas(steps.tasks).tolist() == [1.0] * len(steps)
 
 
-def test_prior_keeps_the_logits_of_tasks_that_it_knows() -> None:
+def test_prior_has_one_logit_per_task_and_none_for_others() -> None:
     eye = torch.eye(3)
-    first = AdaptivePrior(eye[:1], torch.tensor([2.0]))
-    wider = first.covering(eye[[0, 2, 2]])
-    assert wider.logits.tolist() == [2.0, -3.0]
-    assert wider.rows(eye).tolist() == [0, 2, 1]  # the second is unknown
-    np.testing.assert_allclose(
-        wider.alphas(wider.rows(eye)).tolist(), [1 / (1 + np.exp(-2)), 0, SIGMOID_OF_MINUS_3], rtol=1e-5
-    )
+    prior = AdaptivePrior(eye[[0, 2, 2, 0]])
+    assert prior.logits.tolist() == [-3.0, -3.0]
+    alphas = prior.alphas(prior.rows(eye)).tolist()
+    np.testing.assert_allclose(alphas, [SIGMOID_OF_MINUS_3, 0.0, SIGMOID_OF_MINUS_3], rtol=1e-5)
+    with torch.no_grad():
+        prior.logits[prior.rows(eye[2:])] = 0.0
+    alphas = prior.alphas(prior.rows(eye)).tolist()
+    np.testing.assert_allclose(alphas, [SIGMOID_OF_MINUS_3, 0.0, 0.5], rtol=1e-5)
 
 
 def test_unseen_task_elements_have_no_weight_after_pretraining() -> None:
