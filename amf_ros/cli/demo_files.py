@@ -85,6 +85,11 @@ class DemoFolder:
                 f"another demo is running in {short(self.root)}; wait for it, or choose another --out"
             ) from error
 
+    @property
+    def described(self) -> bool:
+        """Whether a demo made this folder."""
+        return self._description.is_file()
+
     def save(self) -> None:
         """Write the arguments and the time spent so far."""
         text = json.dumps({"arguments": self._arguments, "seconds": self.seconds}, indent=2)
@@ -104,6 +109,16 @@ class DemoFolder:
                 f"{self.root} is not empty and no demo made it ({_DESCRIPTION} is missing or damaged); "
                 "choose another --out, or move it away"
             ) from error
+
+
+def demo_seconds(root: Path) -> dict[str, float]:
+    """Wall time [s] of a demo's phases outside its session; none for another session directory.
+
+    Raises:
+        ConfigError: the description is damaged.
+    """
+    folder = DemoFolder(root)
+    return dict(folder._stored()["seconds"]) if folder.described else {}
 
 
 def pretrained_folder(runs: Path, config: PretrainConfig) -> Path:

@@ -28,6 +28,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write the report of a session, finished or not, as one HTML file; its path is the last line."""
+    from amf_ros.cli.demo_files import demo_seconds
     from amf_ros.errors import DataError
     from amf_ros.report.film import replay
     from amf_ros.report.gather import gather
@@ -36,7 +37,7 @@ def report(
     output = Output(as_json)
     if not session_directory.is_dir():
         raise DataError(f"no session directory {session_directory}; name another with --session-directory")
-    facts = gather(session_directory)
+    facts = gather(session_directory, demo_seconds(session_directory))
     with output.working("filming one episode before and after"):
         shown = replay(session_directory, contract) if film else None
     path = (out or session_directory / "report.html").expanduser().resolve()

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from amf_ros.cli.demo import make_plan
-from amf_ros.cli.demo_files import DemoConfig, DemoFolder, copy_checkpoint, pretrained_folder
+from amf_ros.cli.demo_files import DemoConfig, DemoFolder, copy_checkpoint, demo_seconds, pretrained_folder
 from amf_ros.cli.output import Output
 from amf_ros.cli.session_view import SessionView
 from amf_ros.config import PretrainConfig, load_yaml
@@ -37,7 +37,8 @@ def test_an_unfinished_demo_with_the_same_arguments_continues(tmp_path: Path, sa
     (tmp_path / "demo" / "session.sqlite").write_text("half")
     again = prepared(tmp_path / "demo", said)
     again.spent("pre-training", 1.5)
-    assert again.seconds == {"pre-training": 5.5}
+    assert again.seconds == demo_seconds(tmp_path / "demo") == {"pre-training": 5.5}
+    assert demo_seconds(tmp_path) == {}
     assert (tmp_path / "demo" / "session.sqlite").read_text() == "half"
     assert said == [f"continuing the unfinished demo in {tmp_path / 'demo'}"]
 
