@@ -278,7 +278,7 @@ class TestFile:
             (lambda d: d["observations"].update(s=[{"feature": "speed"}]), "s.0: .*'relative_position'"),
             (
                 lambda d: d["observations"].update(s=[{"feature": "yaw", "off": "a"}]),
-                "s.0.of: Field required",
+                "s.0.off: unknown key, did you mean 'of'",
             ),
             (lambda d: d.update(schema="amf_contract/2"), "schema: .*'amf_contract/1'"),
             (lambda d: d.update(fps="20"), r"fps: .*valid number \(got '20'\)"),
