@@ -3,7 +3,7 @@
 ``launch/amf.launch.py`` turns each entry into a ``launch_ros`` Node; ``amf up`` starts the same entries as
 processes (``ros/supervise.py``). A node added here is in both.
 
-    for node in NODES:
+    for node in nodes({}):
         print(command(node, {"session_directory": "runs/demo", "real_time_factor": "0.0"}))
 """
 
@@ -49,6 +49,12 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument("suite", "tabletop", "task suite: a registered name, or package.module:Class"),
     Argument("contract", "panda_tabletop", "the policy's inputs: a name in config/contracts, or a path"),
     Argument("session_directory", "runs/default", "demonstrations, checkpoints and the session's state"),
+    Argument(
+        "demonstrator",
+        "expert",
+        "who demonstrates: the suite's scripted expert, or a person's device on the contract's teleop topic",
+        ("expert", "person"),
+    ),
     Argument("real_time_factor", "1.0", "of simulated time; 0.0 = lock-step: advances with each command"),
     Argument(
         "use_sim_time",
@@ -82,6 +88,16 @@ NODES: tuple[NodeSpec, ...] = (
     NodeSpec("policy_executor", "lets the policy drive", {**_DATA, **_TIME}),
     NodeSpec("session", "select, demonstrate, fine-tune, evaluate, repeat", _DATA),
 )
+
+
+def nodes(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
+    """The nodes that run with these launch arguments: no scripted expert beside a person.
+
+    Raises:
+        ValueError: as :func:`arguments`.
+    """
+    person = arguments(values)["demonstrator"] == "person"
+    return tuple(node for node in NODES if not (person and node.name == "teleop"))
 
 
 def arguments(values: Mapping[str, str]) -> dict[str, str]:

@@ -33,7 +33,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             respawn=True,
             respawn_delay=RESPAWN_DELAY_S,
         )
-        for node in graph.NODES
+        for node in graph.nodes(values)
     ]
 
 

@@ -72,7 +72,7 @@ class Graph:
             self._arguments = description.arguments(arguments)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        wanted = set(only) if only is not None else {node.name for node in description.NODES}
+        wanted = set(only if only is not None else (node.name for node in description.nodes(arguments)))
         self._nodes = [node for node in description.NODES if node.name in wanted]
         unknown = wanted - {node.name for node in self._nodes}
         if unknown:

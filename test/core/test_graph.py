@@ -69,3 +69,11 @@ def test_clocks_follow_a_simulation_that_is_not_in_lock_step(values: dict[str, s
 def test_arguments_that_make_no_sense_are_refused(values: dict[str, str], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         graph.arguments(values)
+
+
+def test_the_scripted_expert_does_not_run_beside_a_person() -> None:
+    everyone = {one.name for one in graph.nodes({})}
+    assert everyone == {one.name for one in graph.NODES}
+    assert everyone - {one.name for one in graph.nodes({"demonstrator": "person"})} == {"teleop"}
+    with pytest.raises(ValueError, match="demonstrator must be one of expert, person, got 'robot'"):
+        graph.nodes({"demonstrator": "robot"})
