@@ -33,7 +33,8 @@ def record(
         int, typer.Option("--count", "-n", min=1, help="Demonstrations, from different starts.")
     ] = 1,
     by: Annotated[
-        Literal["expert", "person"], typer.Option(help="Who drives the arm; a person: start with demonstrator:=person.")
+        Literal["expert", "person"],
+        typer.Option(help="Who drives; for a person, amf up demonstrator:=person."),
     ] = "expert",
     seed: Seed = 0,
     namespace: Namespace = "",
