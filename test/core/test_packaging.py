@@ -100,3 +100,9 @@ def test_every_node_module_is_an_executable_of_the_package() -> None:
 def test_every_interface_is_built(path: Path) -> None:
     module = __import__(f"amf_msgs.{path.parent.name}", fromlist=[path.stem])
     assert hasattr(module, path.stem)
+
+
+def test_names_of_test_modules_are_unique() -> None:
+    # launch_testing's pytest plugin, present where ROS 2 is installed, imports them by name alone.
+    names = [path.stem for path in (ROOT / "test").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
