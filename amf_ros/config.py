@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -35,6 +35,26 @@ class SelectionConfig(Model):
     trajectories_per_task: int = Field(
         4, ge=1, description="newest trajectories that stand for a task's occupancy"
     )
+    information: Literal["exact", "linear", "variance"] = Field(
+        "exact", description="exact information gain, its first order, or the variance that is removed"
+    )
+    uncertainty: str = Field("features", description="registered uncertainty model, or package.module:Object")
+    task_weight: float = Field(
+        0.0, ge=0, lt=1, description="share of the kernel that the task embedding alone makes up"
+    )
+    coverage: bool = Field(True, description="condition on what the checkpoint says pre-training covered")
+    anchors: bool = Field(False, description="condition on successful roll-outs of the pre-trained policy")
+    occupancy: str = Field(
+        "demonstrations", description="registered occupancy: where the states of a task come from"
+    )
+    importance_variance: float = Field(
+        1.0, gt=0, description="variance of an action in the importance weights, in standardised units"
+    )
+    reset_s: float = Field(10.0, ge=0, description="of resetting the scene before each attempt [s]")
+    stop_below: float = Field(
+        0.0, ge=0, description="another demonstration is not worth it below this expected gain [nat]"
+    )
+    memory_mb: int = Field(1000, ge=1, description="bound on what is kept between calls [MB]")
 
 
 class TrainingConfig(Model):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +30,12 @@ class TaskRecord:
         num_episodes: evaluated with the current policy.
         num_successes: of those.
         num_pretraining: demonstrations of it in pre-training; None where the checkpoint does not say.
+        weights: (n,) of the states, not negative, of any positive sum; None = all alike.
+        demonstration_s: what one usable demonstration takes an operator, with resets and failed attempts
+            [s]; NaN where nobody knows.
+        loss: of the current policy on the task's own demonstrations; NaN where there are none.
+        num_audited: episodes of the policy that the session started from.
+        num_audit_successes: of those.
     """
 
     id: str
@@ -38,6 +44,11 @@ class TaskRecord:
     num_episodes: int = 0
     num_successes: int = 0
     num_pretraining: int | None = None
+    weights: F32 | None = None
+    demonstration_s: float = float("nan")
+    loss: float = float("nan")
+    num_audited: int = 0
+    num_audit_successes: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class Problem:
         demonstrated: (n, p) features of the states of all demonstrations collected so far: D.
         coverage: (p, p) sum of phi phi^T over pre-training states, or None. A demonstration counts for
             as many states here and in ``demonstrated`` (evenly spaced ones do).
+        anchors: (m, p) features of states where the policy is known to act well; None = none. They count
+            as demonstrated.
         num_tasks: demonstrations to plan for, at least 1.
         seed: of draws and ties, not negative; the same problem gives the same answer.
     """
@@ -62,6 +75,7 @@ class Problem:
     coverage: F32 | None = None
     num_tasks: int = 1
     seed: int = 0
+    anchors: F32 | None = None
 
 
 @dataclass(frozen=True)
@@ -77,13 +91,22 @@ class Score:
 
 @dataclass(frozen=True)
 class Selection:
-    """The answer: chosen ids in order, one score per candidate (best first), one sentence why."""
+    """The answer: chosen ids in order, one score per candidate (best first), one sentence why.
+
+    Attributes:
+        worthwhile: False where the best expected gain is below ``SelectionConfig.stop_below``.
+        targets: columns of ``gains``.
+        gains: (candidates in the order of ``scores``, targets) [nat]: what a demonstration of each
+            candidate would teach each target, per state of the target; None where it is not computed.
+    """
 
     task_ids: tuple[str, ...]
     scores: tuple[Score, ...]
     strategy: str
     reason: str = ""
-    extra: Mapping[str, float] = field(default_factory=dict)
+    worthwhile: bool = True
+    targets: tuple[str, ...] = ()
+    gains: F32 | None = None
 
 
 class Strategy(Protocol):
