@@ -24,6 +24,32 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class KernelConfig(Model):
+    """The covariance k(s, s') k(c, c') of a Gaussian process over observations s and task embeddings c."""
+
+    family: Literal["rbf", "matern12", "matern32", "matern52"] = Field(
+        "rbf", description="of both factors: squared exponential, or Matern of that smoothness"
+    )
+    state_lengthscale: float = Field(
+        1.0, gt=0, description="of the observation part, in units of the rows given (z-scores)"
+    )
+    task_lengthscale: float = Field(1.0, gt=0, description="of the task embedding's part, in its units")
+
+
+class GpConfig(KernelConfig):
+    """The Gaussian-process policy (amf_ros/policies/gp.py)."""
+
+    noise_variance: float = Field(
+        0.01, gt=0, description="of a demonstrated action, in standardised units: share of its variance"
+    )
+    fit: bool = Field(
+        False, description="lengthscales and noise by marginal likelihood of the pre-training steps"
+    )
+    max_points: int = Field(
+        2000, ge=1, description="steps kept of pre-training, and as many of fine-tuning; evenly thinned beyond"
+    )
+
+
 class SelectionConfig(Model):
     """How the next task is chosen (method.md)."""
 
@@ -55,6 +81,7 @@ class SelectionConfig(Model):
         0.0, ge=0, description="another demonstration is not worth it below this expected gain [nat]"
     )
     memory_mb: int = Field(1000, ge=1, description="bound on what is kept between calls [MB]")
+    kernel: KernelConfig = KernelConfig()
 
 
 class TrainingConfig(Model):
@@ -75,6 +102,7 @@ class TrainingConfig(Model):
         0.2, ge=0, description="weight of mean alpha in the loss: by how much pi_ft must fit better than pi_0"
     )
     device: str = Field("cpu", description="torch device: cpu, cuda, cuda:0")
+    gp: GpConfig = GpConfig()
 
 
 class PretrainConfig(Model):

@@ -64,6 +64,8 @@ class Problem:
             as many states here and in ``demonstrated`` (evenly spaced ones do).
         anchors: (m, p) features of states where the policy is known to act well; None = none. They count
             as demonstrated.
+        task_columns: k, where rows are plain inputs [s, c] and their last k columns the task's embedding;
+            0 where rows are features of a network, to be compared by their inner product.
         num_tasks: demonstrations to plan for, at least 1.
         seed: of draws and ties, not negative; the same problem gives the same answer.
     """
@@ -76,6 +78,7 @@ class Problem:
     num_tasks: int = 1
     seed: int = 0
     anchors: F32 | None = None
+    task_columns: int = 0
 
 
 @dataclass(frozen=True)

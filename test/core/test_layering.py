@@ -14,12 +14,13 @@ PACKAGE = ROOT / "amf_ros"
 # Bottom first. A room imports from the layers below it; with its neighbours it shares nothing,
 # unless the whole layer is marked as one.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"types", "errors", "registry", "graph", "paths", "stats", "bullet"}),
+    frozenset({"types", "errors", "registry", "graph", "paths", "stats", "bullet", "kernels"}),
     frozenset({"config", "contract"}),
     frozenset({"tasks", "policies", "selection", "data", "robots"}),
     frozenset({"training"}),
     frozenset({"session"}),
     frozenset({"report"}),
+    frozenset({"sweep"}),
     frozenset({"ros"}),
     frozenset({"nodes", "cli"}),
 )

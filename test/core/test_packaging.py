@@ -65,6 +65,7 @@ def test_every_python_package_that_is_imported_is_pinned() -> None:
         "PIL": "pillow",
         "mcap_ros2": "mcap-ros2-support",
         "pybullet_data": "pybullet",
+        "sklearn": "scikit-learn",
         "yaml": "pyyaml",
     }
     pinned = {
