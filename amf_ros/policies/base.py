@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +91,13 @@ class Objective(Protocol):
         """Scalar loss on the steps with these row numbers (B,)."""
 
 
+@runtime_checkable
 class Trainable(Policy, Protocol):
-    """What cloning needs beyond :class:`Policy`; the built-in training works on any such class."""
+    """What cloning needs beyond :class:`Policy`: to begin, to be kept, and to begin again.
+
+    The built-in training works on any such class that is also :class:`GradientTrained` or
+    :class:`ClosedForm`.
+    """
 
     @classmethod
     def create(cls, spec: PolicySpec, steps: Steps, config: TrainingConfig, seed: int) -> Trainable:
@@ -110,5 +115,32 @@ class Trainable(Policy, Protocol):
     def fine_tunable(self, steps: Steps, config: TrainingConfig) -> Trainable:
         """A copy that is ready to be fine-tuned on these steps; self stays as it is."""
 
+
+@runtime_checkable
+class GradientTrained(Trainable, Protocol):
+    """A policy that learns by gradient steps."""
+
     def objective(self, steps: Steps, config: TrainingConfig) -> Objective:
         """The cloning loss on these steps."""
+
+
+@runtime_checkable
+class ClosedForm(Trainable, Protocol):
+    """A policy that learns by solving for its answer."""
+
+    def fit(self, steps: Steps, config: TrainingConfig) -> float:
+        """Learn these steps, in place; the mean L1 error on them in standardised units."""
+
+
+@runtime_checkable
+class InputEmbedding(Policy, Protocol):
+    """A policy that is the data it learned, and embeds inputs [s, c] as they are (a Gaussian process).
+
+    Attributes:
+        task_columns: k, the trailing columns of :meth:`embed` that are the task's embedding.
+    """
+
+    task_columns: int
+
+    def pretraining_inputs(self) -> F32:
+        """The embedded inputs of the pre-training steps, (n, p): what a coverage stands for elsewhere."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 
 from amf_ros.config import TrainingConfig
-from amf_ros.errors import TrainingDiverged
-from amf_ros.policies.base import Objective, PolicySpec, Trainable
+from amf_ros.errors import ConfigError, TrainingDiverged
+from amf_ros.policies.base import ClosedForm, GradientTrained, Objective, PolicySpec, Steps, Trainable
 from amf_ros.registry import load as load_registered
 from amf_ros.tasks.base import Suite
 from amf_ros.training.batches import make_steps
@@ -65,9 +65,7 @@ def pretrain(
     """
     steps = make_steps(demonstrations, suite.embedding, spec.chunk)
     trained: Trainable = load_registered("policy", policy).create(spec, steps, config, seed)
-    objective = trained.objective(steps, config)
-    with one_thread():
-        minimise(objective, len(steps), config, config.pretrain_steps, seed, progress, should_stop)
+    learn(trained, steps, config, config.pretrain_steps, seed, progress, should_stop)
     trained.finish_pretraining(steps)
     return trained
 
@@ -92,10 +90,39 @@ def fine_tune(
     """
     steps = make_steps(demonstrations, suite.embedding, checkpoint.policy.spec.chunk)
     tuned = checkpoint.policy.fine_tunable(steps, config)
-    objective = tuned.objective(steps, config)
-    with one_thread():
-        minimise(objective, len(steps), config, num_steps, seed, progress, should_stop)
+    learn(tuned, steps, config, num_steps, seed, progress, should_stop)
     return tuned
+
+
+def learn(
+    policy: Trainable,
+    steps: Steps,
+    config: TrainingConfig,
+    num_steps: int,
+    seed: int,
+    progress: Callable[[Progress], None] = ignore,
+    should_stop: Callable[[], bool] = never,
+) -> None:
+    """Teach a policy these steps, in place: ``num_steps`` gradient steps, or its closed form.
+
+    Raises:
+        ConfigError: the policy can be taught in neither way.
+        TrainingDiverged: the loss is not finite.
+    """
+    with one_thread():
+        if isinstance(policy, GradientTrained):
+            objective = policy.objective(steps, config)
+            minimise(objective, len(steps), config, num_steps, seed, progress, should_stop)
+        elif isinstance(policy, ClosedForm):
+            started = time.monotonic()
+            if not should_stop():
+                loss = policy.fit(steps, config)
+                progress(Progress(num_steps, num_steps, loss, time.monotonic() - started))
+        else:
+            raise ConfigError(
+                f"policy {type(policy).__name__} can be run and kept but not trained: give it objective() or "
+                "fit(), see amf_ros/policies/base.py"
+            )
 
 
 def minimise(
