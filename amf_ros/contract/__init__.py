@@ -2,7 +2,8 @@
 
 ``spec`` is the YAML file as models, ``features`` turns named joints and poses into numbers, ``contract``
 puts both to work. Recording, training and serving all go through :class:`Contract`, so the arrays a
-policy learns from and those it is asked about come from the same lines of code.
+policy learns from and those it is asked about come from the same lines of code. ``interface`` is what a
+policy is checked against: a contract, or the names that a suite with its own simulator gives.
 Imports types, errors, paths and config only.
 
     contract = load_contract("panda_tabletop")
@@ -10,5 +11,6 @@ Imports types, errors, paths and config only.
 """
 
 from amf_ros.contract.contract import Contract, Topic, load_contract
+from amf_ros.contract.interface import Interface, SuiteInterface
 
-__all__ = ["Contract", "Topic", "load_contract"]
+__all__ = ["Contract", "Interface", "SuiteInterface", "Topic", "load_contract"]

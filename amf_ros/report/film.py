@@ -22,11 +22,10 @@ from amf_ros.contract import load_contract
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
-from amf_ros.registry import load as load_registered
 from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import history
-from amf_ros.tasks.base import Suite
+from amf_ros.tasks.loading import load_robot_suite
 from amf_ros.training.checkpoints import load as load_checkpoint
 from amf_ros.training.cloning import one_thread
 from amf_ros.training.environment import RobotEnvironment
@@ -84,7 +83,7 @@ def replay(directory: Path, contract: str) -> Film | None:
     choice = telling_choice([entry.value | {"round": entry.round} for entry in evaluated])
     if plan is None or choice is None:
         return None
-    suite: Suite = load_registered("suite", plan.suite)()
+    suite = load_robot_suite(plan.suite)
     agreed = load_contract(contract)
     first, last = (load_checkpoint(run.checkpoints / name).policy for name in (choice.first, choice.last))
     with closing(PyBulletRobot(suite.scene(), control_hz=agreed.fps)) as robot:

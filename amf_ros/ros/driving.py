@@ -15,7 +15,7 @@ from amf_ros.contract import Contract
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
 from amf_ros.robots.episode import Episode
-from amf_ros.tasks.base import Suite
+from amf_ros.tasks.base import RobotSuite
 from amf_ros.tasks.judge import Judge
 from amf_ros.types import Array, JointCommand, JointState, Outcome, Rollout, SceneState, Task
 
@@ -33,7 +33,7 @@ class Driving:
     def __init__(
         self,
         policy: Policy,
-        suite: Suite,
+        suite: RobotSuite,
         contract: Contract,
         task: Task,
         *,

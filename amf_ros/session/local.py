@@ -12,22 +12,20 @@ from contextlib import closing
 from pathlib import Path
 
 from amf_ros.config import SelectionConfig, TrainingConfig
-from amf_ros.contract import load_contract
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import Cancelled
 from amf_ros.registry import load as load_registered
-from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.selection.base import Selection, Strategy
 from amf_ros.session.base import Episode, Note, State, Tuning
 from amf_ros.session.journal import Journal
 from amf_ros.session.local_store import LocalStore
 from amf_ros.session.loop import Result, run
 from amf_ros.session.plan import Plan, resolve
-from amf_ros.tasks.base import Suite
+from amf_ros.tasks.loading import load_suite
 from amf_ros.training.checkpoints import Checkpoint, check_fits, list_checkpoints, load, save
 from amf_ros.training.cloning import Progress
-from amf_ros.training.environment import RobotEnvironment
+from amf_ros.training.environment import Environment, make_environment
 from amf_ros.training.problem import build_problem, evaluations_of
 from amf_ros.training.rollouts import demonstrate, run_policy
 from amf_ros.training.tuning import tune
@@ -40,7 +38,7 @@ class LocalWorker:
     def __init__(
         self,
         plan: Plan,
-        environment: RobotEnvironment,
+        environment: Environment,
         pretrained: Path | str,
         directory: RunDirectory,
         selection: SelectionConfig | None = None,
@@ -62,7 +60,7 @@ class LocalWorker:
             CheckpointError: it is unreadable, or made for another contract or suite.
         """
         source = load(self._pretrained)
-        check_fits(source, self._environment.contract, self._environment.suite)
+        check_fits(source, self._environment.interface, self._environment.suite)
         info = source.info
         return save(
             self._directory.checkpoints,
@@ -129,7 +127,7 @@ class LocalWorker:
         policy = self._load(checkpoint).policy
         made = run_policy(self._environment, policy, task_id, seed, rollout_id, checkpoint.id)
         self._rollouts.save(made)
-        return Episode(made.outcome, made.num_steps, made.num_steps / self._environment.contract.fps)
+        return Episode(made.outcome, made.num_steps, made.num_steps / self._environment.interface.fps)
 
     def _load(self, info: CheckpointInfo) -> Checkpoint:
         if self._loaded is None or self._loaded.info != info:
@@ -153,7 +151,7 @@ def run_local(
         plan: what to do; empty candidates and targets mean the whole suite.
         pretrained: checkpoint directory to start from.
         out: the run's directory.
-        contract: name or path.
+        contract: name or path; a suite with its own simulator uses none.
         selection: how to choose; its ``strategy`` is the plan's.
         training: how to fine-tune.
         report: called before, while and after each step.
@@ -162,11 +160,9 @@ def run_local(
     Raises:
         AmfError: see :func:`amf_ros.session.loop.run`.
     """
-    suite: Suite = load_registered("suite", plan.suite)()
+    suite = load_suite(plan.suite)
     plan = resolve(plan, [task.id for task in suite.tasks])
-    agreed = load_contract(contract)
     directory = RunDirectory(out)
-    with closing(PyBulletRobot(suite.scene(), agreed.fps)) as robot, Journal(directory.database) as journal:
-        environment = RobotEnvironment(robot, suite, agreed)
+    with closing(make_environment(suite, contract)) as environment, Journal(directory.database) as journal:
         worker = LocalWorker(plan, environment, pretrained, directory, selection, training, should_stop)
         return run(plan, worker, journal, report, should_stop)

@@ -1,8 +1,12 @@
 """What a task suite offers. Implementations need not inherit: these are protocols.
 
-A suite is pure knowledge about tasks: ids, roles, success, experts, and the scene to load into a
-simulator. It reads :class:`~amf_ros.types.SceneState` only, so the same predicate judges a simulated
-and a real episode.
+There are two kinds, alike in what selection and training ask of them (:class:`Suite`):
+
+- :class:`RobotSuite`: pure knowledge about tasks in a robot's scene: roles, success, experts, and the
+  scene to load into a simulator. It reads :class:`~amf_ros.types.SceneState` only, so the same predicate
+  judges a simulated and a real episode. Runs in-process and on the ROS graph.
+- :class:`SimulatedSuite`: brings its own simulator, of anything. Runs in-process. docs/own_suite.md has a
+  whole one.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ class Scene(Protocol):
 
 @runtime_checkable
 class Suite(Protocol):
-    """An ordered set of tasks."""
+    """An ordered set of tasks: what every suite offers, wherever its episodes happen."""
 
     name: str
 
@@ -54,6 +58,11 @@ class Suite(Protocol):
     def embedding(self, task_id: str) -> Array:
         """What conditions the policy on the task, (k,), the same k for all."""
 
+
+@runtime_checkable
+class RobotSuite(Suite, Protocol):
+    """Tasks that an arm does in a scene."""
+
     def succeeded(self, task_id: str, scene: SceneState) -> bool:
         """Whether the scene satisfies the task now (no dwell; see :mod:`amf_ros.tasks.judge`)."""
 
@@ -62,3 +71,40 @@ class Suite(Protocol):
 
     def scene(self) -> Scene:
         """A new scene for a simulator."""
+
+
+class Simulator(Protocol):
+    """A simulator of a suite's tasks, one episode at a time. It may have a ``close()``, called at the end."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the task is done now: asked after each step, and once True the episode is a success."""
+
+    def reset(self, task_id: str, seed: int) -> Array:
+        """Start an episode; equal seeds give equal starts. The first observation (d,)."""
+
+    def step(self, action: Array) -> Array:
+        """Apply an action (a,) for one period; the next observation (d,)."""
+
+    def expert(self) -> Array | None:
+        """What the scripted demonstrator does in the present state, (a,), or None: nothing more to do."""
+
+
+@runtime_checkable
+class SimulatedSuite(Suite, Protocol):
+    """Tasks with a simulator of their own: no robot, no contract."""
+
+    @property
+    def observation_names(self) -> tuple[str, ...]:
+        """Of the d elements of an observation."""
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Of the a elements of an action."""
+
+    @property
+    def fps(self) -> float:
+        """Steps per second of the simulator's clock [Hz]."""
+
+    def environment(self) -> Simulator:
+        """A new simulator."""

@@ -6,14 +6,14 @@ done = judge.update(scene_state)
 
 from __future__ import annotations
 
-from amf_ros.tasks.base import Suite
+from amf_ros.tasks.base import RobotSuite
 from amf_ros.types import Outcome, SceneState
 
 
 class Judge:
     """Watches one episode. ``dwell`` consecutive states [steps] must satisfy the task."""
 
-    def __init__(self, suite: Suite, task_id: str, dwell: int = 5) -> None:
+    def __init__(self, suite: RobotSuite, task_id: str, dwell: int = 5) -> None:
         self._suite, self._task_id, self._dwell = suite, suite.task(task_id).id, dwell
         self._held = 0
         self._stamp_ns: int | None = None

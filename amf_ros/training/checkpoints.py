@@ -30,7 +30,7 @@ from pydantic import Field
 from safetensors import SafetensorError
 
 from amf_ros.config import Model, load_yaml
-from amf_ros.contract import Contract
+from amf_ros.contract import Interface
 from amf_ros.data.files import check_id, storage_errors, sync_folder
 from amf_ros.errors import CheckpointError, ConfigError, UnknownName
 from amf_ros.policies.base import PolicySpec, Trainable
@@ -199,8 +199,10 @@ def describe(source: Path | str) -> CheckpointInfo:
     return _info(path, parse_description(path))
 
 
-def check_fits(checkpoint: Checkpoint, contract: Contract, suite: Suite) -> None:
-    """Whether the policy can act on this contract's observations, at its rate, on this suite's tasks.
+def check_fits(checkpoint: Checkpoint, contract: Interface, suite: Suite) -> None:
+    """Whether the policy can act on these observations, at this rate, on this suite's tasks.
+
+    ``contract`` is a robot's, or the interface of a suite that brings its own simulator.
 
     Raises:
         CheckpointError: naming the first difference.

@@ -1,31 +1,77 @@
-"""A robot seen as vectors: the contract's observations in, its actions out, success and time judged.
+"""Episodes as vectors: observations in, actions out, success and time judged.
 
-The same contract and safety gate as in the ROS graph, so that an episode here and one through the
-nodes in lock-step visit the same states.
+    with closing(make_environment(load_suite("tabletop"))) as environment:
+        vector = environment.reset("press_button", seed=3)
+        while not environment.done:
+            vector = environment.step(controller.act(vector))
 
-    environment = RobotEnvironment(robot, suite, load_contract("panda_tabletop"))
-    vector = environment.reset("press_button", seed=3)
-    while not environment.done:
-        vector = environment.step(controller.act(vector))
+:class:`RobotEnvironment` is a robot behind the same contract and safety gate as in the ROS graph, so that
+an episode here and one through the nodes in lock-step visit the same states. :class:`SuiteEnvironment` is
+the simulator that a suite brings along.
 """
 
 from __future__ import annotations
 
-from amf_ros.contract import Contract
+from amf_ros.contract import Contract, Interface, load_contract
 from amf_ros.contract.spec import JOINT_STATE
 from amf_ros.errors import ConfigError
 from amf_ros.robots.base import Robot
 from amf_ros.robots.safety import SafetyGate
-from amf_ros.tasks.base import Suite
+from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
 from amf_ros.tasks.judge import Judge
+from amf_ros.training.episode import Demonstrator, Environment, Episode
+from amf_ros.training.suite_environment import SuiteEnvironment, suite_interface
 from amf_ros.types import Array, JointCommand, JointState, Observation, Outcome, SceneState
 
+__all__ = ["Environment", "RobotEnvironment", "SuiteEnvironment", "interface_of", "make_environment"]
 
-class RobotEnvironment:
+DEFAULT_CONTRACT = "panda_tabletop"
+
+
+def interface_of(suite: Suite, contract: str = DEFAULT_CONTRACT) -> Interface:
+    """What a policy for this suite is made for, without starting a simulator.
+
+    Args:
+        suite: of either kind.
+        contract: of the robot, name or path; a suite with its own simulator uses none.
+
+    Raises:
+        UnknownName: no contract of that name.
+        ConfigError: the contract cannot be read.
+    """
+    return suite_interface(suite) if isinstance(suite, SimulatedSuite) else load_contract(contract)
+
+
+def make_environment(suite: Suite, contract: str = DEFAULT_CONTRACT) -> Environment:
+    """The environment in which a suite's episodes happen; close it at the end.
+
+    Args:
+        suite: of either kind.
+        contract: of the robot, name or path; a suite with its own simulator uses none.
+
+    Raises:
+        UnknownName: no contract of that name.
+        ConfigError: the contract cannot be read, or the suite has neither a scene nor a simulator.
+        ContractError: the contract does not fit robot or suite.
+    """
+    if isinstance(suite, SimulatedSuite):
+        return SuiteEnvironment(suite)
+    if not isinstance(suite, RobotSuite):
+        raise ConfigError(
+            f"suite {suite.name!r} has neither scene() nor environment(); see docs/own_suite.md"
+        )
+    # Here, since PyBullet is not needed where there is no arm to simulate.
+    from amf_ros.robots.pybullet import PyBulletRobot
+
+    agreed = load_contract(contract)
+    return RobotEnvironment(PyBulletRobot(suite.scene(), agreed.fps), suite, agreed)
+
+
+class RobotEnvironment(Episode):
     """One robot, one episode at a time."""
 
     def __init__(
-        self, robot: Robot, suite: Suite, contract: Contract, gate: SafetyGate | None = None
+        self, robot: Robot, suite: RobotSuite, contract: Contract, gate: SafetyGate | None = None
     ) -> None:
         """``gate`` is the one that the robot node would use; None makes it from the robot's limits.
 
@@ -33,6 +79,7 @@ class RobotEnvironment:
             ConfigError: robot and contract run at different rates.
             ContractError: the contract names joints or roles that robot or suite lack.
         """
+        super().__init__()
         if robot.control_hz != contract.fps:
             raise ConfigError(
                 f"the robot runs at {robot.control_hz:g} Hz and contract {contract.name!r} at "
@@ -43,19 +90,31 @@ class RobotEnvironment:
         self._gate = gate or SafetyGate(robot.limits, period_s=1.0 / robot.control_hz)
         self._task = suite.tasks[0]
         self._judge = Judge(suite, self._task.id)
-        self._max_steps = 0
-        self.num_steps = 0
         self.joints: JointState
         self.scene: SceneState
         self.observation: Observation
+
+    @property
+    def interface(self) -> Contract:
+        """The contract."""
+        return self.contract
+
+    @property
+    def stamp_ns(self) -> int:
+        """Of the present joint state [ns]."""
+        return self.joints.stamp_ns
+
+    @property
+    def outcome(self) -> Outcome:
+        """SUCCESS once the task has been done for as long as the judge asks, else FAILURE."""
+        return self._judge.outcome
 
     def reset(self, task_id: str, seed: int) -> Array:
         """Start an episode; the first observation vector (d,). Raises UnknownName."""
         self._task = self.suite.task(task_id)
         self._judge = Judge(self.suite, task_id)
-        self._max_steps = round(self._task.time_limit_s * self.robot.control_hz)
+        self.begin(self._task.time_limit_s, self.robot.control_hz)
         self._gate.reset()
-        self.num_steps = 0
         self.robot.reset(task_id, seed)
         return self._observe()
 
@@ -69,6 +128,23 @@ class RobotEnvironment:
         self.num_steps += 1
         return self._observe()
 
+    def demonstrator(self, seed: int) -> Demonstrator:
+        """The suite's expert. Actions are its commands before the gate: what the teleop topic carries."""
+        expert = self.suite.expert(self._task.id, seed)
+
+        def show() -> tuple[Array, Array] | None:
+            command = expert.command(self.joints, self.scene)
+            if command is None:
+                return None
+            action = self.contract.encode(command, self.joints)
+            return action, self.advance(command)
+
+        return show
+
+    def close(self) -> None:
+        """Free the robot's simulator."""
+        self.robot.close()
+
     def _observe(self) -> Array:
         self.joints, self.scene = self.robot.state()
         self._judge.update(self.scene)
@@ -78,23 +154,3 @@ class RobotEnvironment:
         }
         self.observation = self.contract.observe(inputs, self._task.roles)
         return self.observation.vector
-
-    @property
-    def outcome(self) -> Outcome:
-        """SUCCESS once the task has been done, else FAILURE."""
-        return self._judge.outcome
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the task has been done in this episode."""
-        return self.outcome is Outcome.SUCCESS
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether the task's time is over."""
-        return self.num_steps >= self._max_steps
-
-    @property
-    def done(self) -> bool:
-        """Whether a policy's episode ends: done or out of time."""
-        return self.succeeded or self.timed_out

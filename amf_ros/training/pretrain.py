@@ -18,15 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amf_ros.config import PretrainConfig
-from amf_ros.contract import Contract, load_contract
+from amf_ros.contract import Interface
 from amf_ros.errors import Cancelled, DataError
 from amf_ros.policies.base import PolicySpec
-from amf_ros.registry import load as load_registered
-from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.tasks.base import Suite
+from amf_ros.tasks.loading import load_suite
 from amf_ros.training.checkpoints import save
 from amf_ros.training.cloning import Progress, never, pretrain
-from amf_ros.training.environment import RobotEnvironment
+from amf_ros.training.environment import interface_of, make_environment
 from amf_ros.training.problem import coverage
 from amf_ros.training.rollouts import demonstrate
 from amf_ros.types import CheckpointInfo, Demonstration, Outcome
@@ -66,8 +65,8 @@ def pretrain_checkpoint(
         TrainingDiverged: the loss is not finite.
         Cancelled: ``should_stop`` became true; nothing is written.
     """
-    suite: Suite = load_registered("suite", config.suite)()
-    contract = load_contract(config.contract)
+    suite = load_suite(config.suite)
+    interface = interface_of(suite, config.contract)
     counts = {suite.task(task_id).id: count for task_id, count in config.demonstrations.items()}
     wanted = [(task_id, n) for task_id, count in counts.items() for n in range(count)]
     collected = []
@@ -75,7 +74,7 @@ def pretrain_checkpoint(
         collected.append(demo)
         progress(Demonstrated(demo.task_id, len(collected), len(wanted)))
         raise_if(should_stop)
-    spec = make_spec(contract, suite, config.training.chunk)
+    spec = make_spec(interface, suite, config.training.chunk)
     policy = pretrain(
         spec, collected, suite, config.training, config.seed, config.policy, progress, should_stop
     )
@@ -91,14 +90,14 @@ def pretrain_checkpoint(
     )
 
 
-def make_spec(contract: Contract, suite: Suite, chunk: int) -> PolicySpec:
-    """What a policy for this contract and suite is made for; H is ``chunk``."""
+def make_spec(interface: Interface, suite: Suite, chunk: int) -> PolicySpec:
+    """What a policy for this contract (or a suite's own interface) and suite is made for; H is ``chunk``."""
     return PolicySpec(
-        observation_names=contract.observation_names,
-        action_names=contract.action_names,
+        observation_names=interface.observation_names,
+        action_names=interface.action_names,
         task_names=suite.embedding_names,
-        contract_hash=contract.hash,
-        fps=contract.fps,
+        contract_hash=interface.hash,
+        fps=interface.fps,
         chunk=chunk,
     )
 
@@ -130,10 +129,8 @@ class _Demonstrator:
     """One simulator and its scripted experts."""
 
     def __init__(self, config: PretrainConfig) -> None:
-        suite: Suite = load_registered("suite", config.suite)()
-        contract = load_contract(config.contract)
         self._seed = config.seed
-        self._environment = RobotEnvironment(PyBulletRobot(suite.scene(), contract.fps), suite, contract)
+        self._environment = make_environment(load_suite(config.suite), config.contract)
 
     def __call__(self, task_id: str, number: int) -> Demonstration:
         """A demonstration that worked. Raises DataError after some starts where none did."""

@@ -3,7 +3,7 @@
     rollout = run_policy(environment, policy, "press_button", seed=3, id="r000_e00_press_button")
     demonstration = demonstrate(environment, "press_button", seed=4, id="r001_i0_press_button")
 
-Seeds decide everything: the same call gives the same arrays.
+The environment may be of any suite. Seeds decide everything: the same call gives the same arrays.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
 from amf_ros.training.cloning import one_thread
-from amf_ros.training.environment import RobotEnvironment
+from amf_ros.training.environment import Environment
 from amf_ros.types import Demonstration, Rollout, Source
 
 
 def run_policy(
-    environment: RobotEnvironment, policy: Policy, task_id: str, seed: int, id: str, checkpoint_id: str = ""
+    environment: Environment, policy: Policy, task_id: str, seed: int, id: str, checkpoint_id: str = ""
 ) -> Rollout:
     """Run a policy from the start that ``seed`` gives, until the task is done or its time is over.
 
@@ -36,23 +36,23 @@ def run_policy(
     return Rollout(id, task_id, states, environment.outcome, checkpoint_id, len(states))
 
 
-def demonstrate(environment: RobotEnvironment, task_id: str, seed: int, id: str) -> Demonstration:
+def demonstrate(environment: Environment, task_id: str, seed: int, id: str) -> Demonstration:
     """Let the scripted expert do the task once, until it stops or the task's time is over.
 
-    Actions are the expert's own commands, before the safety gate: what the teleop topic carries.
     ``outcome`` says whether it worked; a failed demonstration is returned too.
     """
     vector = environment.reset(task_id, seed)
-    expert = environment.suite.expert(task_id, seed)
+    show = environment.demonstrator(seed)
     observations, actions, stamps = [], [], []
     while not environment.timed_out:
-        command = expert.command(environment.joints, environment.scene)
-        if command is None:
+        stamp_ns = environment.stamp_ns
+        shown = show()
+        if shown is None:
             break
         observations.append(vector)
-        actions.append(environment.contract.encode(command, environment.joints))
-        stamps.append(environment.joints.stamp_ns)
-        vector = environment.advance(command)
+        stamps.append(stamp_ns)
+        action, vector = shown
+        actions.append(action)
     return Demonstration(
         id=id,
         task_id=task_id,

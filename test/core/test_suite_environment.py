@@ -1,0 +1,203 @@
+"""A suite with its own simulator as an environment, and how a suite that lacks something is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amf_ros.errors import ConfigError, ContractError, UnknownName
+from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.tasks.loading import load_robot_suite, load_suite
+from amf_ros.training.environment import SuiteEnvironment, make_environment
+from amf_ros.training.pretrain import make_spec
+from amf_ros.training.rollouts import demonstrate, run_policy
+from amf_ros.types import Array, Outcome, Source, Task
+
+HERE = __name__
+
+
+class Line:
+    """A point on a line; done where it has left the middle far enough, even when it comes back."""
+
+    def __init__(self) -> None:
+        self._state = np.zeros(1)
+        self.closed = False
+
+    def reset(self, task_id: str, seed: int) -> Array:
+        self._towards = 1.0 if task_id == "right" else -1.0
+        self._state[0] = np.random.default_rng(seed).uniform(-0.1, 0.1)
+        return self._state  # the very array that it goes on working in
+
+    def step(self, action: Array) -> Array:
+        self._state += action
+        return self._state
+
+    @property
+    def succeeded(self) -> bool:
+        return bool(self._towards * self._state[0] > 1)
+
+    def expert(self) -> Array | None:
+        return None if self.succeeded else np.array([0.3 * self._towards])
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class LineSuite:
+    name = "line"
+    tasks = tuple(Task(side, f"go {side}", {}, time_limit_s=2.0) for side in ("left", "right"))
+    observation_names = ("x",)
+    action_names = ("dx",)
+    fps = 5
+    embedding_names = ("side",)
+    environment = Line
+
+    def task(self, task_id: str) -> Task:
+        found = {task.id: task for task in self.tasks}
+        if task_id not in found:
+            raise UnknownName("task", task_id, found)
+        return found[task_id]
+
+    def embedding(self, task_id: str) -> Array:
+        return np.array([1.0 if task_id == "right" else -1.0])
+
+
+class Plays:
+    """A policy that plays its actions, one each inference."""
+
+    def __init__(self, spec: PolicySpec, *actions: float) -> None:
+        self.spec, self._left = spec, list(actions)
+
+    def infer(self, observations: F32, tasks: F32) -> F32:
+        return np.full((1, 1, 1), self._left.pop(0), dtype=np.float32)
+
+
+@pytest.fixture
+def environment() -> SuiteEnvironment:
+    return SuiteEnvironment(LineSuite())
+
+
+def play(environment: SuiteEnvironment, *actions: float):
+    spec = make_spec(environment.interface, environment.suite, chunk=1)
+    return run_policy(environment, Plays(spec, *actions), "right", 0, "r", "c")  # type: ignore[arg-type]
+
+
+def test_a_demonstration_has_each_state_its_action_and_time(environment: SuiteEnvironment) -> None:
+    demo = demonstrate(environment, "right", seed=7, id="d")
+    start = np.random.default_rng(7).uniform(-0.1, 0.1)
+    steps = demo.num_steps
+    np.testing.assert_allclose(demo.observations[:, 0], start + 0.3 * np.arange(steps))
+    assert start + 0.3 * steps > 1 >= start + 0.3 * (steps - 1)
+    assert np.all(demo.actions == 0.3)
+    assert demo.stamps_ns.tolist() == [200_000_000 * step for step in range(steps)]
+    assert demo.duration_s == pytest.approx(0.2 * (steps - 1))
+    assert (demo.outcome, demo.source) == (Outcome.SUCCESS, Source.SCRIPTED_EXPERT)
+
+
+def test_an_episode_ends_with_success_and_success_is_kept(environment: SuiteEnvironment) -> None:
+    rollout = play(environment, 0.5, 0.7, -9.0)
+    assert rollout.outcome is Outcome.SUCCESS and rollout.num_steps == len(rollout.observations) == 2
+    environment.step(np.array([-5.0]))
+    assert environment.succeeded and environment.done and not environment.timed_out
+    environment.reset("right", 0)
+    assert not environment.succeeded
+
+
+def test_an_episode_ends_at_the_tasks_time_limit(environment: SuiteEnvironment) -> None:
+    rollout = play(environment, *[0.01] * 11)
+    assert rollout.outcome is Outcome.FAILURE and rollout.num_steps == 10  # 2 s at 5 Hz
+
+
+def test_the_expert_is_stopped_at_the_time_limit_too(environment: SuiteEnvironment) -> None:
+    environment._simulator.expert = lambda: np.zeros(1)  # type: ignore[attr-defined]
+    demo = demonstrate(environment, "left", 0, "d")
+    assert demo.num_steps == 10 and demo.outcome is Outcome.FAILURE
+
+
+@pytest.mark.parametrize(
+    ("action", "complaint"), [(np.zeros(2), r"\(2,\).*\(1,\)"), (np.array([np.nan]), "action dx is nan")]
+)
+def test_a_bad_action_never_reaches_the_simulator(
+    environment: SuiteEnvironment, action: Array, complaint: str
+) -> None:
+    before = environment.reset("left", 0)
+    with pytest.raises(ContractError, match=complaint):
+        environment.step(action)
+    assert environment.num_steps == 0 and np.array_equal(environment.step(np.zeros(1)), before)
+
+
+def test_a_bad_observation_is_refused_by_name(environment: SuiteEnvironment) -> None:
+    environment._simulator.step = lambda action: np.array([np.inf])  # type: ignore[attr-defined]
+    environment.reset("left", 0)
+    with pytest.raises(ContractError, match="suite 'line': observation x is inf"):
+        environment.step(np.zeros(1))
+
+
+def test_unknown_task_is_refused(environment: SuiteEnvironment) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'left'"):
+        environment.reset("lefd", 0)
+
+
+def test_closing_closes_the_simulator(environment: SuiteEnvironment) -> None:
+    environment.close()
+    assert environment._simulator.closed  # type: ignore[attr-defined]
+
+
+def test_the_interface_tells_names_order_and_rate_apart(environment: SuiteEnvironment) -> None:
+    hashes = {environment.interface.hash}
+    for changed in ({"fps": 10.0}, {"action_names": ("v",)}, {"observation_names": ("y",)}):
+        hashes.add(SuiteEnvironment(type("Other", (LineSuite,), changed)()).interface.hash)
+    assert len(hashes) == 4
+    assert SuiteEnvironment(LineSuite()).interface.hash == environment.interface.hash
+
+
+def test_a_suite_is_loaded_by_its_path_and_gets_its_own_simulator() -> None:
+    suite = load_suite(f"{HERE}:LineSuite")
+    assert isinstance(make_environment(suite), SuiteEnvironment)
+    with pytest.raises(ConfigError, match="'.*LineSuite' brings its own simulator.*not on the ROS graph"):
+        load_robot_suite(f"{HERE}:LineSuite")
+    assert load_robot_suite("tabletop").name == "tabletop"
+
+
+class NeedsArgument(LineSuite):
+    def __init__(self, number: int) -> None:
+        pass
+
+
+class Nameless:
+    tasks = LineSuite.tasks
+    environment = Line
+
+
+class Repeats(LineSuite):
+    tasks = (LineSuite.tasks[0], LineSuite.tasks[0])
+
+
+class Empty(LineSuite):
+    tasks = ()
+
+
+class OddEmbedding(LineSuite):
+    def embedding(self, task_id: str) -> Array:
+        return np.zeros(2 if task_id == "right" else 1)
+
+
+class HalfRobot(LineSuite):
+    environment = property()  # type: ignore[assignment]
+    scene = None
+
+
+@pytest.mark.parametrize(
+    ("suite", "complaint"),
+    [
+        (NeedsArgument, "called without arguments.*number"),
+        (Nameless, "lacks name, task, embedding_names, embedding, observation_names, action_names, fps"),
+        (Repeats, "'left' stands twice"),
+        (Empty, "no tasks"),
+        (OddEmbedding, r"embedding of 'right' has shape \(2,\).*\(1,\)"),
+        (HalfRobot, "lacks succeeded, expert"),
+    ],
+)
+def test_a_suite_that_is_no_suite_says_why(suite: type, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint + ".*docs/own_suite.md"):
+        load_suite(f"{HERE}:{suite.__name__}")
