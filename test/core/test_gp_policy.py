@@ -159,8 +159,8 @@ def test_lengthscales_and_noise_are_fitted_to_pretraining_and_stay() -> None:
     def error(which: GpPolicy) -> float:
         return float(np.abs(which.infer(asked.observations, asked.tasks) - asked.chunks).mean())
 
-    assert policy.config.noise_variance < CONFIG.gp.noise_variance  # the data have none
-    assert error(policy) < 0.5 * error(given)
+    assert policy.config.noise_variance < CONFIG.gp.noise_variance  # the data have 0.001
+    assert error(policy) < 0.7 * error(given)
     tuned = policy.fine_tunable(asked, fitting)
     tuned.fit(asked, fitting)
     assert tuned.config == policy.config
