@@ -81,6 +81,40 @@ class Policy(Protocol):
         """Plain values needed to rebuild it, for YAML."""
 
 
+@runtime_checkable
+class Inspectable(Protocol):
+    """What uncertainty models beyond plain features ask of a policy; optional.
+
+    All of it is about the frozen pre-trained network pi_0, read as a last hidden layer h and a linear head
+    with o = H a outputs in standardised units: f(s, c) = W h(s, c) + b.
+    """
+
+    def hidden(self, observations: F32, tasks: F32) -> F32:
+        """The last hidden layer h, (B, w)."""
+
+    def head(self) -> F32:
+        """W, (o, w), without the bias."""
+
+    def predict(self, observations: F32, tasks: F32) -> F32:
+        """The outputs f, (B, o), standardised."""
+
+    def standardise(self, chunks: F32) -> F32:
+        """Action chunks (B, H, a) in the contract's units as outputs (B, o)."""
+
+    def layer_gradients(self, observations: F32, tasks: F32, cotangents: F32) -> list[tuple[F32, F32]]:
+        """The gradient of <cotangent, f> for each row, layer by layer, the head last.
+
+        Args:
+            observations: (B, d).
+            tasks: (B, k).
+            cotangents: (B, o).
+
+        Returns:
+            Per linear layer the pair (delta (B, n_out), inputs (B, n_in + 1)): the gradient with respect to
+            its weights and bias is their outer product; the last input is 1, for the bias.
+        """
+
+
 class Objective(Protocol):
     """The loss of a policy on fixed steps; the optimisation loop draws the rows."""
 

@@ -86,8 +86,7 @@ class MlpPolicy:
         actions = self._network(x, c)
         if self._frozen is not None and self._prior is not None:
             actions = self._prior.mix(actions, self._frozen(x, c), self._prior.rows(c))
-        result: F32 = self._outputs.invert(actions).cpu().numpy()
-        return result
+        return _numpy(self._outputs.invert(actions))
 
     @torch.inference_mode()
     def embed(self, observations: F32, tasks: F32) -> F32:
@@ -98,15 +97,40 @@ class MlpPolicy:
         """
         h = self.pretrained.features(self._inputs(self._tensor(observations)), self._tensor(tasks))
         phi = torch.cat([h, torch.ones_like(h[:, :1])], dim=1)
-        result: F32 = (phi / phi.norm(dim=1, keepdim=True)).cpu().numpy()
-        return result
+        return _numpy(phi / phi.norm(dim=1, keepdim=True))
+
+    @torch.inference_mode()
+    def hidden(self, observations: F32, tasks: F32) -> F32:
+        """The last hidden layer of pi_0, (B, hidden[-1])."""
+        h = self.pretrained.features(self._inputs(self._tensor(observations)), self._tensor(tasks))
+        return _numpy(h)
+
+    def head(self) -> F32:
+        """Weights of pi_0's last layer, (H a, hidden[-1])."""
+        return _numpy(self.pretrained.head.weight)
+
+    @torch.inference_mode()
+    def predict(self, observations: F32, tasks: F32) -> F32:
+        """What pi_0 answers, standardised and flat, (B, H a)."""
+        return _numpy(
+            self.pretrained(self._inputs(self._tensor(observations)), self._tensor(tasks)).flatten(1)
+        )
+
+    def standardise(self, chunks: F32) -> F32:
+        """Action chunks (B, H, a) in the contract's units as the network's outputs, (B, H a)."""
+        return _numpy(self._outputs(self._tensor(chunks)).flatten(1))
+
+    def layer_gradients(self, observations: F32, tasks: F32, cotangents: F32) -> list[tuple[F32, F32]]:
+        """Gradients of <cotangent, pi_0> per layer and row: see ``policies.base.Inspectable``."""
+        x, c = self._inputs(self._tensor(observations)), self._tensor(tasks)
+        pairs = self.pretrained.layer_gradients(x, c, self._tensor(cotangents))
+        return [(_numpy(delta), _numpy(inputs)) for delta, inputs in pairs]
 
     def alphas(self, tasks: F32) -> F32:
         """alpha(c) of task embeddings (B, k); ones where nothing is mixed, (B,)."""
         if self._frozen is None or self._prior is None:
             return np.ones(len(tasks), dtype=np.float32)
-        result: F32 = self._prior.alphas(self._prior.rows(self._tensor(tasks))).detach().cpu().numpy()
-        return result
+        return _numpy(self._prior.alphas(self._prior.rows(self._tensor(tasks))))
 
     def finish_pretraining(self, steps: Steps) -> None:
         """Forget the random weights of task elements that no step had."""
@@ -186,6 +210,11 @@ class MlpPolicy:
                     f"the checkpoint's {prefix} does not fit its description: {text}"
                 ) from error
         return policy
+
+
+def _numpy(values: Tensor) -> F32:
+    result: F32 = values.detach().cpu().numpy()
+    return result
 
 
 def _inputs(size: int) -> FarAndNear:

@@ -98,6 +98,28 @@ class ChunkNetwork(nn.Module):
         flat: Tensor = self.head(self.features(inputs, tasks))
         return flat.view(-1, self.chunk, self.num_actions)
 
+    def layer_gradients(
+        self, inputs: Tensor, tasks: Tensor, cotangents: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Per layer (delta (B, n_out), [inputs, 1] (B, n_in + 1)): see ``policies.base.Inspectable``.
+
+        Rows do not depend on one another, so the gradient of the sum over rows is that of each.
+        """
+        h = torch.cat([inputs, tasks], dim=1).detach().requires_grad_(True)
+        rows, sums = [], []
+        with torch.enable_grad():
+            for layer in self.layers:
+                rows.append(h)
+                sums.append(layer(h))
+                h = functional.gelu(sums[-1])
+            rows.append(h)
+            sums.append(self.head(h))
+            deltas = torch.autograd.grad((sums[-1] * cotangents).sum(), sums)
+        ones = torch.ones_like(h[:, :1])
+        return [
+            (delta, torch.cat([row.detach(), ones], dim=1)) for delta, row in zip(deltas, rows, strict=True)
+        ]
+
     @torch.no_grad()
     def forget_tasks(self, unused: Tensor) -> None:
         """Zero the input columns of task elements never seen in training, mask (k,).

@@ -9,7 +9,7 @@ from scipy.special import erf
 
 from amf_ros.config import TrainingConfig
 from amf_ros.errors import CheckpointError
-from amf_ros.policies.base import F32, PolicySpec, Steps
+from amf_ros.policies.base import F32, Inspectable, PolicySpec, Steps
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.policies.network import FarAndNear, Standardise
 from amf_ros.policies.prior import AdaptivePrior
@@ -177,3 +177,31 @@ def test_tensors_that_do_not_fit_are_refused(broken: str) -> None:
         tensors["network.head.bias"] = np.zeros(7, np.float32)
     with pytest.raises(CheckpointError, match="head.bias"):
         MlpPolicy.restore(SPEC, tensors, policy.settings())
+
+
+def test_pretrained_outputs_are_those_of_the_head_on_the_last_hidden_layer() -> None:
+    policy, steps = perturb(make_policy().fine_tunable(make_steps(task=1), CONFIG)), make_steps(seed=3)
+    h, actions = forward(policy, "frozen", steps.observations, steps.tasks)
+    t = policy.tensors()
+    np.testing.assert_allclose(policy.hidden(steps.observations, steps.tasks), h, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(policy.head(), t["frozen.head.weight"])
+    outputs = policy.predict(steps.observations, steps.tasks)
+    np.testing.assert_allclose(outputs, h @ policy.head().T + t["frozen.head.bias"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(policy.standardise(actions), outputs, rtol=1e-3, atol=1e-4)
+    assert isinstance(policy, Inspectable)
+
+
+def test_layer_gradients_are_those_of_autograd_row_by_row() -> None:
+    policy, steps = make_policy(), make_steps(seed=3, rows=5)
+    cotangents = np.random.default_rng(0).normal(size=(5, H * A)).astype(np.float32)
+    pairs = policy.layer_gradients(steps.observations, steps.tasks, cotangents)
+    network = policy.pretrained
+    x = policy._inputs(torch.from_numpy(steps.observations))
+    for row in range(5):
+        network.zero_grad()
+        out = network(x[row : row + 1], torch.from_numpy(steps.tasks[row : row + 1])).flatten()
+        (out * torch.from_numpy(cotangents[row])).sum().backward()
+        for layer, (delta, inputs) in zip((*network.layers, network.head), pairs, strict=True):
+            outer = np.outer(delta[row], inputs[row])
+            np.testing.assert_allclose(outer[:, :-1], layer.weight.grad.numpy(), rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(outer[:, -1], layer.bias.grad.numpy(), rtol=1e-4, atol=1e-6)
