@@ -16,19 +16,40 @@ from amf_ros.errors import ConfigError, UnknownName
 BUILT_IN: dict[str, dict[str, str]] = {
     "suite": {"tabletop": "amf_ros.tasks.tabletop:TabletopSuite"},
     "robot": {"pybullet": "amf_ros.robots.pybullet:PyBulletRobot"},
-    "policy": {"mlp": "amf_ros.policies.mlp:MlpPolicy"},
+    "policy": {"gp": "amf_ros.policies.gp:GpPolicy", "mlp": "amf_ros.policies.mlp:MlpPolicy"},
     "strategy": {
         "amf": "amf_ros.selection.amf:Amf",
+        "amf_cost": "amf_ros.selection.amf_cost:AmfCost",
         "amf_outcomes": "amf_ros.selection.amf_outcomes:AmfOutcomes",
+        "amf_outcomes_cost": "amf_ros.selection.amf_outcomes_cost:AmfOutcomesCost",
         "uniform": "amf_ros.selection.uniform:Uniform",
         "round_robin": "amf_ros.selection.round_robin:RoundRobin",
         "rebalancing": "amf_ros.selection.rebalancing:Rebalancing",
+        "least_demonstrated": "amf_ros.selection.least_demonstrated:LeastDemonstrated",
+        "uncertainty": "amf_ros.selection.uncertainty:Uncertainty",
+        "largest_loss": "amf_ros.selection.largest_loss:LargestLoss",
+        "lowest_success": "amf_ros.selection.lowest_success:LowestSuccess",
+        "audit_then_count": "amf_ros.selection.audit_then_count:AuditThenCount",
+    },
+    "uncertainty": {
+        "features": "amf_ros.training.uncertainty.features:Features",
+        "loss_gradient": "amf_ros.training.uncertainty.gradients:LossGradient",
+        "loss_gradient_predictive": "amf_ros.training.uncertainty.gradients:LossGradientPredictive",
+        "full_gradient": "amf_ros.training.uncertainty.gradients:FullGradient",
+        "dropout": "amf_ros.training.uncertainty.dropout:Dropout",
+        "ensemble": "amf_ros.training.uncertainty.ensemble:Ensemble",
+    },
+    "occupancy": {
+        "demonstrations": "amf_ros.training.occupancy:OwnDemonstrations",
+        "rollouts": "amf_ros.training.occupancy:Visited",
+        "importance": "amf_ros.training.occupancy:Importance",
+        "mixture": "amf_ros.training.occupancy:Mixture",
     },
 }
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The short names of a kind: ``"suite"``, ``"robot"``, ``"policy"`` or ``"strategy"``."""
+    """The short names of a kind, a key of ``BUILT_IN``."""
     return tuple(sorted(BUILT_IN[kind]))
 
 

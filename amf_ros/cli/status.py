@@ -82,7 +82,7 @@ def _show_session(output: Output, found: dict[str, Any]) -> None:
         return
     plan, done = story["plan"], story["rounds"]
     before, after = story["success_before"], story["success_after"]
-    finished = done >= plan["num_rounds"]
+    finished = done >= plan["num_rounds"] or story["stopped_early"]
     output.say(
         f"session: strategy {story['strategy']}, seed {story['seed']}, {done} of {plan['num_rounds']} rounds"
         + ("" if finished else "; `amf session` with the same options continues it")

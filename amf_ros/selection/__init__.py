@@ -4,7 +4,12 @@
     posterior.py     Gaussian posterior in weight space: gain, conditioning
     amf.py           expected information gain (the method)
     amf_outcomes.py  the same, about what the policy fails at
-    uniform.py  round_robin.py  rebalancing.py   the baselines
+    amf_cost.py  amf_outcomes_cost.py   both per minute of demonstrating
+    uniform.py  round_robin.py  least_demonstrated.py  rebalancing.py  audit_then_count.py
+    uncertainty.py  largest_loss.py  lowest_success.py   the baselines
+    counting.py  outcomes.py   what baselines share: counting a batch as it goes, success rates
+    costs.py         what a demonstration takes the operator, learned
+    proposals.py     maximising a score over continuous task parameters
     threads.py       BLAS on one thread
 
 Imports types, errors and config only.

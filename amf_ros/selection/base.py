@@ -115,7 +115,9 @@ class Selection:
 class Strategy(Protocol):
     """A rule for the next task. The class is called with a ``SelectionConfig``.
 
-    ``name`` and ``needs_states`` are attributes of the class: both are read before there is an instance.
+    ``name`` and ``needs_states`` are attributes of the class: both are read before there is an instance. A
+    class may also say ``audit_episodes``: how many episodes of each task the session runs its first policy
+    for before it asks; without it, 1 where states are needed, else none.
     """
 
     name: str

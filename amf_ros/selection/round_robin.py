@@ -24,7 +24,8 @@ class RoundRobin:
     def select(self, problem: Problem) -> Selection:
         """Choose. Raises SelectionError where the problem has no answer."""
         check(problem)
-        counts = {task.id: task.num_demonstrations for task in problem.tasks if task.id in problem.candidates}
+        wanted = set(problem.candidates)
+        counts = {task.id: task.num_demonstrations for task in problem.tasks if task.id in wanted}
         scores = ranked(
             [Score(key, -count, reason=f"{count} demonstrations collected") for key, count in counts.items()]
         )

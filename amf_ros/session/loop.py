@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from amf_ros.errors import Cancelled, DataError, SelectionError
+from amf_ros.errors import Cancelled, ConfigError, DataError, SelectionError
 from amf_ros.registry import load
 from amf_ros.selection.base import Selection
 from amf_ros.session.base import Episode, Phase, State, Worker
@@ -33,12 +33,14 @@ class Result:
     Attributes:
         demonstrations: task ids, in the order demonstrated.
         evaluations: target task -> (episodes, successes) of ``checkpoint``; empty without evaluation.
+        stopped_early: the plan's ``stop_early`` ended it before its last round.
     """
 
     rounds_completed: int
     checkpoint: CheckpointInfo
     demonstrations: tuple[str, ...]
     evaluations: Mapping[str, tuple[int, int]]
+    stopped_early: bool = False
 
 
 def run(
@@ -61,12 +63,32 @@ def run(
     Raises:
         PlanChanged: the journal belongs to another plan.
         UnknownName: no such strategy.
+        ConfigError: the strategy's ``audit_episodes`` are no number of episodes.
         Cancelled: ``should_stop`` said so, or the worker was stopped.
         AmfError: whatever a step raised; run again to continue from there.
     """
-    needs_states = bool(load("strategy", plan.strategy).needs_states)
+    audit = audit_episodes(plan.strategy)
     journal.begin(plan)
-    return _Session(plan, worker, journal, report, should_stop).run(needs_states)
+    return _Session(plan, worker, journal, report, should_stop).run(audit)
+
+
+def audit_episodes(strategy: str) -> int:
+    """Episodes per task that a strategy wants to see before it is asked for the first time.
+
+    Its class says so in ``audit_episodes``; without that attribute, one if it needs states, else none.
+
+    Raises:
+        UnknownName: no such strategy.
+        ConfigError: what the class says is no number of episodes.
+    """
+    made = load("strategy", strategy)
+    wanted = getattr(made, "audit_episodes", 1 if made.needs_states else 0)
+    if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 0:
+        raise ConfigError(
+            f"strategy {strategy!r}: audit_episodes is {wanted!r}; give a whole number, 0 or more, "
+            "or leave it out"
+        )
+    return max(wanted, 1) if made.needs_states else wanted
 
 
 class _Session:
@@ -83,19 +105,29 @@ class _Session:
         self._state = State(Phase.IDLE, 0, plan.num_rounds)
         self._kept: list[str] = []
 
-    def run(self, needs_states: bool) -> Result:
-        plan = self._plan
+    def run(self, audit: int) -> Result:
+        plan, done, stopped = self._plan, 0, False
         checkpoint = self._start()
-        evaluations = self._evaluate(checkpoint, self._first_episodes(needs_states))
-        for number in range(1, plan.num_rounds + 1):
-            self._state = replace(self._state, round=number)
-            for index, (task_id, reason) in enumerate(self._select()):
-                self._demonstrate(index, task_id, reason)
-            checkpoint = self._fine_tune(checkpoint)
-            evaluations = self._evaluate(checkpoint, dict.fromkeys(plan.targets, plan.episodes(number)))
+        evaluations = self._evaluate(checkpoint, self._first_episodes(audit))
+        while done < plan.num_rounds and not stopped:
+            self._state = replace(self._state, round=done + 1)
+            batch, worthwhile = self._select()
+            stopped = plan.stop_early and not worthwhile
+            if stopped:
+                # The last evaluation of a session has more episodes than those on the way to it.
+                self._state = replace(self._state, round=done)
+                episodes = max(plan.episodes(done), plan.episodes(plan.num_rounds))
+            else:
+                for index, (task_id, reason) in enumerate(batch):
+                    self._demonstrate(index, task_id, reason)
+                checkpoint = self._fine_tune(checkpoint)
+                done += 1
+                episodes = plan.episodes(done)
+            evaluations = self._evaluate(checkpoint, dict.fromkeys(plan.targets, episodes))
         targets = {task_id: evaluations[task_id] for task_id in plan.targets if evaluations[task_id][0]}
-        self._tell(Phase.IDLE, detail=f"done: {plan.num_rounds} rounds{_so_far(targets)}")
-        return Result(plan.num_rounds, checkpoint, tuple(self._kept), targets)
+        why = ", another demonstration is not worth it" if stopped else ""
+        self._tell(Phase.IDLE, detail=f"done: {done} rounds{why}{_so_far(targets)}")
+        return Result(done, checkpoint, tuple(self._kept), targets, stopped)
 
     def _start(self) -> CheckpointInfo:
         value, _ = self._step("r000/checkpoint", Phase.IDLE, lambda: asdict(self._worker.checkpoint()))
@@ -103,17 +135,17 @@ class _Session:
         self._state = replace(self._state, checkpoint=checkpoint)
         return checkpoint
 
-    def _first_episodes(self, needs_states: bool) -> dict[str, int]:
-        """Episodes per task before the first round; at least one of each for a strategy that needs states."""
+    def _first_episodes(self, audit: int) -> dict[str, int]:
+        """Episodes per task before the first round; at least ``audit`` of each candidate and target."""
         plan = self._plan
         episodes = dict.fromkeys(plan.targets, plan.episodes(0))
-        if needs_states:
+        if audit:
             for task_id in (*plan.targets, *plan.candidates):
-                episodes[task_id] = max(1, episodes.get(task_id, 0))
+                episodes[task_id] = max(audit, episodes.get(task_id, 0))
         return episodes
 
-    def _select(self) -> list[tuple[str, str]]:
-        """The round's batch: task ids, each with the reason given for it."""
+    def _select(self) -> tuple[list[tuple[str, str]], bool]:
+        """The round's batch: task ids, each with the reason given for it; and whether they are worth it."""
         plan, number = self._plan, self._state.round
 
         def step() -> dict[str, Any]:
@@ -124,10 +156,12 @@ class _Session:
 
         detail = f"asking {plan.strategy!r} for the next task"
         value, fresh = self._step(f"r{number:03d}/select", Phase.SELECTING, step, detail=detail)
+        worthwhile = value.get("worthwhile", True)  # journals older than the stopping rule do not say
         if fresh:
-            self._tell(Phase.SELECTING, detail=value["reason"])
+            note = "" if worthwhile else "; another demonstration is not expected to be worth it"
+            self._tell(Phase.SELECTING, detail=value["reason"] + note)
         reasons = {score["task_id"]: score["reason"] for score in value["scores"]}
-        return [(task_id, reasons.get(task_id, "")) for task_id in value["task_ids"]]
+        return [(task_id, reasons.get(task_id, "")) for task_id in value["task_ids"]], worthwhile
 
     def _demonstrate(self, index: int, task_id: str, reason: str) -> None:
         """One demonstration that is no failure; its seed is the same whenever it is the n-th of its task."""
@@ -249,6 +283,7 @@ def _plain(selection: Selection) -> dict[str, Any]:
         "strategy": selection.strategy,
         "reason": selection.reason,
         "scores": scores,
+        "worthwhile": bool(selection.worthwhile),
     }
 
 

@@ -36,6 +36,10 @@ class Plan(Model):
         description="per target task before the first and after the last round; 0 = evaluation_episodes",
     )
     fine_tune_steps: int = Field(0, ge=0, description="gradient steps a round; 0 = the trainer's default")
+    stop_early: bool = Field(
+        False,
+        description="end when another demonstration is not worth it: its expected gain is below stop_below",
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="everything random follows from it")
 
     def episodes(self, round: int) -> int:
@@ -64,16 +68,20 @@ def resolve(plan: Plan, task_ids: Sequence[str]) -> Plan:
 
 
 def check_continues(stored: Plan, wanted: Plan) -> None:
-    """Whether ``wanted`` continues ``stored``: equal, or more rounds.
+    """Whether ``wanted`` continues ``stored``: equal, more rounds, or no early stop any more.
 
     Raises:
         PlanChanged: names the first difference and both values.
     """
     for key in Plan.model_fields:
         before, after = getattr(stored, key), getattr(wanted, key)
-        if before == after or (key == "num_rounds" and after > before):
+        if before == after or (key == "num_rounds" and after > before) or (key == "stop_early" and before):
             continue
-        hint = "num_rounds may only grow; " if key == "num_rounds" else ""
+        # Switched on later, it would end the session in a round that is done already.
+        hint = {
+            "num_rounds": "num_rounds may only grow; ",
+            "stop_early": "stop_early may only be switched off; ",
+        }.get(key, "")
         raise PlanChanged(
             f"this session directory holds a plan with {key} {before!r}, asked for {after!r}: "
             f"{hint}ask for the same again to continue, or use a new session directory"

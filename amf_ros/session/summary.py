@@ -11,6 +11,7 @@ from typing import Any
 
 from amf_ros.errors import DataError
 from amf_ros.session.journal import Entry, Journal
+from amf_ros.session.plan import Plan
 from amf_ros.types import Outcome
 
 
@@ -22,7 +23,8 @@ def summary(journal: Journal) -> dict[str, Any]:
         ids in the order demonstrated, failed attempts left out; ``success_before`` and ``success_after``:
         ``{successes, episodes, tasks: {id: {successes, episodes}}}`` over the target tasks, of the first and
         of the newest wholly evaluated checkpoint (``episodes`` 0 where there is none yet); ``seconds`` per
-        phase; ``history``: one entry per round, round 0 first (:func:`history`).
+        phase; ``history``: one entry per round, round 0 first (:func:`history`); ``stopped_early``: whether
+        the stopping rule ended it.
 
     Raises:
         DataError: the journal holds no session yet.
@@ -51,6 +53,7 @@ def summary(journal: Journal) -> dict[str, Any]:
         "success_after": later[-1] if later else _success(plan.targets, []),
         "seconds": {phase: round(value, 3) for phase, value in seconds.items()},
         "history": rounds,
+        "stopped_early": plan.stop_early and not all(entry["worthwhile"] for entry in rounds),
     }
 
 
@@ -58,35 +61,39 @@ def history(journal: Journal) -> list[dict[str, Any]]:
     """What happened, round by round; round 0 is the pre-trained checkpoint.
 
     Returns:
-        Per round: ``round``; ``checkpoint`` id, or None before it is trained; ``selected`` task ids;
-        ``reason``; ``scores`` (as ``amf_msgs/TaskScore``); ``demonstrations``, and ``failed`` attempts
-        (``{id, task_id, seed, outcome, num_steps, duration_s}``); ``loss``; ``evaluation`` as in
-        :func:`summary`.
+        Per round: ``round``; ``checkpoint`` id, or None before it is trained; ``selected`` task ids, none in
+        the round that ``stop_early`` ended; ``reason``; ``scores`` (as ``amf_msgs/TaskScore``);
+        ``demonstrations``, and ``failed`` attempts (``{id, task_id, seed, outcome, num_steps, duration_s}``);
+        ``loss``; ``evaluation`` as in :func:`summary`; ``worthwhile``: whether the strategy expected the
+        demonstrations to be worth it.
     """
     plan = journal.plan
     by_round: dict[int, list[Entry]] = {}
     for entry in journal.entries():
         by_round.setdefault(entry.round, []).append(entry)
-    targets = plan.targets if plan else ()
-    return [_round(number, by_round[number], targets) for number in sorted(by_round)]
+    return [_round(number, by_round[number], plan) for number in sorted(by_round)] if plan else []
 
 
-def _round(number: int, entries: Sequence[Entry], targets: Sequence[str]) -> dict[str, Any]:
+def _round(number: int, entries: Sequence[Entry], plan: Plan) -> dict[str, Any]:
     named = {entry.key.split("/", 1)[1]: entry.value for entry in entries}
     attempts = [entry.value for entry in entries if entry.phase == "demonstrating"]
     selection = named.get("select", {})
+    worthwhile = selection.get("worthwhile", True)  # journals older than the stopping rule do not say
     tuning = named.get("fine_tune", {})
     checkpoint = tuning.get("checkpoint") or named.get("checkpoint")
     return {
         "round": number,
         "checkpoint": checkpoint["id"] if checkpoint else None,
-        "selected": selection.get("task_ids", []),
+        "selected": selection.get("task_ids", []) if worthwhile or not plan.stop_early else [],
         "reason": selection.get("reason", ""),
         "scores": selection.get("scores", []),
         "demonstrations": [made for made in attempts if made["outcome"] != Outcome.FAILURE],
         "failed": [made for made in attempts if made["outcome"] == Outcome.FAILURE],
         "loss": tuning.get("loss"),
-        "evaluation": _success(targets, [entry.value for entry in entries if entry.phase == "evaluating"]),
+        "evaluation": _success(
+            plan.targets, [entry.value for entry in entries if entry.phase == "evaluating"]
+        ),
+        "worthwhile": worthwhile,
     }
 
 

@@ -1,18 +1,20 @@
 """Algorithm 1 over a worker of plain files: what is asked for, in which order, and going on after a kill."""
 
 import json
+import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from amf_ros.config import SelectionConfig
-from amf_ros.errors import Cancelled, DataError, PlanChanged, SelectionError, UnknownName
+from amf_ros.errors import Cancelled, ConfigError, DataError, PlanChanged, SelectionError, UnknownName
 from amf_ros.registry import load
 from amf_ros.selection.base import Problem, Selection, TaskRecord, target_weights
 from amf_ros.session.base import Episode, Phase, Tuning
 from amf_ros.session.journal import Journal
-from amf_ros.session.loop import MAX_ATTEMPTS, run
+from amf_ros.session.loop import MAX_ATTEMPTS, audit_episodes, run
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.summary import history, summary
 from amf_ros.types import CheckpointInfo, Outcome
@@ -219,6 +221,103 @@ def test_a_strategy_that_needs_states_gets_one_audit_of_each_task(tmp_path):
         assert [a[1] for k, a in worker.calls if k == "rollout"] == expected
         assert result.evaluations == {} and told["success_after"]["episodes"] == 0
         assert told["success_before"]["episodes"] == len([key for key in expected if key != "a"])
+
+
+def test_a_strategy_that_looks_at_outcomes_gets_the_audit_that_it_asks_for(tmp_path):
+    plan = make_plan(evaluation_episodes=0, final_episodes=1, candidates=("a", "b"), targets=("b", "c"))
+    worker = CountingWorker(plan := replace_plan(plan, strategy="audit_then_count"), tmp_path)
+    result, _, _ = play(plan, tmp_path, worker)
+    audited = Counter(a[1] for k, a in worker.calls if k == "rollout" and a[0] == "pretrained")
+    assert audited == {"a": 4, "b": 4, "c": 4}
+    assert result.evaluations.keys() == {"b", "c"} and all(n == 1 for n, _ in result.evaluations.values())
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"needs_states": False}, 0),
+        ({"needs_states": True}, 1),
+        ({"needs_states": True, "audit_episodes": 0}, 1),
+        ({"needs_states": True, "audit_episodes": 3}, 3),
+        ({"needs_states": False, "audit_episodes": 2}, 2),
+    ],
+)
+def test_outsiders_strategies_may_leave_the_audit_out(monkeypatch, attributes, expected):
+    monkeypatch.setattr(sys.modules[__name__], "Theirs", type("Theirs", (), attributes), raising=False)
+    assert audit_episodes(f"{__name__}:Theirs") == expected
+
+
+@pytest.mark.parametrize("wanted", [-1, 1.5, True, "four"])
+def test_an_audit_of_no_number_of_episodes_is_refused(monkeypatch, wanted):
+    attributes = {"needs_states": True, "audit_episodes": wanted}
+    monkeypatch.setattr(sys.modules[__name__], "Theirs", type("Theirs", (), attributes), raising=False)
+    with pytest.raises(ConfigError, match="audit_episodes is"):
+        audit_episodes(f"{__name__}:Theirs")
+
+
+class Satisfied(CountingWorker):
+    """Its strategy says from the third demonstration on that another one is not worth it."""
+
+    def select(self, num_tasks, seed):
+        enough = len(self._read("demo_*")) >= 3
+        return replace(super().select(num_tasks, seed), worthwhile=not enough)
+
+
+def test_stop_early_ends_the_session_where_nothing_is_worth_it(tmp_path):
+    plan = make_plan(num_rounds=5, stop_early=True, strategy="round_robin")
+    states = []
+    result, told, _ = play(plan, tmp_path, Satisfied(plan, tmp_path), states.append)
+    assert result.stopped_early and result.rounds_completed == 2 == told["rounds"]
+    assert result.demonstrations == ("a", "b", "c", "d") and result.checkpoint.id == "round_002"
+    assert states[-1].detail.startswith("done: 2 rounds, another demonstration is not worth it, success ")
+    # The last evaluation is as large as that of a session that went through all its rounds.
+    assert all(episodes == 2 for episodes, _ in result.evaluations.values())
+    assert told["success_after"]["episodes"] == 10 and told["stopped_early"]
+    assert [entry["selected"] for entry in told["history"]] == [[], ["a", "b"], ["c", "d"], []]
+    assert [entry["worthwhile"] for entry in told["history"]] == [True, True, True, False]
+
+
+def test_a_session_that_stopped_early_and_is_run_again_does_nothing(tmp_path):
+    plan = make_plan(num_rounds=5, stop_early=True, strategy="round_robin")
+    first = play(plan, tmp_path, Satisfied(plan, tmp_path))
+    worker = Satisfied(plan, tmp_path)
+    assert play(plan, tmp_path, worker) == first and worker.calls == []
+
+
+def test_a_session_killed_while_it_stops_early_ends_as_one_that_was_not(tmp_path):
+    plan = make_plan(num_rounds=4, stop_early=True)
+    whole = play(plan, tmp_path / "whole", counted := Satisfied(plan, mkdir(tmp_path / "whole")))
+    for kill_at in range(len(counted.calls) - 12, len(counted.calls)):
+        folder = mkdir(tmp_path / f"killed_{kill_at}")
+        with pytest.raises(Killed):
+            play(plan, folder, Satisfied(plan, folder, kill_at=kill_at))
+        assert play(plan, folder, Satisfied(plan, folder)) == whole
+
+
+def test_without_stop_early_the_state_only_says_that_nothing_is_worth_it(tmp_path):
+    plan = make_plan(num_rounds=3, strategy="round_robin")
+    states = []
+    result, told, files = play(plan, mkdir(tmp_path / "a"), Satisfied(plan, tmp_path / "a"), states.append)
+    plain, _, same = play(plan, tmp_path / "b")
+    assert result == plain and files == same and result.rounds_completed == 3 and not result.stopped_early
+    assert any(s.phase is Phase.SELECTING and "not expected to be worth it" in s.detail for s in states)
+    assert not told["stopped_early"] and [e["worthwhile"] for e in told["history"]][-1] is False
+
+
+def test_stop_early_may_be_switched_off_later_but_not_on(tmp_path):
+    plan = make_plan(num_rounds=3, stop_early=True, strategy="round_robin")
+    stopped, _, _ = play(plan, tmp_path, Satisfied(plan, tmp_path))
+    further = replace_plan(plan, stop_early=False)
+    gone_on, told, _ = play(further, tmp_path, Satisfied(further, tmp_path))
+    assert stopped.rounds_completed == 2 and gone_on.rounds_completed == 3 and not told["stopped_early"]
+    assert told["history"][3]["selected"] == ["e", "a"]
+    with pytest.raises(PlanChanged, match="may only be switched off"):
+        play(plan, tmp_path, Satisfied(plan, tmp_path))
+
+
+def mkdir(folder):
+    folder.mkdir()
+    return folder
 
 
 def test_failed_demonstrations_are_tried_again_from_other_starts(tmp_path):
