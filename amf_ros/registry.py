@@ -14,7 +14,10 @@ from typing import Any
 from amf_ros.errors import ConfigError, UnknownName
 
 BUILT_IN: dict[str, dict[str, str]] = {
-    "suite": {"tabletop": "amf_ros.tasks.tabletop:TabletopSuite"},
+    "suite": {
+        "integrator": "amf_ros.tasks.integrator:IntegratorSuite",
+        "tabletop": "amf_ros.tasks.tabletop:TabletopSuite",
+    },
     "robot": {"pybullet": "amf_ros.robots.pybullet:PyBulletRobot"},
     "policy": {"gp": "amf_ros.policies.gp:GpPolicy", "mlp": "amf_ros.policies.mlp:MlpPolicy"},
     "strategy": {

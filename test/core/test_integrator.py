@@ -1,0 +1,87 @@
+"""The integrator suite: its dynamics, its expert and its measure, and the general machinery on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from amf_ros.errors import UnknownName
+from amf_ros.tasks import integrator
+from amf_ros.tasks.integrator import GOALS, NUM_STEPS, IntegratorSuite
+from amf_ros.tasks.loading import load_suite
+from amf_ros.training.environment import make_environment
+from amf_ros.training.rollouts import demonstrate
+from amf_ros.types import Array, Outcome
+
+
+def paths_of(goals: Array, starts: Array, act: object) -> Array:
+    points = [starts]
+    for _ in range(NUM_STEPS):
+        points.append(integrator.advance(points[-1], act(points[-1], goals)))  # type: ignore[operator]
+    return np.stack(points, axis=1)
+
+
+def test_there_are_twelve_goals_on_a_circle_and_each_is_its_embedding() -> None:
+    suite = IntegratorSuite()
+    assert len(suite.tasks) == 12 and set(GOALS) == {task.id for task in suite.tasks}
+    goals = np.array([suite.embedding(task.id) for task in suite.tasks])
+    np.testing.assert_allclose(np.linalg.norm(goals, axis=1), 1.0)
+    np.testing.assert_allclose(np.linalg.norm(np.diff(goals, axis=0), axis=1), 2 * np.sin(np.pi / 12))
+    with pytest.raises(UnknownName, match="goal_030"):
+        suite.embedding("goal_031")
+
+
+def test_speed_is_limited_and_the_direction_stays() -> None:
+    wanted = np.array([[3.0, 4.0], [0.03, 0.04], [0.0, 0.0]])
+    got = integrator.saturated(wanted)
+    np.testing.assert_allclose(got, [[0.3, 0.4], [0.03, 0.04], [0.0, 0.0]])
+
+
+def test_the_expert_reaches_every_goal_and_stays() -> None:
+    environment = make_environment(load_suite("integrator"))
+    for task_id, goal in GOALS.items():
+        for seed in range(5):
+            demo = demonstrate(environment, task_id, seed, "d")
+            assert demo.outcome is Outcome.SUCCESS and demo.num_steps == NUM_STEPS
+            np.testing.assert_allclose(demo.observations[-1], goal, atol=integrator.TOLERANCE)
+    environment.close()
+
+
+def test_many_points_at_once_move_as_one_in_the_simulator() -> None:
+    suite, ids = IntegratorSuite(), list(GOALS)
+    goals = np.array([suite.embedding(key) for key in ids])
+    starts = np.array([integrator.start(seed) for seed in range(len(ids))])
+    together = paths_of(goals, starts, integrator.expert)
+    simulator = suite.environment()
+    for seed, key in enumerate(ids):
+        path = [simulator.reset(key, seed)]
+        for _ in range(NUM_STEPS):
+            path.append(simulator.step(simulator.expert()))
+        np.testing.assert_array_equal(np.array(path), together[seed])
+
+
+def test_starts_are_uniform_in_a_disc_and_decided_by_the_seed() -> None:
+    starts = np.array([integrator.start(seed) for seed in range(4000)])
+    squared = (starts**2).sum(axis=1) / integrator.SPREAD**2
+    assert squared.max() <= 1
+    np.testing.assert_allclose(np.quantile(squared, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.03)
+    np.testing.assert_array_equal(integrator.start(5), starts[5])
+
+
+def test_return_is_one_for_the_expert_and_zero_for_standing_still() -> None:
+    goals = np.array(list(GOALS.values()))
+    starts = np.array([integrator.start(seed) for seed in range(12)])
+    expert = paths_of(goals, starts, integrator.expert)
+    still = paths_of(goals, starts, lambda points, _: np.zeros_like(points))
+    away = paths_of(goals, starts, lambda points, goals: -integrator.expert(points, goals))
+    np.testing.assert_allclose(integrator.normalised_return(expert, goals), 1.0)
+    np.testing.assert_allclose(integrator.normalised_return(still, goals), 0.0, atol=1e-12)
+    assert (integrator.normalised_return(away, goals) < -0.9).all()
+
+
+def test_a_parameter_is_the_goal_of_a_task() -> None:
+    suite = IntegratorSuite()
+    np.testing.assert_array_equal(suite.embedding_of(np.array([0.2, -0.3])), [0.2, -0.3])
+    goals = np.array([suite.embedding(task.id) for task in suite.tasks])
+    assert (goals >= np.array(suite.parameter_low) - 1e-12).all()
+    assert (goals <= np.array(suite.parameter_high) + 1e-12).all()
