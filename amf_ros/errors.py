@@ -66,6 +66,10 @@ class IllConditioned(SelectionError):
     """The posterior covariance could not be factorised."""
 
 
+class BadFeatures(SelectionError):
+    """The policy's features of some states are NaN, infinite, or of another length."""
+
+
 class RobotFault(AmfError):
     """The robot is stopped, faulted or refuses a command; it holds still."""
 

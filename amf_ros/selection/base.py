@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.errors import BadWeights, SelectionError
+from amf_ros.errors import BadFeatures, BadWeights, SelectionError
 from amf_ros.types import indices
 
 F32 = NDArray[np.float32]
@@ -171,7 +171,8 @@ def check(problem: Problem) -> None:
 
     Raises:
         UnknownName: a candidate or target is not among the tasks.
-        SelectionError: empty or repeated sets, num_tasks below 1, features of different length or not finite.
+        SelectionError: empty or repeated sets, num_tasks below 1.
+        BadFeatures: features of different length, or not finite.
         BadWeights: weights that are negative, not finite, or do not sum to 1.
     """
     ids = tuple(task.id for task in problem.tasks)
@@ -213,18 +214,16 @@ def _check_features(problem: Problem) -> None:
     arrays["demonstrated"] = problem.demonstrated
     for name, rows in arrays.items():
         if rows.ndim != 2 or rows.shape[1] != width:
-            raise SelectionError(
+            raise BadFeatures(
                 f"{name}: features of shape {rows.shape}, not (n, {width}); embed all with one checkpoint"
             )
         if not np.isfinite(rows).all():
-            raise SelectionError(
-                f"{name}: features are not finite; check the observations and the checkpoint"
-            )
+            raise BadFeatures(f"{name}: features are not finite; check the observations and the checkpoint")
     if problem.coverage is not None:
         if problem.coverage.shape != (width, width):
-            raise SelectionError(f"coverage: shape {problem.coverage.shape}, expected {(width, width)}")
+            raise BadFeatures(f"coverage: shape {problem.coverage.shape}, expected {(width, width)}")
         if not np.isfinite(problem.coverage).all():
-            raise SelectionError("coverage is not finite; make the checkpoint again")
+            raise BadFeatures("coverage is not finite; make the checkpoint again")
 
 
 def _refuse_duplicates(name: str, members: Sequence[str]) -> None:
