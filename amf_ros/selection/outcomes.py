@@ -54,7 +54,7 @@ def check_counts(record: TaskRecord) -> None:
 
 def has_outcomes(record: TaskRecord) -> bool:
     """Whether the current policy or the session's first was run on the task."""
-    return record.num_episodes + record.num_audited > 0
+    return bool(record.num_episodes or record.num_audited)
 
 
 def told(record: TaskRecord) -> str:
