@@ -113,12 +113,12 @@ class FineTunerNode(AmfNode):
     def _done(self, goal: Goal, tuned: Tuned | None, error: Any) -> None:
         self._running = None
         if tuned is not None:
-            result = Result(checkpoint=checkpoint_msg(tuned.checkpoint), final_loss=tuned.loss)
+            result = Result(checkpoint=checkpoint_msg(tuned.info), final_loss=tuned.loss)
             result.training_time = duration_msg(tuned.seconds)
             if not tuned.finished:
                 result.error_code = Result.CANCELLED
-                result.error_msg = f"stopped early; {tuned.checkpoint.id} is what was reached"
-            self.get_logger().info(f"{tuned.checkpoint.id}: loss {tuned.loss:.4f}, {tuned.seconds:.1f} s")
+                result.error_msg = f"stopped early; {tuned.info.id} is what was reached"
+            self.get_logger().info(f"{tuned.info.id}: loss {tuned.loss:.4f}, {tuned.seconds:.1f} s")
         else:
             result = failed(Result(), CODES, error)
             result.checkpoint = checkpoint_msg(newest(self._directory.checkpoints))

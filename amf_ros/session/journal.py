@@ -63,21 +63,25 @@ class Entry:
 class Journal:
     """The journal in one SQLite file (WAL). Any number of readers beside one writer; thread-safe."""
 
-    def __init__(self, path: Path, read_only: bool = False) -> None:
-        """Open, and create unless ``read_only``.
+    def __init__(self, path: Path | None, read_only: bool = False) -> None:
+        """Open, and create unless ``read_only``; None keeps it in memory, for sessions that leave no trace.
 
         Raises:
             DataError: ``read_only`` and there is no journal, or the file is not one of this version.
             StorageError: it cannot be created.
         """
-        self.path = path
+        self.path = path or Path(":memory:")
         self._lock = threading.Lock()
-        if read_only and not path.is_file():
-            raise DataError(f"no session in {path.parent}: {path.name} is missing; run `amf session` first")
+        if read_only and not self.path.is_file():
+            raise DataError(
+                f"no session in {self.path.parent}: {self.path.name} is missing; run `amf session` first"
+            )
         with self._guarded("open"):
-            if not read_only:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+            uri = "file::memory:"
+            if path is not None:
+                if not read_only:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
             self._connection = sqlite3.connect(
                 uri, uri=True, timeout=10, isolation_level=None, check_same_thread=False
             )

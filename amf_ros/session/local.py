@@ -2,34 +2,39 @@
 
     result = run_local(Plan(num_rounds=4), Path("runs/pretrained/pretrained"), Path("runs/local"))
 
-Equal plans and checkpoints give the same task sequence here and over the ROS graph.
+Equal plans and checkpoints give the same task sequence here and over the ROS graph. The suite may be of
+either kind: with a scene for a robot, or with its own simulator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from amf_ros.config import SelectionConfig, TrainingConfig
-from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import Cancelled
 from amf_ros.registry import load as load_registered
 from amf_ros.selection.base import Selection, Strategy
 from amf_ros.session.base import Episode, Note, State, Tuning
 from amf_ros.session.journal import Journal
-from amf_ros.session.local_store import LocalStore
+from amf_ros.session.local_store import file_stores
 from amf_ros.session.loop import Result, run
 from amf_ros.session.plan import Plan, resolve
+from amf_ros.session.stores import Stores
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.checkpoints import Checkpoint, check_fits, list_checkpoints, load, save
+from amf_ros.training.checkpoints import Checkpoint, check_fits, load
 from amf_ros.training.cloning import Progress
 from amf_ros.training.environment import Environment, make_environment
 from amf_ros.training.problem import build_problem, evaluations_of
 from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.training.tuning import tune
-from amf_ros.types import CheckpointInfo
+from amf_ros.training.tuning import Start, tune
+from amf_ros.types import CheckpointInfo, Rollout
+
+Episodes = MutableMapping[tuple[CheckpointInfo, str, int], Rollout]
+"""Episodes of the checkpoint that sessions start from, by (checkpoint, task, seed): made once, shared."""
 
 
 class LocalWorker:
@@ -39,19 +44,32 @@ class LocalWorker:
         self,
         plan: Plan,
         environment: Environment,
-        pretrained: Path | str,
-        directory: RunDirectory,
+        pretrained: Path | str | Checkpoint,
+        stores: Stores,
         selection: SelectionConfig | None = None,
         training: TrainingConfig | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        start: Start = "pretrained",
+        episodes: Episodes | None = None,
     ) -> None:
-        """``pretrained`` is the checkpoint to start from, a path or ``file://`` URI; it is copied."""
+        """See :func:`run_local` and :func:`amf_ros.session.memory.run_in_memory`.
+
+        Args:
+            plan: with candidates and targets written out.
+            environment: of the plan's suite; stays open.
+            pretrained: the checkpoint to start from, or its path or ``file://`` URI; it is copied.
+            stores: what is made is kept there.
+            selection: how to choose; its ``strategy`` is the plan's.
+            training: how to fine-tune.
+            should_stop: asked between gradient steps.
+            start: what each round's training begins with.
+            episodes: of ``pretrained``, looked up before they are made, and added to.
+        """
         self._plan, self._environment, self._pretrained = plan, environment, pretrained
-        self._directory, self._should_stop = directory, should_stop
+        self._stores, self._should_stop, self._start = stores, should_stop, start
         self._selection, self._training = selection or SelectionConfig(), training or TrainingConfig()
-        self._demonstrations = LocalStore(directory.demonstrations)
-        self._rollouts = RolloutStore(directory.rollouts)
-        self._loaded: Checkpoint | None = None
+        self._episodes = episodes
+        self._initial: Checkpoint | None = None
 
     def checkpoint(self) -> CheckpointInfo:
         """Copy the pre-trained checkpoint into the run.
@@ -59,28 +77,18 @@ class LocalWorker:
         Raises:
             CheckpointError: it is unreadable, or made for another contract or suite.
         """
-        source = load(self._pretrained)
+        source = self._pretrained if isinstance(self._pretrained, Checkpoint) else load(self._pretrained)
         check_fits(source, self._environment.interface, self._environment.suite)
-        info = source.info
-        return save(
-            self._directory.checkpoints,
-            info.id,
-            source.policy,
-            round=info.round,
-            num_demonstrations=info.num_demonstrations,
-            coverage=source.coverage,
-            pretraining=source.pretraining,
-            stamp_ns=info.stamp_ns,
-        )
+        return self._stores.checkpoints.add(source)
 
     def select(self, num_tasks: int, seed: int) -> Selection:
         """Ask the plan's strategy about the newest checkpoint and all that is stored."""
-        newest = max(list_checkpoints(self._directory.checkpoints), key=lambda info: info.round)
-        rollouts = self._rollouts.all()
+        newest = self._stores.checkpoints.newest()
+        rollouts = self._stores.rollouts.all()
         problem = build_problem(
             self._environment.suite,
-            self._load(newest),
-            self._demonstrations.usable(),
+            self._embedding(newest),
+            self._stores.demonstrations.usable(),
             rollouts,
             evaluations_of(rollouts, newest.id),
             candidates=self._plan.candidates,
@@ -94,10 +102,10 @@ class LocalWorker:
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
         """Let the suite's scripted expert do it once."""
-        demo = self._demonstrations.find(demonstration_id)
+        demo = self._stores.demonstrations.find(demonstration_id)
         if demo is None:
             demo = demonstrate(self._environment, task_id, seed, demonstration_id)
-            self._demonstrations.save(demo)
+            self._stores.demonstrations.save(demo)
         return Episode(demo.outcome, demo.num_steps, demo.duration_s)
 
     def fine_tune(self, initial: CheckpointInfo, round: int, num_steps: int, seed: int, note: Note) -> Tuning:
@@ -107,32 +115,44 @@ class LocalWorker:
             note(f"step {now.step}/{now.num_steps}, loss {now.loss:.4f}")
 
         tuned = tune(
-            self._load(initial),
-            self._demonstrations.usable(),
+            self._stores.checkpoints.load(initial),
+            self._stores.demonstrations.usable(),
             self._environment.suite,
             self._training,
-            self._directory.checkpoints,
+            None,
             round=round,
             seed=seed,
             num_steps=num_steps,
+            start=self._start,
             progress=progress,
             should_stop=self._should_stop,
         )
         if not tuned.finished:
             raise Cancelled(f"fine-tuning of round {round} was stopped; run the session again to do it over")
-        return Tuning(tuned.checkpoint, tuned.loss)
+        return Tuning(self._stores.checkpoints.add(tuned.checkpoint), tuned.loss)
 
     def rollout(self, checkpoint: CheckpointInfo, task_id: str, rollout_id: str, seed: int) -> Episode:
         """Run the policy once and keep what it visited."""
-        policy = self._load(checkpoint).policy
-        made = run_policy(self._environment, policy, task_id, seed, rollout_id, checkpoint.id)
-        self._rollouts.save(made)
+        key = (checkpoint, task_id, seed)
+        made = None if self._episodes is None else self._episodes.get(key)
+        if made is None:
+            policy = self._stores.checkpoints.load(checkpoint).policy
+            made = run_policy(self._environment, policy, task_id, seed, rollout_id, checkpoint.id)
+            if self._episodes is not None and checkpoint.round == 0:
+                self._episodes[key] = made
+        self._stores.rollouts.save(replace(made, id=rollout_id))
         return Episode(made.outcome, made.num_steps, made.num_steps / self._environment.interface.fps)
 
-    def _load(self, info: CheckpointInfo) -> Checkpoint:
-        if self._loaded is None or self._loaded.info != info:
-            self._loaded = load(info.uri)
-        return self._loaded
+    def _embedding(self, newest: CheckpointInfo) -> Checkpoint:
+        """The newest checkpoint, with the features that the coverage was made with."""
+        checkpoint = self._stores.checkpoints.load(newest)
+        if self._start == "pretrained":
+            return checkpoint
+        # A policy that began from scratch embeds in its own way; pi_0 goes on telling states apart.
+        if self._initial is None:
+            pretrained = self._pretrained
+            self._initial = pretrained if isinstance(pretrained, Checkpoint) else load(pretrained)
+        return replace(checkpoint, policy=self._initial.policy)
 
 
 def run_local(
@@ -164,5 +184,6 @@ def run_local(
     plan = resolve(plan, [task.id for task in suite.tasks])
     directory = RunDirectory(out)
     with closing(make_environment(suite, contract)) as environment, Journal(directory.database) as journal:
-        worker = LocalWorker(plan, environment, pretrained, directory, selection, training, should_stop)
+        stores = file_stores(directory)
+        worker = LocalWorker(plan, environment, pretrained, stores, selection, training, should_stop)
         return run(plan, worker, journal, report, should_stop)

@@ -1,9 +1,10 @@
-"""Demonstrations of an in-process session: arrays in safetensors files, one each, whole or not at all.
+"""What an in-process session keeps in its directory, whole or not at all.
 
-There are no ROS messages to keep here, as :class:`amf_ros.data.demonstrations.DemonstrationStore` does.
+Demonstrations are arrays in safetensors files, one each: there are no ROS messages to keep here, as
+:class:`amf_ros.data.demonstrations.DemonstrationStore` does.
 
-    store = LocalStore(run.demonstrations)
-    store.save(demonstration)
+    stores = file_stores(RunDirectory(out))
+    stores.demonstrations.save(demonstration)
 """
 
 from __future__ import annotations
@@ -15,10 +16,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from amf_ros.data.files import check_id, storage_errors, write_whole
+from amf_ros.data.rollouts import RolloutStore
+from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import DataError
-from amf_ros.types import Demonstration, Outcome, Source
+from amf_ros.session.stores import Stores
+from amf_ros.training.checkpoints import Checkpoint, list_checkpoints, load
+from amf_ros.training.tuning import save_checkpoint
+from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Source
 
 SUFFIX = ".safetensors"
+
+
+def file_stores(directory: RunDirectory) -> Stores:
+    """The stores of a session that can be continued."""
+    return Stores(
+        LocalStore(directory.demonstrations),
+        RolloutStore(directory.rollouts),
+        CheckpointFolder(directory.checkpoints),
+    )
 
 
 class LocalStore:
@@ -74,6 +89,32 @@ class LocalStore:
 
     def _path(self, demonstration_id: str) -> Path:
         return self._root / (check_id("demonstration", demonstration_id) + SUFFIX)
+
+
+class CheckpointFolder:
+    """A folder of checkpoints; the one used last stays loaded."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._loaded: Checkpoint | None = None
+
+    def add(self, checkpoint: Checkpoint) -> CheckpointInfo:
+        """Keep one; one of the same id is replaced whole. One that was read keeps its time of making.
+
+        Raises:
+            StorageError: the disk is full or not writable.
+        """
+        return save_checkpoint(self._root, checkpoint, checkpoint.info.stamp_ns or None)
+
+    def newest(self) -> CheckpointInfo:
+        """Of the last round. Raises CheckpointError for one that cannot be read."""
+        return max(list_checkpoints(self._root), key=lambda info: info.round)
+
+    def load(self, info: CheckpointInfo) -> Checkpoint:
+        """One that was added. Raises CheckpointError."""
+        if self._loaded is None or self._loaded.info != info:
+            self._loaded = load(info.uri)
+        return self._loaded
 
 
 def _read(path: Path) -> Demonstration:

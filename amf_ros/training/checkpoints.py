@@ -112,7 +112,7 @@ def save(
     description = {
         "schema": SCHEMA,
         "id": checkpoint_id,
-        "policy": _policy_name(policy),
+        "policy": policy_name(policy),
         "round": round,
         "num_demonstrations": num_demonstrations,
         "stamp_ns": time.time_ns() if stamp_ns is None else stamp_ns,
@@ -263,8 +263,8 @@ def _info(path: Path, description: _Description) -> CheckpointInfo:
     return CheckpointInfo(d.id, uri, d.policy, d.round, d.num_demonstrations, d.stamp_ns)
 
 
-def _policy_name(policy: Trainable) -> str:
-    """The short name where the class is registered, else ``module:Class``."""
+def policy_name(policy: Trainable) -> str:
+    """The short name of a policy's class where it is registered, else ``module:Class``."""
     path = f"{type(policy).__module__}:{type(policy).__qualname__}"
     return next((name for name, known in BUILT_IN["policy"].items() if known == path), path)
 

@@ -94,6 +94,28 @@ def fine_tune(
     return tuned
 
 
+def train_anew(
+    checkpoint: Checkpoint,
+    demonstrations: Sequence[Demonstration],
+    suite: Suite,
+    config: TrainingConfig,
+    num_steps: int,
+    seed: int,
+    progress: Callable[[Progress], None] = ignore,
+    should_stop: Callable[[], bool] = never,
+) -> Trainable:
+    """Like :func:`fine_tune`, but from random weights: what pre-training contributes is the difference.
+
+    Of the checkpoint only the policy's class and what it was made for are used.
+    """
+    spec = checkpoint.policy.spec
+    steps = make_steps(demonstrations, suite.embedding, spec.chunk)
+    made = type(checkpoint.policy).create(spec, steps, config, seed)
+    learn(made, steps, config, num_steps, seed, progress, should_stop)
+    made.finish_pretraining(steps)
+    return made
+
+
 def learn(
     policy: Trainable,
     steps: Steps,

@@ -3,6 +3,8 @@
     info = pretrain_checkpoint(load_yaml(path, PretrainConfig), Path("runs/pretrained"))
 
 Several simulators run at the same time; the result depends on the configuration alone.
+
+    checkpoint = pretrain_in_memory(config)      # for benchmarks: one process, nothing written
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from amf_ros.config import PretrainConfig
 from amf_ros.contract import Interface
@@ -23,11 +28,12 @@ from amf_ros.errors import Cancelled, DataError
 from amf_ros.policies.base import PolicySpec
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.checkpoints import save
+from amf_ros.training.checkpoints import Checkpoint, policy_name
 from amf_ros.training.cloning import Progress, never, pretrain
-from amf_ros.training.environment import interface_of, make_environment
+from amf_ros.training.environment import Environment, interface_of, make_environment
 from amf_ros.training.problem import coverage
 from amf_ros.training.rollouts import demonstrate
+from amf_ros.training.tuning import save_checkpoint
 from amf_ros.types import CheckpointInfo, Demonstration, Outcome
 
 CHECKPOINT_ID = "pretrained"
@@ -67,27 +73,61 @@ def pretrain_checkpoint(
     """
     suite = load_suite(config.suite)
     interface = interface_of(suite, config.contract)
-    counts = {suite.task(task_id).id: count for task_id, count in config.demonstrations.items()}
-    wanted = [(task_id, n) for task_id, count in counts.items() for n in range(count)]
-    collected = []
+    collected, wanted = [], _wanted(config, suite)
     for demo in _collect(config, wanted, processes):
         collected.append(demo)
         progress(Demonstrated(demo.task_id, len(collected), len(wanted)))
         raise_if(should_stop)
+    return save_checkpoint(out, _clone(config, suite, interface, collected, progress, should_stop))
+
+
+def pretrain_in_memory(
+    config: PretrainConfig,
+    environment: Environment | None = None,
+    progress: Report = ignore,
+    should_stop: Callable[[], bool] = never,
+) -> Checkpoint:
+    """The same checkpoint in memory, demonstrated in ``environment``; None makes one and closes it.
+
+    Raises:
+        UnknownName, DataError, TrainingDiverged, Cancelled: as :func:`pretrain_checkpoint`.
+    """
+    if environment is None:
+        with closing(make_environment(load_suite(config.suite), config.contract)) as made:
+            return pretrain_in_memory(config, made, progress, should_stop)
+    collected, wanted = [], _wanted(config, environment.suite)
+    for task_id, number in wanted:
+        collected.append(_demonstrate_once(environment, config.seed, task_id, number))
+        progress(Demonstrated(task_id, len(collected), len(wanted)))
+        raise_if(should_stop)
+    return _clone(config, environment.suite, environment.interface, collected, progress, should_stop)
+
+
+def _wanted(config: PretrainConfig, suite: Suite) -> list[tuple[str, int]]:
+    """(task, number) of each demonstration. Raises UnknownName before anything is simulated."""
+    counts = {suite.task(task_id).id: count for task_id, count in config.demonstrations.items()}
+    return [(task_id, n) for task_id, count in counts.items() for n in range(count)]
+
+
+def _clone(
+    config: PretrainConfig,
+    suite: Suite,
+    interface: Interface,
+    collected: Sequence[Demonstration],
+    progress: Report,
+    should_stop: Callable[[], bool],
+) -> Checkpoint:
     spec = make_spec(interface, suite, config.training.chunk)
     policy = pretrain(
         spec, collected, suite, config.training, config.seed, config.policy, progress, should_stop
     )
     raise_if(should_stop)
-    return save(
-        out,
-        CHECKPOINT_ID,
-        policy,
-        round=0,
-        num_demonstrations=0,
-        coverage=coverage(policy, collected, suite),
-        pretraining=config.demonstrations,
-    )
+    tensors = hashlib.sha256()
+    for name, value in sorted(policy.tensors().items()):
+        tensors.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    # Two checkpoints that differ are told apart by their metadata, also where neither is in a file.
+    info = CheckpointInfo(CHECKPOINT_ID, f"memory:{tensors.hexdigest()}", policy_name(policy), 0, 0)
+    return Checkpoint(info, policy, coverage(policy, collected, suite), config.demonstrations)
 
 
 def make_spec(interface: Interface, suite: Suite, chunk: int) -> PolicySpec:
@@ -133,16 +173,20 @@ class _Demonstrator:
         self._environment = make_environment(load_suite(config.suite), config.contract)
 
     def __call__(self, task_id: str, number: int) -> Demonstration:
-        """A demonstration that worked. Raises DataError after some starts where none did."""
-        for attempt in range(ATTEMPTS):
-            seed = _seed(self._seed, task_id, number, attempt)
-            demo = demonstrate(self._environment, task_id, seed, f"pretraining_{task_id}_{number:02d}")
-            if demo.outcome is Outcome.SUCCESS:
-                return demo
-        raise DataError(
-            f"the scripted expert failed {ATTEMPTS} starts of {task_id!r} in a row; "
-            "leave the task out of the pre-training file or mend its expert"
-        )
+        return _demonstrate_once(self._environment, self._seed, task_id, number)
+
+
+def _demonstrate_once(environment: Environment, seed: int, task_id: str, number: int) -> Demonstration:
+    """A demonstration that worked. Raises DataError after some starts where none did."""
+    for attempt in range(ATTEMPTS):
+        start = _seed(seed, task_id, number, attempt)
+        demo = demonstrate(environment, task_id, start, f"pretraining_{task_id}_{number:02d}")
+        if demo.outcome is Outcome.SUCCESS:
+            return demo
+    raise DataError(
+        f"the scripted expert failed {ATTEMPTS} starts of {task_id!r} in a row; "
+        "leave the task out of the pre-training file or mend its expert"
+    )
 
 
 def _seed(seed: int, task_id: str, number: int, attempt: int) -> int:

@@ -251,6 +251,6 @@ def test_checkpoint_for_something_else_is_refused_with_the_difference(
 
 
 def test_outside_policies_are_saved_by_their_path(tmp_path: Path, policy: MlpPolicy) -> None:
-    assert checkpoints._policy_name(policy) == "mlp"
+    assert checkpoints.policy_name(policy) == "mlp"
     outside = type("Outside", (MlpPolicy,), {"__module__": "my_lab.policies"})
-    assert checkpoints._policy_name(outside.__new__(outside)) == "my_lab.policies:Outside"
+    assert checkpoints.policy_name(outside.__new__(outside)) == "my_lab.policies:Outside"

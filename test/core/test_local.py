@@ -14,7 +14,7 @@ from amf_ros.errors import Cancelled, CheckpointError, DataError, UnknownName
 from amf_ros.robots.base import JointLimit
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import LocalWorker
-from amf_ros.session.local_store import LocalStore
+from amf_ros.session.local_store import LocalStore, file_stores
 from amf_ros.session.loop import run
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.summary import summary
@@ -143,7 +143,9 @@ def make_plan(**changes):
 
 def play(plan, environment, pretrained, out, should_stop=lambda: False, report=lambda state: None):
     directory = RunDirectory(out)
-    worker = LocalWorker(plan, environment, pretrained, directory, SELECTION, TRAINING, should_stop)
+    worker = LocalWorker(
+        plan, environment, pretrained, file_stores(directory), SELECTION, TRAINING, should_stop
+    )
     with Journal(directory.database) as journal:
         result = run(plan, worker, journal, report, should_stop)
         told = summary(journal)

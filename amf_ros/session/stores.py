@@ -1,0 +1,112 @@
+"""What the in-process session keeps while it runs, in files or in memory.
+
+    stores = MemoryStores()                      # leaves no trace
+    stores = file_stores(RunDirectory(out))      # amf_ros.session.local_store: can be continued
+
+Imports types and training's checkpoints only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from amf_ros.training.checkpoints import Checkpoint
+from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Rollout
+
+
+class Demonstrations(Protocol):
+    """Demonstrations by id."""
+
+    def save(self, demonstration: Demonstration) -> None:
+        """Keep one; one of the same id is replaced."""
+
+    def find(self, demonstration_id: str) -> Demonstration | None:
+        """One by id, or None."""
+
+    def usable(self) -> list[Demonstration]:
+        """All that are no failure, by id, which is the order of recording."""
+
+
+class Rollouts(Protocol):
+    """Roll-outs by id."""
+
+    def save(self, rollout: Rollout) -> Rollout:
+        """Keep one; one of the same id is replaced."""
+
+    def all(self) -> list[Rollout]:
+        """Every one, in the order in which they were saved."""
+
+
+class Checkpoints(Protocol):
+    """Checkpoints by id."""
+
+    def add(self, checkpoint: Checkpoint) -> CheckpointInfo:
+        """Keep one; one of the same id is replaced."""
+
+    def newest(self) -> CheckpointInfo:
+        """Of the last round."""
+
+    def load(self, info: CheckpointInfo) -> Checkpoint:
+        """One that was added."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """All that a session keeps but its journal."""
+
+    demonstrations: Demonstrations
+    rollouts: Rollouts
+    checkpoints: Checkpoints
+
+
+class _DemonstrationMemory:
+    def __init__(self) -> None:
+        self._kept: dict[str, Demonstration] = {}
+
+    def save(self, demonstration: Demonstration) -> None:
+        self._kept[demonstration.id] = demonstration
+
+    def find(self, demonstration_id: str) -> Demonstration | None:
+        return self._kept.get(demonstration_id)
+
+    def usable(self) -> list[Demonstration]:
+        kept = [self._kept[key] for key in sorted(self._kept)]
+        return [demo for demo in kept if demo.outcome is not Outcome.FAILURE]
+
+
+class _RolloutMemory:
+    def __init__(self) -> None:
+        self._kept: dict[str, Rollout] = {}
+
+    def save(self, rollout: Rollout) -> Rollout:
+        self._kept.pop(rollout.id, None)
+        self._kept[rollout.id] = rollout
+        return rollout
+
+    def all(self) -> list[Rollout]:
+        return list(self._kept.values())
+
+
+class _CheckpointMemory:
+    def __init__(self) -> None:
+        self._kept: dict[str, Checkpoint] = {}
+
+    def add(self, checkpoint: Checkpoint) -> CheckpointInfo:
+        self._kept[checkpoint.info.id] = checkpoint
+        return checkpoint.info
+
+    def newest(self) -> CheckpointInfo:
+        return max((checkpoint.info for checkpoint in self._kept.values()), key=lambda info: info.round)
+
+    def load(self, info: CheckpointInfo) -> Checkpoint:
+        return self._kept[info.id]
+
+
+@dataclass(frozen=True)
+class MemoryStores(Stores):
+    """Stores that last as long as they are referred to."""
+
+    demonstrations: Demonstrations = field(default_factory=_DemonstrationMemory)
+    rollouts: Rollouts = field(default_factory=_RolloutMemory)
+    checkpoints: Checkpoints = field(default_factory=_CheckpointMemory)
