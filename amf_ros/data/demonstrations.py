@@ -51,6 +51,7 @@ class DemonstrationStore:
             for folder in (self.staging, self.bin, self.quarantine):
                 folder.mkdir(parents=True, exist_ok=True)
         self._infos: dict[str, tuple[_Version, DemonstrationInfo]] = {}
+        self._discarded: dict[tuple[Path, int], DemonstrationInfo] = {}
         self._arrays: dict[tuple[str, str, str], tuple[_Version, Arrays]] = {}
 
     def path(self, id_: str) -> Path:
@@ -106,6 +107,22 @@ class DemonstrationStore:
             seed=info.seed,
             uri=info.uri,
         )
+
+    def attempts(self) -> dict[str, list[tuple[float, bool]]]:
+        """Task id -> (duration [s], whether it was usable) of every attempt that was recorded to its end.
+
+        Those that failed are among them, and those in the trash as not usable: all took the operator's time.
+        A recording that was cancelled or refused left no duration.
+
+        Raises:
+            DataError: a file of the store is damaged.
+        """
+        found: dict[str, list[tuple[float, bool]]] = {}
+        infos = [(self.info(id_), True) for id_ in self.ids()]
+        for info, kept in infos + [(info, False) for info in self._trashed()]:
+            usable = kept and info.outcome is not Outcome.FAILURE
+            found.setdefault(info.task_id, []).append((info.duration_s, usable))
+        return found
 
     def all_usable(self, contract: Contract, suite: Tasks | None = None) -> list[Demonstration]:
         """All that did not fail, in the order in which they were recorded.
@@ -234,6 +251,19 @@ class DemonstrationStore:
             write_complete(contents, result_strings(Outcome.UNLABELED, arrays), target)
             places[name].unlink()
         return self.info(about.id)
+
+    def _trashed(self) -> list[DemonstrationInfo]:
+        """What can be read of the trash, in the order of its names."""
+        found = []
+        for path in sorted(self.bin.glob("*" + SUFFIX)):
+            try:
+                key = path, path.stat().st_mtime_ns
+                if key not in self._discarded:
+                    self._discarded[key] = read_info(path, named=False)
+            except (DataError, FileNotFoundError):  # damaged, or restored just now
+                continue
+            found.append(self._discarded[key])
+        return found
 
     def _load_arrays(self, info: DemonstrationInfo, contract: Contract, roles: Mapping[str, str]) -> Arrays:
         path = self.path(info.id)

@@ -140,3 +140,18 @@ def test_a_task_that_the_suite_lost_is_named(store, contract, suite, record, dra
 
     with pytest.raises(DataError, match=r"'d1' does not fit: unknown task 'push'.*tabletop"):
         store.all_usable(contract, Other())
+
+
+def test_every_attempt_counts_whether_it_was_kept_or_not(store, record, draw):
+    record("good", draw(21)).finish(Outcome.SUCCESS)
+    record("bad", draw(11)).finish(Outcome.FAILURE)
+    record("thrown", draw(6)).finish(Outcome.SUCCESS)
+    store.trash("thrown")
+    record("cancelled", draw(6)).discard()
+    (store.bin / "damaged.mcap").write_bytes(b"not a recording")
+    for reader in (store, store, DemonstrationStore(store.root)):
+        (attempts,) = reader.attempts().values()
+        assert sorted(usable for _, usable in attempts) == [False, False, True]
+        assert sorted(round(seconds, 3) for seconds, _ in attempts) == [0.25, 0.5, 1.0]
+    store.restore("thrown")
+    assert sorted(store.attempts()["push"])[0] == (pytest.approx(0.25), True)
