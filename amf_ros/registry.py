@@ -16,6 +16,8 @@ from amf_ros.errors import ConfigError, UnknownName
 BUILT_IN: dict[str, dict[str, str]] = {
     "suite": {
         "integrator": "amf_ros.tasks.integrator:IntegratorSuite",
+        "kinematic": "amf_ros.tasks.kinematic:KinematicSuite",
+        "kinematic_attributes": "amf_ros.tasks.kinematic:KinematicAttributesSuite",
         "tabletop": "amf_ros.tasks.tabletop:TabletopSuite",
     },
     "robot": {"pybullet": "amf_ros.robots.pybullet:PyBulletRobot"},
