@@ -26,7 +26,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -39,6 +39,15 @@ from amf_ros.sweep.cluster import Answers, Call, Row, on_ray
 Job = Mapping[str, Any]
 Work = Callable[[dict[str, Any]], dict[str, Any]]
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class How(TypedDict, total=False):
+    """Keyword arguments of :func:`run`."""
+
+    workers: int | None
+    ray_address: str
+    progress: bool
+    fresh: bool
 
 
 def run(

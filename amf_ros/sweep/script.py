@@ -17,22 +17,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypedDict
+from typing import Any
 
 from amf_ros.errors import AmfError, ConfigError, UnknownName
+from amf_ros.sweep.jobs import How
 from amf_ros.sweep.plots import Panels
 from amf_ros.sweep.publish import publish, show_all
 
 OUT = Path("runs/benchmarks")
-
-
-class How(TypedDict):
-    """How :func:`amf_ros.sweep.jobs.run` is to work."""
-
-    workers: int | None
-    ray_address: str
-    progress: bool
-    fresh: bool
 
 
 def options(doc: str | None, strategies: Sequence[str], seeds: int) -> argparse.ArgumentParser:

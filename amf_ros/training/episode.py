@@ -22,7 +22,9 @@ Demonstrator = Callable[[], tuple[Array, Array] | None]
 class Environment(Protocol):
     """One episode at a time, of any suite. What :mod:`amf_ros.training.rollouts` runs."""
 
-    num_steps: int
+    @property
+    def num_steps(self) -> int:
+        """Actions applied in this episode."""
 
     @property
     def suite(self) -> Suite:

@@ -1,0 +1,267 @@
+"""One job = one in-process session of one strategy, on any suite; what they share is made once.
+
+    setting = Setting(name="mismatched", pretraining=load_yaml(path, PretrainConfig))
+    rows, jobs = run_sessions("tabletop", [setting], ["amf", "uniform"], range(5), Path("runs/benchmarks"))
+    panels = {"mismatched": collect(of_setting(rows, "mismatched"))}
+
+A seed decides pre-training, starts, experts, choices and training. All strategies of a seed and a setting
+start from the same checkpoint and are evaluated on the same starts; the checkpoint and its episodes are made
+once and kept in ``out/starts``. Nothing else is written but the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from amf_ros.config import Model, PretrainConfig, SelectionConfig, TrainingConfig
+from amf_ros.data.rollouts import RolloutStore
+from amf_ros.session.local import Episodes
+from amf_ros.session.memory import run_in_memory
+from amf_ros.session.plan import Plan, derive_seed
+from amf_ros.sweep.cluster import Row
+from amf_ros.sweep.jobs import How, key_of, run
+from amf_ros.sweep.pace import PacedEnvironment
+from amf_ros.tasks.loading import load_suite
+from amf_ros.training.checkpoints import Checkpoint, load
+from amf_ros.training.environment import Environment, make_environment
+from amf_ros.training.pretrain import CHECKPOINT_ID, pretrain_in_memory
+from amf_ros.training.rollouts import run_policy
+from amf_ros.training.tuning import Start, save_checkpoint
+from amf_ros.types import Outcome
+
+
+class Setting(Model):
+    """What sessions of several strategies and seeds have in common."""
+
+    name: str = Field(description="of the setting, as tables and plots show it")
+    pretraining: PretrainConfig = Field(description="suite, policy and known tasks; each run sets the seed")
+    training: TrainingConfig | None = Field(None, description="of fine-tuning; None = as pre-training")
+    selection: SelectionConfig = SelectionConfig()
+    start: Start = Field("pretrained", description="what each round's training begins with")
+    candidates: tuple[str, ...] = Field((), description="may be demonstrated; empty = the whole suite")
+    targets: tuple[str, ...] = Field((), description="to become good at; empty = the whole suite")
+    demonstrations: int = Field(20, ge=1, description="of a session")
+    batch: int = Field(4, ge=1, description="chosen together, then one fine-tuning")
+    episodes: int = Field(4, ge=0, description="per target task after each round; 0 = none between")
+    final_episodes: int = Field(
+        0, ge=0, description="per target task before the first and after the last round; 0 = episodes"
+    )
+    pace: dict[str, float] = Field(
+        {}, description="task id -> how many times longer its demonstrations take; 1 where left out"
+    )
+
+    @model_validator(mode="after")
+    def _whole_rounds(self) -> Setting:
+        if self.demonstrations % self.batch:
+            raise ValueError(
+                f"demonstrations ({self.demonstrations}) must be a multiple of batch ({self.batch})"
+            )
+        if not (self.episodes or self.final_episodes):
+            raise ValueError("episodes and final_episodes are both 0; evaluate at least once a task")
+        return self
+
+    def plan(self, strategy: str, seed: int) -> Plan:
+        """Of one session."""
+        return Plan(
+            suite=self.pretraining.suite,
+            candidates=self.candidates,
+            targets=self.targets,
+            strategy=strategy,
+            num_rounds=self.demonstrations // self.batch,
+            demonstrations_per_round=self.batch,
+            evaluation_episodes=self.episodes,
+            final_episodes=self.final_episodes,
+            seed=seed,
+        )
+
+
+def run_sessions(
+    name: str,
+    settings: Sequence[Setting],
+    strategies: Sequence[str],
+    seeds: Sequence[int],
+    out: Path,
+    how: How,
+) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Every strategy in every setting with every seed, as far as it is not there yet.
+
+    Args:
+        name: of the sweep.
+        settings: with different names.
+        strategies: registered names, or package.module:Class.
+        seeds: of the runs.
+        out: folder of sweeps.
+        how: workers, Ray and progress, as for :func:`amf_ros.sweep.jobs.run`.
+
+    Returns:
+        Rows that are done, with the result of :func:`session`, and all jobs.
+
+    Raises:
+        AmfError: see :func:`amf_ros.sweep.jobs.run`.
+    """
+    kept = str((out / "starts").resolve())
+    starts = {
+        key_of(asked): asked
+        for setting in settings
+        for seed in seeds
+        for asked in [{**_start(setting, seed), "_kept": kept}]
+    }
+    run(f"{name}_starts", prepare, list(starts.values()), out, **how)
+    jobs = sessions_of(settings, strategies, seeds, kept)
+    return run(name, session, jobs, out, **how), jobs
+
+
+def sessions_of(
+    settings: Sequence[Setting], strategies: Sequence[str], seeds: Sequence[int], kept: str = ""
+) -> list[dict[str, Any]]:
+    """The jobs, seed by seed, so that a sweep that was stopped has whole seeds."""
+    return [
+        {
+            "setting": setting.model_dump(mode="json"),
+            "strategy": strategy,
+            "seed": seed,
+            "_name": setting.name,
+            "_kept": kept,
+        }
+        for seed in seeds
+        for setting in settings
+        for strategy in strategies
+    ]
+
+
+def of_setting(rows: Sequence[Row], name: str) -> list[Row]:
+    """The rows of one setting."""
+    return [row for row in rows if row["job"]["setting"]["name"] == name]
+
+
+def prepare(job: dict[str, Any]) -> dict[str, Any]:
+    """Make and keep what all sessions of a seed start from: the checkpoint, and episodes with it."""
+    folder = Path(job["_kept"]) / key_of(job)
+    config = PretrainConfig.model_validate(job["pretraining"])
+    rollouts = RolloutStore(folder / "rollouts")
+    with closing(make_environment(load_suite(config.suite), config.contract)) as environment:
+        save_checkpoint(folder, pretrain_in_memory(config, environment))
+        checkpoint = load(folder / CHECKPOINT_ID)
+        successes = 0
+        for task_id in job["targets"] or [task.id for task in environment.suite.tasks]:
+            for number in range(job["episodes"]):
+                seed = derive_seed(config.seed, "evaluation", task_id, number)
+                name = f"e{number:03d}_{task_id}"
+                made = run_policy(environment, checkpoint.policy, task_id, seed, name, CHECKPOINT_ID)
+                successes += rollouts.save(made).outcome is Outcome.SUCCESS
+    return {"successes": successes, "episodes": len(rollouts.all())}
+
+
+def session(job: dict[str, Any]) -> dict[str, Any]:
+    """One session of one strategy.
+
+    Returns:
+        Lists with one element per evaluated round, the first before any demonstration: ``demonstrations``
+        and ``minutes`` spent so far, ``success`` (mean over target tasks), ``seen`` and ``unseen`` (mean over
+        those that pre-training knew, and the others; null where there is none). ``tasks``: success of each
+        target task before and at the end; ``chosen``: task ids in the order demonstrated; ``attempts``:
+        ``[round, task id, seconds]`` of each, failed ones too; ``selection_s``: per round [s].
+    """
+    setting, seed = Setting.model_validate(job["setting"]), int(job["seed"])
+    config = setting.pretraining.model_copy(update={"seed": seed})
+    environment = make_environment(load_suite(config.suite), config.contract)
+    with closing(PacedEnvironment(environment, setting.pace)) as paced:
+        checkpoint, episodes = _started(setting, seed, job.get("_kept", ""), paced)
+        _, told = run_in_memory(
+            setting.plan(job["strategy"], seed),
+            checkpoint,
+            setting.selection.model_copy(update={"strategy": job["strategy"]}),
+            setting.training or config.training,
+            paced,
+            start=setting.start,
+            episodes=episodes,
+        )
+    return _measured(told, setting)
+
+
+def minutes(
+    attempts: Sequence[Sequence[Any]],
+    rounds: Sequence[int],
+    reset_s: float,
+    pace: Mapping[str, float] | None = None,
+) -> list[float]:
+    """Time that demonstrating took until the end of each round, with resets [min].
+
+    Args:
+        attempts: ``[round, task id, seconds]``, as :func:`session` gives them.
+        rounds: whose ends are meant.
+        reset_s: of resetting the scene before each attempt [s].
+        pace: task id -> how many times longer its attempts are to count, for runs of strategies that do not
+            look at time: the same runs under other costs.
+    """
+    longer = pace or {}
+    spent = [(number, reset_s + seconds * longer.get(task_id, 1.0)) for number, task_id, seconds in attempts]
+    return [sum(seconds for number, seconds in spent if number <= end) / 60 for end in rounds]
+
+
+def _start(setting: Setting, seed: int) -> dict[str, Any]:
+    """What a session starts from, as a job for :func:`prepare`."""
+    config = setting.pretraining.model_copy(update={"seed": seed})
+    episodes = setting.final_episodes or setting.episodes
+    return {
+        "pretraining": config.model_dump(mode="json"),
+        "episodes": episodes,
+        "targets": list(setting.targets),
+    }
+
+
+def _started(setting: Setting, seed: int, kept: str, environment: Environment) -> tuple[Checkpoint, Episodes]:
+    """The checkpoint and the episodes with it: those that are kept, else new ones."""
+    asked = {**_start(setting, seed), "_kept": kept}
+    if not kept:
+        config = PretrainConfig.model_validate(asked["pretraining"])
+        return pretrain_in_memory(config, environment), {}
+    folder = Path(kept) / key_of(asked)
+    if not (folder / CHECKPOINT_ID).is_dir():
+        prepare(asked)
+    checkpoint = load(folder / CHECKPOINT_ID)
+    episodes: Episodes = {}
+    for made in RolloutStore(folder / "rollouts").all():
+        number = int(made.id[1:4])
+        episodes[checkpoint.info, made.task_id, derive_seed(seed, "evaluation", made.task_id, number)] = made
+    return checkpoint, episodes
+
+
+def _measured(told: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+    rounds = [entry for entry in told["history"] if entry["evaluation"]["episodes"]]
+    numbers = [entry["round"] for entry in rounds]
+    attempts = [
+        [entry["round"], made["task_id"], made["duration_s"]]
+        for entry in told["history"]
+        for made in (*entry["demonstrations"], *entry["failed"])
+    ]
+    kept = {entry["round"]: len(entry["demonstrations"]) for entry in told["history"]}
+    known = {task_id for task_id, count in setting.pretraining.demonstrations.items() if count}
+    rates = [_rates(entry["evaluation"]["tasks"]) for entry in rounds]
+    return {
+        "demonstrations": [sum(n for at, n in kept.items() if at <= number) for number in numbers],
+        "minutes": minutes(attempts, numbers, setting.selection.reset_s),
+        "success": [_mean(list(rate.values())) for rate in rates],
+        "seen": [_mean([v for k, v in rate.items() if k in known]) for rate in rates],
+        "unseen": [_mean([v for k, v in rate.items() if k not in known]) for rate in rates],
+        "tasks": {task_id: [rates[0][task_id], rates[-1][task_id]] for task_id in rates[0]},
+        "rounds": numbers,
+        "chosen": told["demonstrations"],
+        "attempts": attempts,
+        "selection_s": told["seconds"].get("selecting", 0.0) / max(told["rounds"], 1),
+        "seconds": told["seconds"],
+    }
+
+
+def _rates(tasks: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+    return {name: one["successes"] / one["episodes"] for name, one in tasks.items() if one["episodes"]}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
