@@ -80,7 +80,7 @@ class SelectionConfig(Model):
     stop_below: float = Field(
         0.0, ge=0, description="another demonstration is not worth it below this expected gain [nat]"
     )
-    memory_mb: int = Field(1000, ge=1, description="bound on what is kept between calls [MB]")
+    memory_mb: int = Field(1200, ge=1, description="bound on what is kept between calls [MB]")
     kernel: KernelConfig = KernelConfig()
 
 
@@ -113,6 +113,9 @@ class PretrainConfig(Model):
     contract: str = Field("panda_tabletop", description="name in config/contracts, or a path")
     demonstrations: dict[str, int] = Field(
         description="task id -> number of scripted demonstrations; tasks left out are unseen"
+    )
+    uncertainty: tuple[str, ...] = Field(
+        ("features",), description="uncertainty models that the checkpoint keeps coverage for"
     )
     seed: int = Field(0, ge=0, description="of starts, experts and training")
     training: TrainingConfig = TrainingConfig()

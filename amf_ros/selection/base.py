@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +36,8 @@ class TaskRecord:
         loss: of the current policy on the task's own demonstrations; NaN where there are none.
         num_audited: episodes of the policy that the session started from.
         num_audit_successes: of those.
+        effective_sample_size: of the importance weights behind ``states`` [demonstrations]; NaN where the
+            occupancy does not come from them.
     """
 
     id: str
@@ -49,6 +51,7 @@ class TaskRecord:
     loss: float = float("nan")
     num_audited: int = 0
     num_audit_successes: int = 0
+    effective_sample_size: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Selection:
     reason: str = ""
     worthwhile: bool = True
     targets: tuple[str, ...] = ()
-    gains: F32 | None = None
+    gains: F32 | None = field(default=None, compare=False)
 
 
 class Strategy(Protocol):
@@ -166,14 +169,18 @@ def check_weights(weights: Mapping[str, float]) -> None:
         raise BadWeights("every target weight is 0; give at least one target a weight above 0")
 
 
-def check(problem: Problem) -> None:
+def check(problem: Problem, checked: Problem | None = None) -> None:
     """Refuse a problem that has no answer.
+
+    Args:
+        problem: to look at.
+        checked: one that passed before; arrays that both share are not read again.
 
     Raises:
         UnknownName: a candidate or target is not among the tasks.
-        SelectionError: empty or repeated sets, num_tasks below 1.
+        SelectionError: empty or repeated sets, num_tasks below 1, durations that are not positive.
         BadFeatures: features of different length, or not finite.
-        BadWeights: weights that are negative, not finite, or do not sum to 1.
+        BadWeights: weights of targets or states that are negative, not finite, or of no sum.
     """
     ids = tuple(task.id for task in problem.tasks)
     for name, members in (("tasks", ids), ("candidates", problem.candidates), ("targets", problem.targets)):
@@ -190,7 +197,7 @@ def check(problem: Problem) -> None:
         raise SelectionError(f"num_tasks is {problem.num_tasks}; ask for at least 1")
     if problem.seed < 0:
         raise SelectionError(f"seed is {problem.seed}; seeds are not negative")
-    _check_features(problem)
+    _check_features(problem, checked)
 
 
 def best(scores: Mapping[str, float], seed: int) -> str:
@@ -208,25 +215,69 @@ def ranked(scores: Sequence[Score]) -> tuple[Score, ...]:
     return tuple(sorted(scores, key=lambda score: -score.score))
 
 
-def _check_features(problem: Problem) -> None:
+def _check_features(problem: Problem, checked: Problem | None) -> None:
     width = problem.demonstrated.shape[-1]
-    arrays = {f"states of {task.id!r}": task.states for task in problem.tasks}
-    arrays["demonstrated"] = problem.demonstrated
-    for name, rows in arrays.items():
-        if rows.ndim != 2 or rows.shape[1] != width:
-            raise BadFeatures(
-                f"{name}: features of shape {rows.shape}, not (n, {width}); embed all with one checkpoint"
+    known = set() if checked is None else {id(array) for array in _arrays(checked)}
+    for task in problem.tasks:
+        if id(task.states) not in known or task.states.shape[1:] != (width,):
+            _check_rows(f"states of {task.id!r}", task.states, width)
+        if task.weights is not None:
+            _check_state_weights(task, task.weights, id(task.weights) in known)
+        if not (np.isnan(task.demonstration_s) or 0 < task.demonstration_s < np.inf):
+            raise SelectionError(
+                f"demonstration_s of {task.id!r} is {task.demonstration_s}; durations are above 0 [s], "
+                "or NaN where nobody knows"
             )
-        if not np.isfinite(rows).all():
-            raise BadFeatures(f"{name}: features are not finite; check the observations and the checkpoint")
-    if problem.coverage is not None:
+    _check_rows("demonstrated", problem.demonstrated, width)
+    if problem.anchors is not None:
+        _check_rows("anchors", problem.anchors, width)
+    if problem.coverage is not None and id(problem.coverage) not in known:
         if problem.coverage.shape != (width, width):
             raise BadFeatures(f"coverage: shape {problem.coverage.shape}, expected {(width, width)}")
-        if not np.isfinite(problem.coverage).all():
+        if not _finite(problem.coverage):
             raise BadFeatures("coverage is not finite; make the checkpoint again")
 
 
+def _check_rows(name: str, rows: F32, width: int) -> None:
+    if rows.ndim != 2 or rows.shape[1] != width:
+        raise BadFeatures(
+            f"{name}: features of shape {rows.shape}, not (n, {width}); embed all with one checkpoint"
+        )
+    if not _finite(rows):
+        raise BadFeatures(f"{name}: features are not finite; check the observations and the checkpoint")
+
+
+def _check_state_weights(task: TaskRecord, weights: F32, known: bool) -> None:
+    if weights.shape != (len(task.states),):
+        raise BadWeights(
+            f"weights of {task.id!r}: shape {weights.shape} for {len(task.states)} states; give one each"
+        )
+    if known or not len(weights):
+        return
+    if not (_finite(weights) and (weights >= 0).all() and weights.any()):
+        raise BadWeights(
+            f"weights of {task.id!r}: states' weights are finite, not negative and not all 0, "
+            f"got {weights.min():.3g} to {weights.max():.3g}"
+        )
+
+
+def _finite(rows: F32) -> bool:
+    # One pass without a mask; a sum of finite numbers may overflow, so only a finite sum is an answer.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.add.reduce(rows, axis=None)
+    return bool(np.isfinite(total)) or bool(np.isfinite(rows).all())
+
+
+def _arrays(problem: Problem) -> list[F32]:
+    own = [problem.coverage, *(a for task in problem.tasks for a in (task.states, task.weights))]
+    return [array for array in own if array is not None]
+
+
 def _refuse_duplicates(name: str, members: Sequence[str]) -> None:
-    for position, member in enumerate(members):
-        if member in members[:position]:
+    if len(set(members)) == len(members):
+        return
+    seen: set[str] = set()
+    for member in members:
+        if member in seen:
             raise SelectionError(f"{name}: {member!r} stands twice; name each task once")
+        seen.add(member)

@@ -37,11 +37,12 @@ from amf_ros.policies.base import PolicySpec, Trainable
 from amf_ros.registry import BUILT_IN
 from amf_ros.registry import load as load_registered
 from amf_ros.tasks.base import Suite
-from amf_ros.types import Array, CheckpointInfo
+from amf_ros.training.coverage import Coverage, from_tensors, to_tensors
+from amf_ros.types import CheckpointInfo
 
 SCHEMA = "amf_checkpoint/1"
 DESCRIPTION, TENSORS = "checkpoint.yaml", "policy.safetensors"
-_POLICY, _COVERAGE = "policy.", "coverage"
+_POLICY = "policy."
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,13 @@ class Checkpoint:
     """A policy and where it comes from.
 
     Attributes:
-        coverage: (p, p) what pre-training covered: the sum over its demonstrations of the mean of
-            phi phi^T over that demonstration's steps; None where the checkpoint does not say.
+        coverage: uncertainty model -> what pre-training covered; empty where the checkpoint does not say.
         pretraining: task id -> demonstrations in pre-training.
     """
 
     info: CheckpointInfo
     policy: Trainable
-    coverage: Array | None = None
+    coverage: Mapping[str, Coverage] = field(default_factory=dict)
     pretraining: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -93,7 +93,7 @@ def save(
     *,
     round: int,
     num_demonstrations: int,
-    coverage: Array | None = None,
+    coverage: Mapping[str, Coverage] | None = None,
     pretraining: Mapping[str, int] | None = None,
     stamp_ns: int | None = None,
 ) -> CheckpointInfo:
@@ -106,8 +106,7 @@ def save(
         StorageError: the disk is full or not writable; what was there before still is.
     """
     tensors = {_POLICY + name: np.ascontiguousarray(value) for name, value in policy.tensors().items()}
-    if coverage is not None:
-        tensors[_COVERAGE] = np.ascontiguousarray(coverage)
+    tensors.update(to_tensors(coverage or {}))
     data = safetensors.numpy.save(tensors)
     description = {
         "schema": SCHEMA,
@@ -155,7 +154,7 @@ def load(source: Path | str) -> Checkpoint:
         policy: Trainable = make.restore(spec, named, description.settings)
     except (CheckpointError, ConfigError, UnknownName) as error:
         raise CheckpointError(f"checkpoint {path}: {error}") from error
-    return Checkpoint(_info(path, description), policy, tensors.get(_COVERAGE), description.pretraining)
+    return Checkpoint(_info(path, description), policy, from_tensors(tensors), description.pretraining)
 
 
 def list_checkpoints(root: Path) -> list[CheckpointInfo]:

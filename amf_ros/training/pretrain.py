@@ -127,7 +127,9 @@ def _clone(
         tensors.update(name.encode() + np.ascontiguousarray(value).tobytes())
     # Two checkpoints that differ are told apart by their metadata, also where neither is in a file.
     info = CheckpointInfo(CHECKPOINT_ID, f"memory:{tensors.hexdigest()}", policy_name(policy), 0, 0)
-    return Checkpoint(info, policy, coverage(policy, collected, suite), config.demonstrations)
+    return Checkpoint(
+        info, policy, coverage(policy, collected, suite, config.uncertainty), config.demonstrations
+    )
 
 
 def make_spec(interface: Interface, suite: Suite, chunk: int) -> PolicySpec:

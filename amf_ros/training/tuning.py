@@ -8,6 +8,7 @@ The fine-tuner node and the in-process session both call this, so equal stores g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,11 @@ class Tuned:
 def round_id(round: int) -> str:
     """Id of the checkpoint that a round's fine-tuning makes; ids sort by round, after ``pretrained``."""
     return f"round_{round:04d}"
+
+
+def is_round_id(checkpoint_id: str) -> bool:
+    """Whether a round's fine-tuning made the checkpoint, by its id."""
+    return re.fullmatch(r"round_\d{4,}", checkpoint_id) is not None
 
 
 def tune(

@@ -19,6 +19,7 @@ from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.training import checkpoints
 from amf_ros.training.checkpoints import check_fits, list_checkpoints, load, newest, save
+from amf_ros.training.coverage import Coverage, from_tensors
 from amf_ros.training.pretrain import make_spec
 
 CONFIG = TrainingConfig(hidden=(8, 8), chunk=2)
@@ -59,7 +60,10 @@ def test_loaded_policy_answers_bit_for_bit_alike(
 ) -> None:
     if fine_tuned:
         policy = policy.fine_tunable(steps, CONFIG)
-    coverage = np.arange(81.0).reshape(9, 9)
+    coverage = {
+        "features": Coverage(np.arange(81.0).reshape(9, 9)),
+        "lab.models:Mine": Coverage(np.eye(3), {"heads": np.arange(4.0), "mean": np.array(2.0)}),
+    }
     saved = save(
         tmp_path,
         "r002",
@@ -81,7 +85,12 @@ def test_loaded_policy_answers_bit_for_bit_alike(
             loaded.policy.embed(steps.observations, steps.tasks),
             policy.embed(steps.observations, steps.tasks),
         )
-        assert loaded.coverage is not None and np.array_equal(loaded.coverage, coverage)
+        assert loaded.coverage.keys() == coverage.keys()
+        for model, known in coverage.items():
+            assert np.array_equal(loaded.coverage[model].moments, known.moments)
+            assert loaded.coverage[model].fitted.keys() == known.fitted.keys()
+            for name, value in known.fitted.items():
+                assert np.array_equal(loaded.coverage[model].fitted[name], value)
         assert loaded.pretraining == {"push_green": 5}
     assert (saved.policy_type, saved.round, saved.num_demonstrations) == ("mlp", 2, 6)
 
@@ -89,7 +98,12 @@ def test_loaded_policy_answers_bit_for_bit_alike(
 def test_coverage_is_optional(tmp_path: Path, policy: MlpPolicy) -> None:
     save(tmp_path, "r000", policy, round=0, num_demonstrations=0)
     loaded = load(tmp_path / "r000")
-    assert loaded.coverage is None and loaded.pretraining == {}
+    assert loaded.coverage == {} and loaded.pretraining == {}
+
+
+def test_coverage_of_an_old_checkpoint_is_that_of_features() -> None:
+    found = from_tensors({"coverage": np.eye(2), "policy.network.head.bias": np.zeros(3)})
+    assert list(found) == ["features"] and np.array_equal(found["features"].moments, np.eye(2))
 
 
 def test_newest_is_the_one_made_last(tmp_path: Path, policy: MlpPolicy) -> None:

@@ -18,6 +18,7 @@ from amf_ros.training.pretrain import Demonstrated, pretrain_checkpoint
 
 CONFIG = PretrainConfig(
     demonstrations={"press_button": 2, "close_drawer": 1},
+    uncertainty=("features", "ensemble"),
     seed=3,
     training=TrainingConfig(hidden=(16, 16), pretrain_steps=60),
 )
@@ -29,9 +30,14 @@ def test_checkpoint_is_whole_and_independent_of_the_number_of_processes(tmp_path
     two = load(pretrain_checkpoint(CONFIG, tmp_path / "two", processes=2).uri)
     a, b = one.policy.tensors(), two.policy.tensors()
     assert a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
-    assert one.coverage is not None and two.coverage is not None
-    assert np.array_equal(one.coverage, two.coverage)
-    assert np.trace(one.coverage) == pytest.approx(3.0)  # three demonstrations of unit features
+    assert one.coverage.keys() == two.coverage.keys() == set(CONFIG.uncertainty)
+    for model, known in one.coverage.items():
+        assert np.array_equal(known.moments, two.coverage[model].moments)
+        for name, value in known.fitted.items():
+            assert np.array_equal(value, two.coverage[model].fitted[name])
+    # Three demonstrations of unit features, each with a task embedding of unit length.
+    assert np.trace(one.coverage["features"].moments) == pytest.approx(6.0)
+    assert one.coverage["ensemble"].fitted
     assert one.pretraining == CONFIG.demonstrations
     check_fits(one, load_contract(CONFIG.contract), TabletopSuite())
     collected = [report for report in seen if isinstance(report, Demonstrated)]

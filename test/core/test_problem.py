@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from amf_ros.config import SelectionConfig
-from amf_ros.errors import SelectionError, UnknownName
+from amf_ros.errors import CheckpointError, SelectionError, UnknownName
 from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.selection.base import Problem
+from amf_ros.selection.costs import demonstration_seconds
 from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.problem import build_problem, coverage, evaluations_of
+from amf_ros.training.coverage import Coverage
+from amf_ros.training.problem import ProblemBuilder, build_problem, coverage, evaluations_of
 from amf_ros.types import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 
 IDS = ("wipe", "pour", "stir")
@@ -50,15 +52,21 @@ class Kitchen:
 
 def demo(task_id: str, *states: float) -> Demonstration:
     column = np.array(states, dtype=np.float64).reshape(-1, 1)
-    return Demonstration(f"d_{task_id}", task_id, column, column, np.arange(len(states), dtype=np.int64))
+    stamps = np.arange(len(states), dtype=np.int64) * 10**9
+    return Demonstration(f"d_{task_id}", task_id, column, column, stamps)
 
 
-def rollout(id: str, task_id: str, checkpoint_id: str, *states: float) -> Rollout:
+def rollout(
+    id: str, task_id: str, checkpoint_id: str, *states: float, outcome: Outcome = Outcome.FAILURE
+) -> Rollout:
     column = np.array(states, dtype=np.float64).reshape(-1, 1)
-    return Rollout(id, task_id, column, Outcome.FAILURE, checkpoint_id, len(states))
+    return Rollout(id, task_id, column, outcome, checkpoint_id, len(states))
 
 
-CHECKPOINT = Checkpoint(CheckpointInfo("r2", "", "", 2, 0), Plain(), np.eye(4), {"wipe": 5})  # type: ignore[arg-type]
+SEEN = {"features": Coverage(np.diag(np.arange(1.0, 8.0)))}  # of [observation, task, task / |task|]
+CHECKPOINT = Checkpoint(CheckpointInfo("r2", "", "", 2, 0), Plain(), SEEN, {"wipe": 5})  # type: ignore[arg-type]
+
+BARE = replace(CHECKPOINT, coverage={})
 
 
 def build(demos: list[Demonstration], rollouts: list[Rollout], **changes: Any) -> Problem:
@@ -115,22 +123,26 @@ def test_else_those_of_the_newest_checkpoint_that_visited_the_task() -> None:
 def test_coverage_weighs_a_pretraining_demonstration_like_one_collected_since() -> None:
     shown = [demo("pour", 1, 2, 3)]
     covered = replace(CHECKPOINT, coverage=coverage(Plain(), shown, Kitchen()))  # type: ignore[arg-type]
-    told = build([], [], checkpoint=covered).coverage
-    since = build(shown, []).demonstrated
-    assert told is not None
-    np.testing.assert_allclose(told, since.T @ since, rtol=1e-6)
+    for share in (0.0, 0.3):
+        config = CONFIG.model_copy(update={"task_weight": share})
+        problem = build(shown, [], checkpoint=covered, config=config)
+        assert problem.coverage is not None
+        since = problem.demonstrated.astype(np.float64)
+        np.testing.assert_allclose(problem.coverage, since.T @ since, rtol=1e-5, atol=1e-6)
 
 
 def test_coverage_of_demonstrations_is_the_sum_of_their_mean_squares() -> None:
-    got = coverage(Plain(), [demo("wipe", 1, 3), demo("pour", 2)], Kitchen())  # type: ignore[arg-type]
+    got = coverage(Plain(), [demo("wipe", 1, 3), demo("pour", 2)], Kitchen())["features"]  # type: ignore[arg-type]
     wipe = np.array([[5, 2, 0, 0], [2, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     pour = np.array([[4, 0, 2, 0], [0, 0, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]])
-    np.testing.assert_allclose(got, wipe + pour)
+    np.testing.assert_allclose(got.moments[:4, :4], wipe + pour)
+    np.testing.assert_allclose(got.moments[4:, 4:], np.diag([1, 1, 0]))  # the task part: e e^T of each
+    np.testing.assert_allclose(got.moments[0, 4:], [2, 2, 0])
 
 
 def test_pretraining_counts_are_known_only_where_the_checkpoint_says_so() -> None:
     assert [task.num_pretraining for task in build([], []).tasks] == [5, 0, 0]
-    silent = replace(CHECKPOINT, pretraining={}, coverage=None)
+    silent = replace(CHECKPOINT, pretraining={}, coverage={})
     problem = build([], [], checkpoint=silent)
     assert [task.num_pretraining for task in problem.tasks] == [None] * 3
     assert problem.coverage is None
@@ -167,3 +179,138 @@ def test_a_task_outside_the_suite_is_named(where: str) -> None:
 def test_num_tasks_below_one_is_refused() -> None:
     with pytest.raises(SelectionError, match="num_tasks is 0"):
         build([], [], num_tasks=0)
+
+
+def test_task_weight_is_the_share_that_the_embedding_has_of_the_kernel() -> None:
+    shown = [demo("pour", 1, 2), demo("wipe", 3)]
+    plain = build(shown, [])
+    mixed = build(shown, [], config=CONFIG.model_copy(update={"task_weight": 0.25}), checkpoint=BARE)
+    # Mean |phi|^2 over the tasks' states: pour (1 + 1 + 4 + 1) / 2, wipe 9 + 1.
+    scale = np.sqrt((3.5 + 10) / 2)
+    for one, other in zip(plain.tasks[:2], mixed.tasks[:2]):
+        np.testing.assert_allclose(other.states[:, :4], one.states * np.sqrt(0.75) / scale, rtol=1e-6)
+        np.testing.assert_allclose(np.square(other.states[:, 4:]).sum(axis=1), 0.25, rtol=1e-6)
+    wiped, poured = mixed.tasks[0].states[:, 4:], mixed.tasks[1].states[:, 4:]
+    assert np.array_equal(wiped @ poured.T, np.zeros((1, 2)))  # of different tasks: unrelated
+    squares = [np.square(task.states, dtype=np.float64).sum(axis=1).mean() for task in mixed.tasks[:2]]
+    assert np.mean(squares) == pytest.approx(1)
+
+
+def test_old_coverage_without_a_task_part_is_refused_with_a_task_weight() -> None:
+    old = replace(CHECKPOINT, coverage={"features": Coverage(np.eye(4))})
+    assert build([], [], checkpoint=old).coverage is not None
+    with pytest.raises(CheckpointError, match="no moments of the task embedding.*task_weight"):
+        build([], [], checkpoint=old, config=CONFIG.model_copy(update={"task_weight": 0.1}))
+
+
+def test_coverage_can_be_left_out_and_must_be_there_for_the_model_otherwise() -> None:
+    assert build([], [], config=CONFIG.model_copy(update={"coverage": False})).coverage is None
+    other = replace(CHECKPOINT, coverage={"ensemble": Coverage(np.eye(4))})
+    with pytest.raises(CheckpointError, match="no coverage of 'features', only of ensemble"):
+        build([], [], checkpoint=other)
+    config = CONFIG.model_copy(update={"coverage": False})
+    assert build([], [], checkpoint=other, config=config).coverage is None
+
+
+def test_anchors_are_states_of_the_first_checkpoints_successes() -> None:
+    made = [
+        rollout("a", "pour", "lab", *range(7), outcome=Outcome.SUCCESS),
+        rollout("b", "wipe", "lab", 50),
+        rollout("c", "wipe", "round_0001", 60, outcome=Outcome.SUCCESS),
+    ]
+    assert build([], made).anchors is None
+    config = CONFIG.model_copy(update={"anchors": True})
+    for problem in (
+        build([], made, config=config),
+        build([], made, config=config, first_checkpoint_id="lab"),
+    ):
+        assert problem.anchors is not None
+        assert problem.anchors.tolist() == [[0, 0, 1, 0], [3, 0, 1, 0], [6, 0, 1, 0]]
+        assert [(t.num_audited, t.num_audit_successes) for t in problem.tasks] == [(1, 0), (1, 1), (0, 0)]
+    none = build([], made, config=config, first_checkpoint_id="other")
+    assert none.anchors is not None and none.anchors.shape == (0, 4)
+
+
+def test_demonstrations_cost_their_time_with_resets_and_failed_attempts() -> None:
+    shown = [demo("pour", *range(11))]  # 10 s
+    config = CONFIG.model_copy(update={"reset_s": 5.0})
+    tried = {"pour": [(10.0, True), (20.0, False)], "stir": [(10.0, True)]}
+    for problem, attempts in (
+        (build(shown, [], config=config), {"pour": [(10.0, True)]}),
+        (build(shown, [], config=config, attempts=tried), tried),
+    ):
+        wanted = demonstration_seconds({key: attempts.get(key, ()) for key in IDS}, 5.0)
+        assert {task.id: task.demonstration_s for task in problem.tasks} == pytest.approx(wanted)
+    assert all(np.isnan(task.demonstration_s) for task in build([], []).tasks)
+
+
+def test_loss_is_the_mean_error_of_the_current_policy_on_the_tasks_own_demonstrations() -> None:
+    # Plain answers with the observation: shown actions are off by 1, 2 and by 4.
+    first = replace(demo("pour", 1, 2), actions=np.array([[2.0], [4.0]]))
+    second = replace(demo("pour", 5), id="second", actions=np.array([[9.0]]))
+    problem = build([first, second], [])
+    assert problem.tasks[1].loss == pytest.approx((1 + 2 + 4) / 3)
+    assert np.isnan(problem.tasks[0].loss)
+
+
+def test_what_did_not_change_is_the_same_array_again_and_only_what_is_new_is_embedded() -> None:
+    class Counting(Plain):
+        rows = 0
+
+        def embed(self, observations: F32, tasks: F32) -> F32:
+            Counting.rows += len(observations)
+            return super().embed(observations, tasks)
+
+    builder = ProblemBuilder(Kitchen(), CONFIG)  # type: ignore[arg-type]
+    made, shown = [rollout("a", "stir", "r1", 4, 5)], [demo("pour", 1, 2)]
+
+    def ask(checkpoint_id: str) -> Problem:
+        info = CheckpointInfo(checkpoint_id, "", "", 2, 0)
+        return builder.build(replace(CHECKPOINT, info=info, policy=Counting()), shown, made, {})  # type: ignore[arg-type]
+
+    first = ask("r2")
+    Counting.rows = 0
+    again = ask("r3")  # another policy of the same pi_0
+    assert Counting.rows == 2 * 8  # only to find out that it is the same
+    assert all(a.states is b.states for a, b in zip(first.tasks, again.tasks))
+    assert again.demonstrated is first.demonstrated and again.coverage is first.coverage
+    with pytest.raises(ValueError, match="read-only"):
+        again.demonstrated[0, 0] = 1
+
+    shown.append(replace(demo("pour", 7), id="new"))
+    Counting.rows = 0
+    third = ask("r3")
+    assert Counting.rows == 2 * 8 + 1
+    assert third.tasks[2].states is first.tasks[2].states
+    assert third.demonstrated[:, 0].tolist() == [1, 2, 7] == visited(third, "pour")
+
+    shown[0] = demo("pour", 3, 2)  # recorded again under its id
+    assert ask("r3").demonstrated[:, 0].tolist() == [3, 2, 7]
+
+
+def test_another_pi_0_embeds_everything_anew() -> None:
+    class Doubled(Plain):
+        def embed(self, observations: F32, tasks: F32) -> F32:
+            return 2 * super().embed(observations, tasks)
+
+    builder = ProblemBuilder(Kitchen(), CONFIG)  # type: ignore[arg-type]
+    shown = [demo("pour", 1, 2)]
+    before = builder.build(CHECKPOINT, shown, [], {})
+    after = builder.build(replace(CHECKPOINT, policy=Doubled()), shown, [], {})  # type: ignore[arg-type]
+    assert np.array_equal(after.demonstrated, 2 * before.demonstrated)
+    scratch = builder.build(replace(CHECKPOINT, policy=Doubled()), shown, [], {}, frozen=Plain())  # type: ignore[arg-type]
+    assert np.array_equal(scratch.demonstrated, before.demonstrated)
+
+
+def test_a_builder_that_ran_long_gives_what_a_new_one_gives() -> None:
+    rng = np.random.default_rng(0)
+    builder = ProblemBuilder(Kitchen(), CONFIG)  # type: ignore[arg-type]
+    shown: list[Demonstration] = []
+    for number in range(6):
+        shown.append(replace(demo(IDS[number % 3], *rng.normal(size=5)), id=f"d{number}"))
+        kept = builder.build(CHECKPOINT, shown, [], {})
+    fresh = build(shown, [])
+    assert np.array_equal(kept.demonstrated, fresh.demonstrated)
+    for one, other in zip(kept.tasks, fresh.tasks):
+        assert np.array_equal(one.states, other.states)
+        assert (one.loss, one.demonstration_s) == (other.loss, other.demonstration_s)
