@@ -1,6 +1,7 @@
 """AMF: demonstrate the task whose trajectory tells most about the expert on the target tasks.
 
-    selection = Amf(SelectionConfig(noise_variance=0.1)).select(problem)
+    strategy = Amf(SelectionConfig(noise_variance=0.1))
+    selection = strategy.select(problem)
 
 Bagatella, Huebotter, Martius, Krause, Active Fine-Tuning of Generalist Policies, arXiv 2410.05026, eq. 2:
 
@@ -9,21 +10,35 @@ Bagatella, Huebotter, Martius, Krause, Active Fine-Tuning of Generalist Policies
 exact, in weight space (:mod:`amf_ros.selection.posterior`). Unlike the paper, D is preceded by what
 pre-training covered, where the checkpoint says so: without it no strategy can know which tasks the policy
 has learned already.
+
+A kept instance answers faster: it follows a problem to which demonstrations were added, or in which some
+tasks changed, instead of solving it again (:mod:`amf_ros.selection.workspace`), and never answers
+otherwise than a new one would. It holds on to the problem's arrays: make new ones, don't change them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from amf_ros.config import SelectionConfig
-from amf_ros.errors import NoEmbeddings, SelectionError
-from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check, ranked
-from amf_ros.selection.posterior import Posterior, condition, information_gain, variance
+from amf_ros.errors import SelectionError
+from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check
+from amf_ros.selection.blocks import Floats
+from amf_ros.selection.certified import Certified, certified
+from amf_ros.selection.question import FLOAT64_ENTRIES, Question
 from amf_ros.selection.threads import one_blas_thread
+from amf_ros.selection.workspace import Workspace
 from amf_ros.types import Array
+
+MATRIX_ENTRIES = 250_000
+"""Pairs of candidate and target up to which a selection carries the matrix of gains."""
+
+NUM_REASONS = 100
+"""Candidates, from the best, whose score gets a reason."""
 
 
 @dataclass(frozen=True)
@@ -35,128 +50,193 @@ class Gains:
     matrix: Array
 
 
+@dataclass(frozen=True)
+class Diagnostics:
+    """How the last choice was made; for tests and benchmarks.
+
+    Attributes:
+        followed: whether the kept workspace was brought up to date, instead of a new one made.
+        precision: in which all candidates were scored.
+        rescored: candidates scored again in float64, over all choices of the batch.
+        roundings: the largest error of float32 seen, in units of its bound.
+        held: bytes kept for the next call.
+        streamed: blocks of candidates that are not kept, for want of memory.
+    """
+
+    followed: bool
+    precision: str
+    rescored: int
+    roundings: float
+    held: int
+    streamed: int
+
+
 class Amf:
-    """Expected information gain, batches chosen greedily by conditioning on the expected trajectories."""
+    """Expected information gain, batches chosen greedily by conditioning on the expected trajectories.
+
+    Attributes:
+        rescale: bring features to a mean square length of about 1 over the targets' states (see
+            :mod:`amf_ros.selection.question`); kernels whose scale means something set it to False.
+        float64_entries: problems with no more pairs of states are scored in float64 from the start.
+        last: how the last choice was made; None before the first.
+    """
 
     name = "amf"
     needs_states = True
+    rescale = True
+    float64_entries = FLOAT64_ENTRIES
 
     def __init__(self, config: SelectionConfig | None = None) -> None:
         self._config = config or SelectionConfig()
+        self._lock = threading.Lock()
+        self._workspace: Workspace | None = None
+        self._checked: Problem | None = None
+        self.last: Diagnostics | None = None
 
     def select(self, problem: Problem) -> Selection:
-        """Choose ``num_tasks`` times.
+        """Choose ``num_tasks`` times. Concurrent callers wait for one another.
 
         Raises:
             SelectionError: the problem has no answer (see :func:`amf_ros.selection.base.check`).
             NoEmbeddings: a candidate or a target of positive weight has no states.
             IllConditioned: the posterior could not be factorised.
         """
-        with one_blas_thread():
-            return self._select(problem)
-
-    def _select(self, problem: Problem) -> Selection:
-        psi, targets = self._whitened(problem)
-        weights = self._weights(problem, targets)
-        gains = self._gains(problem.candidates, targets, psi)
-        scores = _scores(problem, gains, weights, psi)
-        chosen = [_choose(gains, weights, problem.seed)]
-        while len(chosen) < problem.num_tasks:
-            seen = self._trajectory(psi[chosen[-1]])
-            psi = {key: condition(rows, seen, self._config.noise_variance) for key, rows in psi.items()}
-            gains = self._gains(problem.candidates, targets, psi)
-            chosen.append(_choose(gains, weights, problem.seed))
-        why = next(score.reason for score in scores if score.task_id == chosen[0])
-        return Selection(tuple(chosen), scores, self.name, f"{chosen[0]}: {why}")
+        with self._lock, one_blas_thread():
+            workspace, followed = self._prepared(problem)
+            selection = self._select(problem, workspace, followed)
+            self._keep(problem, workspace)
+        return selection
 
     def gains(self, problem: Problem) -> Gains:
-        """The matrix behind the scores: what a demonstration of each candidate would teach each target."""
-        with one_blas_thread():
-            psi, targets = self._whitened(problem)
-            return self._gains(problem.candidates, targets, psi)
+        """The matrix behind the scores: what a demonstration of each candidate would teach each target.
+
+        Raises:
+            SelectionError: as of :meth:`select`.
+        """
+        with self._lock, one_blas_thread():
+            workspace, _ = self._prepared(problem)
+            question = workspace.question
+            matrix = workspace.totals(question.mu[None], matrix=True).matrix
+            self._keep(problem, workspace)
+        return Gains(question.candidates, question.targets, np.asarray(matrix, dtype=np.float64))
+
+    def _features(self, problem: Problem) -> Problem:
+        """The problem with features as rows, whose inner products are the kernel."""
+        return problem
 
     def _weights(self, problem: Problem, targets: tuple[str, ...]) -> Array:
-        """What a nat about each target is worth, (targets,)."""
+        """What a nat about each target is worth, (targets,), not negative."""
         return np.array([problem.targets[task_id] for task_id in targets])
 
-    def _whitened(self, problem: Problem) -> tuple[dict[str, Array], tuple[str, ...]]:
-        """Whitened states of all candidates and targets, and the targets of positive weight."""
-        check(problem)
-        records = {task.id: task for task in problem.tasks}
-        targets = tuple(task.id for task in problem.tasks if problem.targets.get(task.id, 0) > 0)
-        involved = [task for task in problem.tasks if task.id in {*problem.candidates, *targets}]
-        missing = [task.id for task in involved if len(task.states) == 0]
-        if missing:
-            raise NoEmbeddings(
-                f"no states of {', '.join(missing)} to embed: demonstrate or execute each of them once, "
-                "or leave them out of candidates and targets"
-            )
-        scale = _scale([records[task_id] for task_id in targets], problem.targets)
-        posterior = Posterior.fit(
-            np.asarray(problem.demonstrated, dtype=np.float64) * scale,
-            self._config.noise_variance,
-            None if problem.coverage is None else np.asarray(problem.coverage, dtype=np.float64) * scale**2,
+    def _prices(self, problem: Problem) -> Array:
+        """What one demonstration of each candidate costs, (candidates,), above 0."""
+        return np.ones(len(problem.candidates))
+
+    def _prepared(self, problem: Problem) -> tuple[Workspace, bool]:
+        """A workspace for the problem, and whether it is the kept one."""
+        check(problem, self._checked)
+        mapped = self._features(problem)
+        if mapped is not problem:
+            check(mapped)
+        # Taken out while in use: should anything go wrong with it, the next call starts afresh.
+        kept, self._workspace, self._checked = self._workspace, None, None
+        question = Question.of(
+            mapped,
+            self._config,
+            kept.question if kept else None,
+            rescale=self.rescale,
+            float64_entries=self.float64_entries,
         )
-        rows = np.concatenate([task.states for task in involved]).astype(np.float64) * scale
-        ends = np.cumsum([len(task.states) for task in involved])[:-1]
-        blocks = np.split(posterior.whiten(rows), ends)
-        return {task.id: block for task, block in zip(involved, blocks)}, targets
+        if kept is not None and kept.follow(question):
+            return kept, True
+        del kept  # before the memory for the new one is taken
+        return Workspace(question, self._config), False
 
-    def _trajectory(self, psi: Array) -> Array:
-        """The expected trajectory: all n known states, weighing together as much as one demonstration."""
-        expected: Array = psi * np.sqrt(self._config.states_per_trajectory / len(psi))
-        return expected
+    def _keep(self, problem: Problem, workspace: Workspace) -> None:
+        if workspace.held() <= self._config.memory_mb * 10**6:
+            self._workspace, self._checked = workspace, problem
 
-    def _gains(
-        self, candidates: tuple[str, ...], targets: tuple[str, ...], psi: Mapping[str, Array]
-    ) -> Gains:
-        evaluation = np.concatenate([psi[task_id] for task_id in targets])
-        lengths = np.array([len(psi[task_id]) for task_id in targets])
-        starts = np.cumsum(lengths) - lengths
-        matrix = np.empty((len(candidates), len(targets)))
-        for row, task_id in enumerate(candidates):
-            gain = information_gain(self._trajectory(psi[task_id]), evaluation, self._config.noise_variance)
-            matrix[row] = np.add.reduceat(gain, starts) / lengths
-        return Gains(candidates, targets, matrix)
+    def _select(self, problem: Problem, workspace: Workspace, followed: bool) -> Selection:
+        question, prices = workspace.question, self._prices(problem)
+        worth = self._weights(problem, question.targets)
+        if not (np.isfinite(prices) & (prices > 0)).all():
+            raise SelectionError(f"{self.name}: a price of {prices.min()}; prices are finite and above 0")
+        weights = worth[None] if np.array_equal(worth, question.mu) else np.stack([worth, question.mu])
+        small = len(question.candidates) * len(question.targets) <= MATRIX_ENTRIES
+        noise, information = self._config.noise_variance, self._config.information
+        first: Certified | None = None
+        chosen: list[str] = []
+        rescored, roundings = 0, 0.0
+        while first is None or len(chosen) < problem.num_tasks:
+            found = certified(workspace, weights, prices, noise, information, small and first is None)
+            first = first or found
+            rescored, roundings = rescored + len(found.again), max(roundings, found.roundings)
+            among = {question.candidates[row]: float(found.scores[row]) for row in found.again}
+            chosen.append(best(among, problem.seed))
+            if len(chosen) < problem.num_tasks:
+                workspace.plan(chosen[-1])
+        workspace.forget_plan()
+        self.last = Diagnostics(
+            followed, question.precision.__name__, rescored, roundings, workspace.held(), workspace.streamed
+        )
+        return self._answer(problem, workspace, first, chosen)
+
+    def _answer(
+        self, problem: Problem, workspace: Workspace, found: Certified, chosen: Sequence[str]
+    ) -> Selection:
+        """The selection, scores best first."""
+        names, gains = workspace.question.candidates, found.totals.gains[:, -1]
+        order = np.argsort(-found.scores, kind="stable")
+        told = order[:NUM_REASONS].tolist()
+        told += [] if (row := names.index(chosen[0])) in told else [row]
+        reasons = self._reasons(problem, workspace, found, told)
+        values, taught, stds = found.scores.tolist(), gains.tolist(), found.totals.std.tolist()
+        scores = tuple(
+            Score(names[row], values[row], taught[row], stds[row], reasons.get(row, ""))
+            for row in order.tolist()
+        )
+        matrix = found.totals.matrix
+        return Selection(
+            tuple(chosen),
+            scores,
+            self.name,
+            f"{chosen[0]}: {reasons[row]}",
+            worthwhile=bool(gains.max() >= self._config.stop_below),
+            targets=workspace.question.targets if matrix is not None else (),
+            gains=None if matrix is None else matrix[order].astype(np.float32),
+        )
+
+    def _reasons(
+        self, problem: Problem, workspace: Workspace, found: Certified, rows: Sequence[int]
+    ) -> dict[int, str]:
+        """One readable clause for each of some candidates."""
+        question, matrix = workspace.question, found.totals.matrix
+        names = [question.candidates[row] for row in rows]
+        if matrix is None:
+            gains = workspace.part(names, question.mu[None]).matrix
+            gains = np.empty((len(rows), 0)) if gains is None else gains
+        else:
+            gains = matrix[rows]
+        wanted = set(names)
+        records = {task.id: task for task in problem.tasks if task.id in wanted}
+        place = {key: column for column, key in enumerate(question.targets)}
+        return {
+            row: _reason(records[name], question.targets, place, gain)
+            for row, name, gain in zip(rows, names, gains)
+        }
 
 
-def _choose(gains: Gains, weights: Array, seed: int) -> str:
-    return best(dict(zip(gains.candidates, (gains.matrix @ weights).tolist())), seed)
-
-
-def _scores(problem: Problem, gains: Gains, weights: Array, psi: Mapping[str, Array]) -> tuple[Score, ...]:
-    records = {task.id: task for task in problem.tasks}
-    scores = []
-    mu = np.array([problem.targets[task_id] for task_id in gains.targets])
-    for row, task_id in enumerate(gains.candidates):
-        value, gain = float(gains.matrix[row] @ weights), float(gains.matrix[row] @ mu)
-        std = float(np.sqrt(variance(psi[task_id])).mean())
-        scores.append(Score(task_id, value, gain, std, _reason(records[task_id], gains, row)))
-    return ranked(scores)
-
-
-def _scale(targets: list[TaskRecord], weights: Mapping[str, float]) -> float:
-    """What makes the mean |phi|^2 over the evaluation states 1, so that sigma^2 means the same everywhere."""
-    squared = sum(
-        weights[task.id] * float(np.square(task.states, dtype=np.float64).sum(axis=1).mean())
-        for task in targets
-    )
-    if not squared > 0:
-        raise SelectionError("the features of every target state are zero; check the policy's embed()")
-    return float(1 / np.sqrt(squared))
-
-
-def _reason(record: TaskRecord, gains: Gains, row: int) -> str:
-    """One readable clause: what is known about the task, and which targets a demonstration would teach."""
+def _reason(record: TaskRecord, targets: tuple[str, ...], place: dict[str, int], gains: Floats) -> str:
+    """What is known about the task, and which targets a demonstration would teach."""
     known = f"{record.num_demonstrations} demonstration{'' if record.num_demonstrations == 1 else 's'}"
     if record.num_episodes:
         known += f", {record.num_successes}/{record.num_episodes} successes"
-    taught = sorted(zip(gains.matrix[row].tolist(), gains.targets), key=lambda pair: -pair[0])
-    own = [f"expected to teach {gain:.2f} nat of it" for gain, target in taught if target == record.id]
-    others = [
-        f"{target} ({gain:.2f} nat)" for gain, target in taught if target != record.id and gain >= 0.005
-    ]
-    if others:
+    own, taught = place.get(record.id), np.flatnonzero(gains >= 0.005)
+    said = [] if own is None else [f"expected to teach {gains[own]:.2f} nat of it"]
+    others = taught[taught != own] if own is not None else taught
+    if len(others):
+        largest = others[np.argsort(-gains[others], kind="stable")[:3]]
+        shown = ", ".join(f"{targets[column]} ({gains[column]:.2f} nat)" for column in largest)
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        own.append(f"{'also' if own else 'expected to teach'} {', '.join(others[:3])}{more}")
-    return f"{known}; {', '.join(own) or 'not expected to teach the targets anything'}"
+        said.append(f"{'also' if said else 'expected to teach'} {shown}{more}")
+    return f"{known}; {', '.join(said) or 'not expected to teach the targets anything'}"

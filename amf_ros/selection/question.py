@@ -1,0 +1,209 @@
+"""A problem as information gain asks it: weighted states, one scale, the states that scores average over.
+
+    question = Question.of(problem, config, earlier)
+
+Pure functions of the problem: nothing here depends on what was asked before (``earlier`` only saves looking
+at the same arrays twice). Imports base, types, errors and config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amf_ros.config import SelectionConfig
+from amf_ros.errors import NoEmbeddings, SelectionError
+from amf_ros.selection.base import Problem, TaskRecord
+from amf_ros.types import Array
+
+EVALUATION_STATES = 4096
+"""More evaluation states than this, and than targets, are thinned: the same number for each target."""
+
+FLOAT64_ENTRIES = 1 << 20
+"""Problems with no more pairs of a candidate's and an evaluation state are scored in float64 at once."""
+
+WELL_SCALED = 1e4
+"""Where |phi|^2 / sigma^2 exceeds this, every question is solved from scratch in float64."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One task's occupancy, looked at once.
+
+    Attributes:
+        states: (n, p) as given.
+        given: their weights as given, or None.
+        weights: (n,) summing to 1.
+        square: weighted mean of |phi|^2.
+        largest: |phi|^2.
+    """
+
+    states: NDArray[Any]
+    given: NDArray[Any] | None
+    weights: Array
+    square: float
+    largest: float
+
+    @classmethod
+    def of(cls, task: TaskRecord) -> View:
+        """Raises nothing for checked records that have states."""
+        weights = np.ones(len(task.states)) if task.weights is None else task.weights.astype(np.float64)
+        weights = weights / weights.max()  # the sum of weights may exceed what a float holds
+        weights /= weights.sum()
+        squares = np.einsum("np,np->n", task.states, task.states, dtype=np.float64)
+        return cls(task.states, task.weights, weights, float(weights @ squares), float(squares.max()))
+
+    def holds(self, task: TaskRecord) -> bool:
+        """Whether the task's occupancy is still this one."""
+        return same(self.states, task.states) and same(self.given, task.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What there is to score.
+
+    Attributes:
+        candidates: ids, in the problem's order.
+        targets: ids of positive weight, in the suite's order.
+        views: of all candidates and targets.
+        mu: (targets,) evaluation distribution.
+        known: D and the anchors, each (n, p).
+        coverage: (p, p) or None.
+        scale: of the features.
+        thinned: evaluation states of each target; 0 = all of them.
+        precision: in which candidates are scored first.
+        fresh: to be solved from scratch each time (:data:`WELL_SCALED`).
+    """
+
+    candidates: tuple[str, ...]
+    targets: tuple[str, ...]
+    views: dict[str, View]
+    mu: Array
+    known: tuple[NDArray[Any], ...]
+    coverage: NDArray[Any] | None
+    scale: float
+    thinned: int
+    precision: type[np.floating[Any]]
+    fresh: bool
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        config: SelectionConfig,
+        earlier: Question | None = None,
+        *,
+        rescale: bool = True,
+        float64_entries: int = FLOAT64_ENTRIES,
+    ) -> Question:
+        """Look at a problem that passed :func:`amf_ros.selection.base.check`.
+
+        Args:
+            problem: what is asked.
+            config: noise, and whether coverage counts.
+            earlier: a question that may share arrays with this one.
+            rescale: bring the features to a common scale; kernels with a scale of their own do not want it.
+            float64_entries: see :data:`FLOAT64_ENTRIES`.
+
+        Raises:
+            NoEmbeddings: a candidate or a target of positive weight has no states.
+            SelectionError: the features of all targets are zero.
+        """
+        targets = tuple(task.id for task in problem.tasks if problem.targets.get(task.id, 0) > 0)
+        views = _views(problem, {*problem.candidates, *targets}, {} if earlier is None else earlier.views)
+        mu = np.array([problem.targets[key] for key in targets])
+        scale = _scale(mu, [views[key].square for key in targets]) if rescale else 1.0
+        counts = [len(views[key].states) for key in targets]
+        thinned = 0
+        if sum(counts) > max(len(targets), EVALUATION_STATES):
+            thinned = max(1, EVALUATION_STATES // len(targets))
+        columns = sum(min(count, thinned) if thinned else count for count in counts)
+        rows = sum(len(views[key].states) for key in problem.candidates)
+        fresh = max(view.largest for view in views.values()) * scale**2 > WELL_SCALED * config.noise_variance
+        anchors = problem.demonstrated[:0] if problem.anchors is None else problem.anchors
+        return cls(
+            candidates=problem.candidates,
+            targets=targets,
+            views=views,
+            mu=mu,
+            known=(problem.demonstrated, anchors),
+            coverage=problem.coverage if config.coverage else None,
+            scale=scale,
+            thinned=thinned,
+            precision=np.float64 if fresh or rows * columns <= float64_entries else np.float32,
+            fresh=fresh,
+        )
+
+    def held(self) -> int:
+        """Bytes of the arrays that the next question is compared with."""
+        arrays = [*self.known, *([] if self.coverage is None else [self.coverage])]
+        for view in self.views.values():
+            arrays += [view.states, view.weights]
+        return sum(array.nbytes for array in arrays)
+
+    def evaluation(self, target: str) -> tuple[Array, Array]:
+        """States a target is judged by, (n, p) scaled, and what each counts, (n,) summing to 1.
+
+        More than ``thinned`` states are thinned to as many, at even steps of their cumulative weight.
+        """
+        view = self.views[target]
+        if not self.thinned or len(view.states) <= self.thinned:
+            return view.states.astype(np.float64) * self.scale, view.weights
+        steps = (np.arange(self.thinned) + 0.5) / self.thinned
+        picked = np.searchsorted(np.cumsum(view.weights), steps).clip(max=len(view.states) - 1)
+        return view.states[picked].astype(np.float64) * self.scale, np.full(len(steps), 1 / len(steps))
+
+    def trajectories(self, names: Sequence[str], size: int) -> Array:
+        """The expected trajectories of candidates with T states each, (c, T, p).
+
+        Each weighs as much as one demonstration of ``size`` states, however many states are known.
+        """
+        rows = np.stack([self.views[key].states for key in names]).astype(np.float64)
+        weights = np.stack([self.views[key].weights for key in names])
+        rows *= self.scale * np.sqrt(size * weights)[:, :, None]
+        return rows
+
+
+def same(left: NDArray[Any] | None, right: NDArray[Any] | None) -> bool:
+    """Whether two arrays hold the same; cheap where they are the same array."""
+    if left is right or left is None or right is None:
+        return left is right
+    return left.shape == right.shape and left.dtype == right.dtype and bool((left == right).all())
+
+
+def _views(problem: Problem, wanted: set[str], earlier: dict[str, View]) -> dict[str, View]:
+    involved = [task for task in problem.tasks if task.id in wanted]
+    _refuse_missing(task.id for task in involved if len(task.states) == 0)
+    views = {}
+    for task in involved:
+        view = earlier.get(task.id)
+        views[task.id] = view if view is not None and view.holds(task) else View.of(task)
+    return views
+
+
+def _refuse_missing(missing: Iterable[str]) -> None:
+    names = list(missing)
+    if names:
+        shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        raise NoEmbeddings(
+            f"no states of {shown} to embed: demonstrate or execute each of them once, "
+            "or leave them out of candidates and targets"
+        )
+
+
+def _scale(mu: Array, squares: list[float]) -> float:
+    """What makes the mean |phi|^2 over the evaluation states 1, so that sigma^2 means the same everywhere.
+
+    To the nearest eighth of a power of two (4.5%): demonstrations move the mean a little each time, and a
+    scale that moved with it would change every variance.
+    """
+    mean = float(mu @ np.array(squares) / mu.sum())
+    if not 0 < mean < np.inf:
+        raise SelectionError(
+            f"the mean squared length of the target states' features is {mean}; check the policy's embed()"
+        )
+    return float(2 ** (-np.round(8 * np.log2(mean)) / 16))
