@@ -39,8 +39,8 @@ def connect(namespace: str, wait_s: float) -> GraphClient:
 
 
 def running(namespace: str, wait_s: float) -> dict[str, Any]:
-    """``nodes``: name -> whether it is in the graph now; ``robot`` and ``session``: what they last said."""
-    from amf_msgs.msg import RobotStatus, SessionState
+    """``nodes``: name -> whether it is in the graph now; ``robot``, ``session``, ``next``: last words."""
+    from amf_msgs.msg import RobotStatus, SessionState, TaskScores
     from amf_ros.graph import NODES
     from amf_ros.ros import names
 
@@ -48,10 +48,12 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
         nodes = client.sees(tuple(node.name for node in NODES), wait_s)
         robot = client.latched(RobotStatus, names.ROBOT_STATUS) if nodes["robot"] else None
         session = client.latched(SessionState, names.SESSION_STATE) if nodes["session"] else None
+        scores = client.latched(TaskScores, names.SCORES) if nodes["task_selector"] else None
     return {
         "nodes": nodes,
         "robot": None if robot is None else f"{ROBOT[robot.status]} {robot.reason}".strip(),
         "session": None if session is None else _where(session),
+        "next": None if scores is None else _choice(scores),
     }
 
 
@@ -63,6 +65,12 @@ def _where(message: Any) -> str:
     return " ".join(
         filter(None, [f"round {state.round}/{state.num_rounds}", phase, state.task_id, state.detail])
     )
+
+
+def _choice(scores: Any) -> str:
+    if scores.error_code:
+        return f"nothing yet: {scores.error_msg}"
+    return f"{', '.join(scores.task_ids)} ({scores.strategy} by {scores.policy_id})"
 
 
 def wait_ready(graph: Graph, timeout_s: float, namespace: str = "") -> None:

@@ -57,6 +57,9 @@ def session(
         int, typer.Option(min=0, help="Per task before and after; 0: as in between.")
     ] = 0,
     steps: Annotated[int, typer.Option(min=0, help="Gradient steps a round; 0: the trainer's default.")] = 0,
+    stop_early: Annotated[
+        bool, typer.Option("--stop-early", help="End when no demonstration is expected to be worth it.")
+    ] = False,
     seed: Seed = 0,
     local: Annotated[
         bool, typer.Option("--local", help="In this process, without ROS, in simulation.")
@@ -87,6 +90,7 @@ def session(
         evaluation_episodes=evaluation_episodes,
         final_episodes=final_episodes,
         fine_tune_steps=steps,
+        stop_early=stop_early,
         seed=seed,
     )
     try:
@@ -114,6 +118,7 @@ def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dic
             evaluation_episodes=plan.evaluation_episodes,
             final_episodes=plan.final_episodes,
             fine_tune_steps=plan.fine_tune_steps,
+            stop_early=plan.stop_early,
             seed=plan.seed,
         )
         view = SessionView(output)
@@ -130,6 +135,7 @@ def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dic
             view.close()
     return {
         "rounds": result.rounds_completed,
+        "stopped_early": result.stopped_early,
         "checkpoint": result.checkpoint.uri,
         "success": {one.task_id: (one.num_successes, one.num_episodes) for one in result.evaluations},
     }
@@ -149,6 +155,7 @@ def _local(
         view.close()
     return {
         "rounds": result.rounds_completed,
+        "stopped_early": result.stopped_early,
         "checkpoint": result.checkpoint.uri,
         "success": {name: (done, tried) for name, (tried, done) in result.evaluations.items()},
     }
@@ -158,7 +165,8 @@ def _show(output: Output, answer: dict[str, Any]) -> None:
     success = answer["success"]
     if success:
         show_success(output, success)
-    output.say(f"{answer['rounds']} rounds done; the policy is {answer['checkpoint']}")
+    why = ", another demonstration is not expected to be worth it" if answer["stopped_early"] else ""
+    output.say(f"{answer['rounds']} rounds done{why}; the policy is {answer['checkpoint']}")
 
 
 def show_success(output: Output, success: dict[str, tuple[int, int]]) -> None:

@@ -109,7 +109,7 @@ def _show_graph(output: Output, alive: dict[str, Any] | str) -> None:
         )
     else:
         output.say(f"graph: all {len(nodes)} nodes run")
-    for name in ("robot", "session"):
+    for name in ("robot", "session", "next"):
         if alive[name]:
             output.say(f"{name}: {alive[name]}")
 

@@ -61,6 +61,7 @@ class SessionNode(AmfNode):
         self._followers: list[Goal] = []
         self._stop = threading.Event()
         self._state = State(Phase.IDLE, 0, 0)
+        self._stopped_early = False
         self._publisher = self.create_publisher(SessionState, names.SESSION_STATE, qos.LATCHED)
         self._goals = Goals(self, RunSession, names.RUN_SESSION, self._on_goal, self._on_cancel)
         self._calls = Calls(self, self._stop.is_set, settings.server_timeout_s, settings.step_timeout_s)
@@ -83,6 +84,7 @@ class SessionNode(AmfNode):
         if self._plan is None:
             self._plan = plan
             self._stop.clear()
+            self._stopped_early = False
             in_background(self, partial(self._run, plan), self._done)
 
     def _to_plan(self, request: RunSession.Goal) -> Plan:
@@ -96,6 +98,7 @@ class SessionNode(AmfNode):
             "evaluation_episodes": request.evaluation_episodes,
             "final_episodes": request.final_episodes,
             "fine_tune_steps": request.fine_tune_steps,
+            "stop_early": request.stop_early,
             "seed": request.seed,
         }
         return parse(data, Plan, names.RUN_SESSION)
@@ -117,6 +120,7 @@ class SessionNode(AmfNode):
             task_id=state.task_id,
             detail=state.detail,
             checkpoint=checkpoint_msg(state.checkpoint),
+            stopped_early=self._stopped_early,
         )
         self._publisher.publish(message)
         for goal in tuple(self._followers):
@@ -140,8 +144,10 @@ class SessionNode(AmfNode):
             TaskEvaluation(task_id=task_id, num_episodes=tried, num_successes=done)
             for task_id, (tried, done) in outcome.evaluations.items()
         ]
+        self._stopped_early = outcome.stopped_early
         return Result(
             rounds_completed=outcome.rounds_completed,
+            stopped_early=outcome.stopped_early,
             checkpoint=checkpoint_msg(outcome.checkpoint),
             evaluations=evaluations,
         )

@@ -1,25 +1,28 @@
 """task_selector: answers which task to demonstrate next. Any node may ask; asking changes nothing.
 
-Services ``task_selector/next_task`` and ``task_selector/get_tasks``. Reads the session directory: the newest
-checkpoint, the demonstrations, the roll-outs; what is read once is remembered.
+Services ``task_selector/next_task`` and ``task_selector/get_tasks``, latched topic ``task_selector/scores``.
+Reads the session directory: the newest checkpoint, the demonstrations, the roll-outs. Threads answer, each
+caller its own, so that no one waits long for another.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
+from rclpy.clock import Clock, ClockType
 
-from amf_msgs.msg import Task, TaskScore
+from amf_msgs.msg import Task, TaskScores
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import (
     AmfError,
+    BadFeatures,
     BadWeights,
     CheckpointError,
     ConfigError,
@@ -28,29 +31,28 @@ from amf_ros.errors import (
     SelectionError,
     UnknownName,
 )
-from amf_ros.registry import load
-from amf_ros.ros import names
-from amf_ros.ros.checkpoint_cache import CheckpointCache
-from amf_ros.ros.conversions import duration_msg
+from amf_ros.ros import names, qos
+from amf_ros.ros.conversions import duration_msg, gains_msg, score_msgs
+from amf_ros.ros.deferred import Workers
 from amf_ros.ros.goals import Codes, failed
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.selector import Answer, Question, Selector
 from amf_ros.ros.settings import SelectorSettings
-from amf_ros.selection.base import Problem, Selection, Strategy
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.problem import build_problem, evaluations_of
+from amf_ros.tasks.loading import load_robot_suite
 
 Response = NextTask.Response
-STRATEGY_CODES: Codes = ((UnknownName, Response.UNKNOWN_STRATEGY),)
+STRATEGY_CODES: Codes = ((UnknownName, Response.UNKNOWN_STRATEGY), (ConfigError, Response.UNKNOWN_STRATEGY))
 CODES: Codes = (
     (UnknownName, Response.UNKNOWN_TASK),
     (BadWeights, Response.BAD_WEIGHTS),
     (NoEmbeddings, Response.NO_EMBEDDINGS),
     (CheckpointError, Response.NO_EMBEDDINGS),
     (IllConditioned, Response.ILL_CONDITIONED),
+    (BadFeatures, Response.BAD_FEATURES),
     (SelectionError, Response.BAD_REQUEST),
-    (ConfigError, Response.UNKNOWN_STRATEGY),
 )
+MOST_LATCHED_GAINS = 65_536  # as amf_msgs/TaskScores says
 
 
 class TaskSelectorNode(AmfNode):
@@ -59,26 +61,22 @@ class TaskSelectorNode(AmfNode):
     def __init__(self) -> None:
         super().__init__("task_selector")
         settings = declare(self, SelectorSettings)
-        self._config = settings.selection
-        self._contract = load_contract(settings.contract)
-        self._suite = load("suite", settings.suite)()
-        self._directory = RunDirectory(Path(settings.session_directory))
-        self._demonstrations = DemonstrationStore(self._directory.demonstrations)
-        self._rollouts = RolloutStore(self._directory.rollouts)
-        self._cache = CheckpointCache(self._directory.checkpoints, self._contract, self._suite)
         torch.set_num_threads(1)  # many small products: a second thread only gets in the way
-        self._warm_up()
-        self.create_service(NextTask, names.NEXT_TASK, self._on_next_task)
+        self._default = Question(strategy=settings.selection.strategy)
+        self._suite = load_robot_suite(settings.suite)
+        directory = RunDirectory(Path(settings.session_directory))
+        self._selector = Selector(
+            self._suite, load_contract(settings.contract), directory, settings.selection
+        )
+        self._told: tuple[Answer | None, str] = (None, "")
+        self._telling, self._looking = threading.Lock(), False
+        self._scores = self.create_publisher(TaskScores, names.SCORES, qos.LATCHED)
+        self._workers = Workers(self, settings.threads)
+        self._workers.serve(NextTask, names.NEXT_TASK, self._on_next_task)
         self.create_service(GetTasks, names.GET_TASKS, self._on_get_tasks)
-        self.get_logger().info(f"{len(self._suite.tasks)} tasks, strategy {self._config.strategy!r}")
-
-    def _warm_up(self) -> None:
-        """The first answer shall not wait for imports and files."""
-        try:
-            self._strategy("")
-            self._cache.newest()
-        except AmfError as error:
-            self.get_logger().info(f"not ready to choose: {error}")
+        self.create_timer(settings.watch_s, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._watch()  # the first answer shall not wait for imports and files
+        self.get_logger().info(f"{len(self._suite.tasks)} tasks, strategy {self._default.strategy!r}")
 
     def _on_get_tasks(self, _: GetTasks.Request, response: GetTasks.Response) -> GetTasks.Response:
         for task in self._suite.tasks:
@@ -87,60 +85,83 @@ class TaskSelectorNode(AmfNode):
         return response
 
     def _on_next_task(self, request: NextTask.Request, response: NextTask.Response) -> NextTask.Response:
+        """In a worker thread."""
         started = time.monotonic()
-        try:
-            strategy = self._strategy(request.strategy)
-            checkpoint = self._cache.newest()
-            problem = self._problem(request, checkpoint)
-            selection = strategy.select(problem)
-        except AmfError as error:
-            codes = STRATEGY_CODES if getattr(error, "kind", "") == "strategy" else CODES
-            return failed(response, codes, error)
-        self._fill(response, problem, selection)
-        response.policy_id = checkpoint.info.id
-        took_ms = (time.monotonic() - started) * 1e3
-        self.get_logger().info(f"{selection.strategy}: {', '.join(selection.task_ids)} ({took_ms:.0f} ms)")
+        question = Question(
+            tuple(request.candidate_ids),
+            tuple(request.target_ids),
+            tuple(map(float, request.target_weights)),
+            request.num_tasks,
+            request.strategy or self._default.strategy,
+            request.seed,
+        )
+        answer = self._ask(question, response)
+        if answer is not None:
+            _fill(response, answer)
+            if request.explain:
+                response.target_ids, response.gains = gains_msg(answer.selection)
+            took_ms = (time.monotonic() - started) * 1e3
+            chosen = ", ".join(answer.selection.task_ids)
+            self.get_logger().info(f"{answer.selection.strategy}: {chosen} ({took_ms:.0f} ms)")
+        if question == self._default:
+            self._workers.submit(self._tell)
         return response
 
-    def _strategy(self, name: str) -> Strategy:
-        config = self._config.model_copy(update={"strategy": name} if name else {})
-        strategy: Strategy = load("strategy", config.strategy)(config)
-        return strategy
+    def _ask(self, question: Question, response: Any) -> Answer | None:
+        """The answer; or None, and in ``response`` the code of what is wrong."""
+        codes = STRATEGY_CODES
+        try:
+            self._selector.check(question.strategy)
+            codes = CODES
+            return self._selector.ask(question)
+        except AmfError as error:
+            failed(response, codes, error)
+            return None
 
-    def _problem(self, request: NextTask.Request, checkpoint: Checkpoint) -> Problem:
-        rollouts = self._rollouts.all()
-        return build_problem(
-            self._suite,
-            checkpoint,
-            self._demonstrations.all_usable(self._contract, self._suite),
-            rollouts,
-            evaluations_of(rollouts, checkpoint.info.id),
-            candidates=list(request.candidate_ids),
-            targets=list(request.target_ids),
-            weights=[float(weight) for weight in request.target_weights],
-            num_tasks=request.num_tasks,
-            seed=request.seed,
-            config=self._config,
-        )
+    def _watch(self) -> None:
+        if self._selector.changed() and not self._looking:
+            self._looking = True
+            self._workers.submit(self._look)
 
-    def _fill(self, response: NextTask.Response, problem: Problem, selection: Selection) -> None:
-        records = {record.id: record for record in problem.tasks}
-        response.task_ids, response.strategy = list(selection.task_ids), selection.strategy
-        response.reason = selection.reason
-        for score in selection.scores:
-            record = records[score.task_id]
-            response.scores.append(
-                TaskScore(
-                    task_id=score.task_id,
-                    score=float(score.score),
-                    information_gain=float(score.information_gain),
-                    posterior_std=float(score.posterior_std),
-                    num_demonstrations=record.num_demonstrations,
-                    num_episodes=record.num_episodes,
-                    num_successes=record.num_successes,
-                    reason=score.reason,
-                )
-            )
+    def _look(self) -> None:
+        """In a worker thread."""
+        try:
+            self._tell(only_news=True)
+        finally:
+            self._looking = False
+
+    def _tell(self, only_news: bool = False) -> None:
+        """Publish the answer to the default question; one at a time, so that the newest is the last."""
+        with self._telling:
+            problem = Response()
+            answer = self._ask(self._default, problem)
+            told, self._told = self._told, (answer, problem.error_msg)
+            if only_news and told[0] is answer and told[1] == problem.error_msg:
+                return
+            message = TaskScores(error_code=problem.error_code, error_msg=problem.error_msg)
+            message.header.stamp = self.get_clock().now().to_msg()
+            if answer is not None:
+                _fill(message, answer)
+                gains = answer.selection.gains
+                if gains is not None and gains.size <= MOST_LATCHED_GAINS:
+                    message.target_ids, message.gains = gains_msg(answer.selection)
+            self._scores.publish(message)
+
+    def begin_shutdown(self) -> None:
+        """Take no more questions."""
+        self._workers.close()
+
+    def busy(self) -> bool:
+        """Whether a thread still thinks."""
+        return self._workers.busy()
+
+
+def _fill(message: Any, answer: Answer) -> None:
+    """What NextTask's response and TaskScores have in common."""
+    selection = answer.selection
+    message.task_ids, message.scores = list(selection.task_ids), score_msgs(answer.problem, selection)
+    message.strategy, message.policy_id = selection.strategy, answer.checkpoint_id
+    message.worthwhile, message.reason = bool(selection.worthwhile), selection.reason
 
 
 def main() -> int:

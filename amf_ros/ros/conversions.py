@@ -23,9 +23,11 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from amf_msgs.msg import Checkpoint as CheckpointMsg
 from amf_msgs.msg import Demonstration as DemonstrationMsg
 from amf_msgs.msg import SceneState as SceneStateMsg
+from amf_msgs.msg import TaskScore
 from amf_ros.data.metadata import DemonstrationInfo
 from amf_ros.errors import ConfigError
 from amf_ros.ros.names import BASE_FRAME
+from amf_ros.selection.base import Problem, Selection
 from amf_ros.types import CheckpointInfo, JointCommand, JointState, SceneState
 
 NS = 1_000_000_000
@@ -143,3 +145,30 @@ def to_checkpoint(msg: CheckpointMsg) -> CheckpointInfo:
     return CheckpointInfo(
         msg.id, msg.uri, msg.policy_type, int(msg.round), int(msg.num_demonstrations), to_ns(msg.stamp)
     )
+
+
+def score_msgs(problem: Problem, selection: Selection) -> list[TaskScore]:
+    """A strategy's scores beside what was known of each task, best first."""
+    records = {record.id: record for record in problem.tasks}
+    return [
+        TaskScore(
+            task_id=score.task_id,
+            score=float(score.score),
+            information_gain=float(score.information_gain),
+            posterior_std=float(score.posterior_std),
+            num_demonstrations=records[score.task_id].num_demonstrations,
+            num_episodes=records[score.task_id].num_episodes,
+            num_successes=records[score.task_id].num_successes,
+            demonstration_s=float(records[score.task_id].demonstration_s),
+            reason=score.reason,
+        )
+        for score in selection.scores
+    ]
+
+
+def gains_msg(selection: Selection) -> tuple[list[str], array.array[float]]:
+    """Columns, and the matrix row by row; both empty where the strategy computes none."""
+    if selection.gains is None:
+        return [], array.array("f")
+    rows = np.ascontiguousarray(selection.gains, dtype=np.float32)
+    return list(selection.targets), array.array("f", rows.tobytes())

@@ -16,6 +16,7 @@ CAMERA = "camera/image_raw"
 
 NEXT_TASK = "task_selector/next_task"
 GET_TASKS = "task_selector/get_tasks"
+SCORES = "task_selector/scores"
 
 RECORD_DEMONSTRATION = "demo_recorder/record_demonstration"
 FINISH_RECORDING = "demo_recorder/finish_recording"

@@ -97,7 +97,9 @@ class RosWorker:
         scores = tuple(
             Score(s.task_id, s.score, s.information_gain, s.posterior_std, s.reason) for s in response.scores
         )
-        return Selection(tuple(response.task_ids), scores, response.strategy, response.reason)
+        return Selection(
+            tuple(response.task_ids), scores, response.strategy, response.reason, response.worthwhile
+        )
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
         """Reset the scene, record until the demonstrator says that it is over."""

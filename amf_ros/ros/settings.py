@@ -46,6 +46,10 @@ class RobotSettings(SuiteSettings):
 class SelectorSettings(DataSettings):
     """task_selector."""
 
+    watch_s: float = Field(
+        1.0, gt=0.0, le=3600.0, description="how often the session directory is looked at for news [s]"
+    )
+    threads: int = Field(4, ge=1, le=64, description="callers that are answered at the same time")
     selection: SelectionConfig = SelectionConfig()
 
 

@@ -63,6 +63,7 @@ def test_status_sees_all_nodes(directory: Path) -> None:
     found = answer("status", "-d", directory)
     assert found["graph"]["nodes"] == {node.name: True for node in NODES}
     assert found["graph"]["robot"] == "ready" and found["checkpoints"] == ["pretrained"]
+    assert found["graph"]["next"].startswith("nothing yet: no states of")
 
 
 def test_record_makes_one_demonstration_each_and_tune_learns_from_them(directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from amf_ros.nodes.session import SessionNode
 from amf_ros.nodes.task_selector import TaskSelectorNode
 from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.ros import names
+from amf_ros.selection.base import Problem, Selection
+from amf_ros.selection.uniform import Uniform
 from amf_ros.session.journal import Journal
 
 Code = RunSession.Result
@@ -30,6 +33,13 @@ SMALL: dict[str, Any] = {
     "strategy": "uniform",
     "num_rounds": 1,
 }
+
+
+class Content(Uniform):
+    """An outsider's strategy that finds nothing worth another demonstration."""
+
+    def select(self, problem: Problem) -> Selection:
+        return replace(super().select(problem), worthwhile=False)
 
 
 @pytest.fixture
@@ -127,6 +137,18 @@ def test_one_session_at_a_time_which_others_may_follow_and_cancel(session: Bench
     session.until(lambda: states[-1].phase == SessionState.PHASE_IDLE, "the state to be idle")
     with Journal(run.database, read_only=True) as journal:
         assert journal.plan is not None
+
+
+@pytest.mark.parametrize("stop_early", [True, False])
+def test_a_session_that_stops_early_says_so(session: Bench, stop_early: bool) -> None:
+    session.add(TaskSelectorNode)
+    states = session.listen(SessionState, names.SESSION_STATE, latched=True)
+    result = send(session, strategy=f"{__name__}:Content", stop_early=stop_early, num_rounds=3).result()
+    assert result.stopped_early == stop_early and result.rounds_completed == 0
+    # Nobody is there to demonstrate to the session that goes on.
+    assert result.error_code == (Code.NONE if stop_early else Code.SERVER_UNAVAILABLE)
+    session.until(lambda: states[-1].phase == SessionState.PHASE_IDLE, "the session to end")
+    assert states[-1].stopped_early == stop_early
 
 
 def test_without_a_checkpoint(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,43 @@ import numpy as np
 import pytest
 from support.nodes import Bench, bench
 
+from amf_msgs.msg import TaskScores
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
+from amf_ros.errors import UnknownName
 from amf_ros.nodes.task_selector import TaskSelectorNode
+from amf_ros.registry import names as registered
 from amf_ros.ros import names
+from amf_ros.selection.base import Problem, Selection
+from amf_ros.selection.uniform import Uniform
 from amf_ros.tasks.tabletop import TabletopSuite
+from amf_ros.training.checkpoints import load, save
 from amf_ros.types import Outcome, Rollout
 
 Code = NextTask.Response
 TASKS = [task.id for task in TabletopSuite().tasks]
+WATCH = {"watch_s": 0.05}
+
+
+class Waiting(Uniform):
+    """An outsider's strategy that takes its time."""
+
+    may_answer = threading.Event()
+    asked = threading.Event()
+
+    def select(self, problem: Problem) -> Selection:
+        self.asked.set()
+        assert self.may_answer.wait(30)
+        return super().select(problem)
+
+
+class Broken(Uniform):
+    """An outsider's strategy with a mistake in it."""
+
+    def select(self, problem: Problem) -> Selection:
+        raise ZeroDivisionError("no states")
 
 
 @pytest.fixture
@@ -33,11 +60,14 @@ def run(tmp_path: Path, pretrained: Path) -> RunDirectory:
     width = len(load_contract("panda_tabletop").observation_names)
     rng = np.random.default_rng(0)
     for task_id in TASKS:
-        states = rng.normal(size=(12, width))
-        outcome = Outcome.SUCCESS if task_id == TASKS[0] else Outcome.FAILURE
-        rollout = Rollout(f"pretrained_e00_{task_id}", task_id, states, outcome, "pretrained", len(states))
-        RolloutStore(run.rollouts).save(rollout)
+        visit(run, task_id, rng.normal(size=(12, width)))
     return run
+
+
+def visit(run: RunDirectory, task_id: str, states: np.ndarray, episode: int = 0) -> None:
+    outcome = Outcome.SUCCESS if task_id == TASKS[0] else Outcome.FAILURE
+    name = f"pretrained_e{episode:02d}_{task_id}"
+    RolloutStore(run.rollouts).save(Rollout(name, task_id, states, outcome, "pretrained", len(states)))
 
 
 @pytest.fixture
@@ -65,7 +95,7 @@ def test_the_answer_has_scores_and_reasons(selector: Bench) -> None:
 
 def test_asking_twice_changes_nothing(selector: Bench) -> None:
     request = {"num_tasks": 2, "strategy": "amf", "seed": 5}
-    assert ask(selector, **request) == ask(selector, **request)
+    assert str(ask(selector, **request)) == str(ask(selector, **request))  # NaN equals NaN in print only
 
 
 def test_candidates_targets_and_weights_are_heeded(selector: Bench) -> None:
@@ -80,6 +110,7 @@ def test_candidates_targets_and_weights_are_heeded(selector: Bench) -> None:
         ({"candidate_ids": ["open_drawr"]}, Code.UNKNOWN_TASK, "did you mean 'open_drawer'"),
         ({"target_ids": ["open_drawr"]}, Code.UNKNOWN_TASK, "did you mean 'open_drawer'"),
         ({"strategy": "unifrom"}, Code.UNKNOWN_STRATEGY, "did you mean 'uniform'"),
+        ({"strategy": f"{__name__}:Broken"}, Code.UNKNOWN, "ZeroDivisionError: no states"),
         ({"strategy": "no_such_package:Choose"}, Code.UNKNOWN_STRATEGY, "no_such_package"),
         ({"target_weights": [1.0]}, Code.BAD_WEIGHTS, "1 target weights for"),
         ({"target_ids": TASKS[:1], "target_weights": [-1.0]}, Code.BAD_WEIGHTS, "not negative"),
@@ -132,3 +163,121 @@ def test_the_suite_is_listed_in_its_order(selector: Bench) -> None:
     tasks = selector.call(GetTasks, names.GET_TASKS, GetTasks.Request()).tasks
     assert [task.id for task in tasks] == TASKS
     assert all(task.instruction and task.time_limit.sec > 0 for task in tasks)
+
+
+def test_gains_are_told_to_those_who_ask_for_them(selector: Bench) -> None:
+    plain, explained = ask(selector), ask(selector, explain=True)
+    assert plain.worthwhile and list(plain.gains) == [] and list(plain.target_ids) == []
+    assert list(explained.target_ids) == TASKS and explained.scores[0].task_id == plain.scores[0].task_id
+    gains = np.array(explained.gains).reshape(len(explained.scores), len(TASKS))
+    assert (gains >= 0).all() and gains.max() > 0
+    told = [score.information_gain for score in explained.scores]
+    np.testing.assert_allclose(gains.mean(axis=1), told, rtol=1e-3)
+
+
+def test_a_strategy_without_gains_is_explained_by_its_scores_alone(selector: Bench) -> None:
+    answer = ask(selector, strategy="uniform", explain=True)
+    assert answer.error_code == Code.NONE and answer.scores
+    assert list(answer.gains) == [] and list(answer.target_ids) == []
+
+
+def test_eight_callers_at_once_get_what_each_would_get_alone(selector: Bench) -> None:
+    questions = [
+        NextTask.Request(strategy=strategy, num_tasks=count, seed=3, explain=True, target_ids=targets)
+        for strategy in ("amf", "uniform")
+        for count in (1, 4)
+        for targets in ([], TASKS[2:5])
+    ]
+    assert len(questions) == 8
+    clients = [selector.client.create_client(NextTask, names.NEXT_TASK) for _ in questions]
+    selector.until(lambda: all(client.service_is_ready() for client in clients), "all clients")
+    waiting = [client.call_async(question) for client, question in zip(clients, questions)]
+    together = [str(selector.result(future)) for future in waiting]
+    alone = [str(selector.call(NextTask, names.NEXT_TASK, question)) for question in questions]
+    assert together == alone and all("error_code=0" in answer for answer in alone)
+
+
+def test_who_asks_something_quick_does_not_wait_for_a_slow_strategy(selector: Bench) -> None:
+    Waiting.may_answer.clear()
+    client = selector.client.create_client(NextTask, names.NEXT_TASK)
+    selector.until(client.service_is_ready)
+    slow = client.call_async(NextTask.Request(strategy=f"{__name__}:Waiting"))
+    try:
+        selector.until(Waiting.asked.is_set, "the slow strategy to begin")
+        assert ask(selector).error_code == Code.NONE
+        assert len(selector.call(GetTasks, names.GET_TASKS, GetTasks.Request()).tasks) == len(TASKS)
+        assert not slow.done()
+    finally:
+        Waiting.may_answer.set()
+    assert selector.result(slow).error_code == Code.NONE
+
+
+def test_a_selector_that_is_started_again_answers_the_same(run: RunDirectory) -> None:
+    answers = []
+    for _ in range(2):
+        with bench(session_directory=str(run.root)) as made:
+            made.add(TaskSelectorNode)
+            answers.append(str(ask(made, num_tasks=3, explain=True)))
+    assert answers[0] == answers[1]
+
+
+def test_displays_that_come_late_see_the_newest_scores(run: RunDirectory) -> None:
+    with bench(session_directory=str(run.root), **WATCH) as made:
+        made.add(TaskSelectorNode)
+        answer = ask(made, explain=True)
+        heard: list[TaskScores] = made.listen(TaskScores, names.SCORES, latched=True)
+        made.until(lambda: bool(heard), "latched scores")
+        told = heard[-1]
+        assert [s.task_id for s in told.scores] == [s.task_id for s in answer.scores]
+        assert (told.strategy, told.policy_id, told.reason) == ("amf", "pretrained", answer.reason)
+        assert list(told.gains) == list(answer.gains) and list(told.target_ids) == TASKS
+        assert told.header.stamp.sec > 0 and told.worthwhile and told.error_code == 0
+
+
+def test_scores_are_published_when_something_new_is_stored(run: RunDirectory) -> None:
+    with bench(session_directory=str(run.root), **WATCH) as made:
+        heard: list[TaskScores] = made.listen(TaskScores, names.SCORES, latched=True)
+        made.add(TaskSelectorNode)
+        made.until(lambda: bool(heard), "the first scores")
+        visit(run, TASKS[1], np.ones((5, len(load_contract("panda_tabletop").observation_names))), 1)
+
+        def episodes() -> int:
+            return next(score.num_episodes for score in heard[-1].scores if score.task_id == TASKS[1])
+
+        made.until(lambda: episodes() == 2, "scores after the roll-out")
+
+
+def test_scores_say_what_is_missing_until_it_is_there(run: RunDirectory) -> None:
+    (run.checkpoints / "pretrained").rename(run.root / "elsewhere")
+    with bench(session_directory=str(run.root), **WATCH) as made:
+        heard: list[TaskScores] = made.listen(TaskScores, names.SCORES, latched=True)
+        made.add(TaskSelectorNode)
+        made.until(lambda: bool(heard), "the first scores")
+        assert heard[-1].error_code == Code.NO_EMBEDDINGS and "amf pretrain" in heard[-1].error_msg
+        assert not heard[-1].scores
+        (run.root / "elsewhere").rename(run.checkpoints / "pretrained")
+        made.until(lambda: heard[-1].error_code == Code.NONE, "scores")
+        assert heard[-1].scores
+
+
+def test_features_that_are_not_numbers(selector: Bench, run: RunDirectory) -> None:
+    spoilt = load(run.checkpoints / "pretrained")
+    tensors = {name: np.full_like(value, np.nan) for name, value in spoilt.policy.tensors().items()}
+    policy = type(spoilt.policy).restore(spoilt.policy.spec, tensors, spoilt.policy.settings())
+    info = save(run.checkpoints, "spoilt", policy, round=0, num_demonstrations=0, coverage=spoilt.coverage)
+    answer = ask(selector)
+    assert answer.error_code == Code.BAD_FEATURES and "not finite" in answer.error_msg
+    shutil.rmtree(Path(info.uri.removeprefix("file://")))
+    assert ask(selector).error_code == Code.NONE
+
+
+@pytest.mark.parametrize("kind", ["strategy", "uncertainty", "occupancy"])
+def test_an_unknown_name_is_refused_at_the_start(run: RunDirectory, kind: str) -> None:
+    known = registered(kind)[0]
+    wrong, text = {f"selection__{kind}": known + "s"}, f"unknown {kind} '{known}s': did you mean"
+    with (
+        bench(session_directory=str(run.root), **wrong) as made,
+        pytest.raises(UnknownName, match=text) as error,
+    ):
+        made.add(TaskSelectorNode)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,205 @@
+"""What task_selector knows and how it answers: no ROS in here, and safe to ask from several threads.
+
+    selector = Selector(suite, contract, RunDirectory(path), config)
+    answer = selector.ask(Question(num_tasks=3))
+    answer.selection.task_ids, answer.problem.tasks
+
+All it knows is in the session directory, so a selector that was started again answers the same. Files are
+read once, states embedded once, posteriors kept by the strategies: a question costs what is new since the
+last one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from amf_ros.config import SelectionConfig
+from amf_ros.contract import Contract
+from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.data.rollouts import RolloutStore
+from amf_ros.data.run_directory import RunDirectory
+from amf_ros.registry import load
+from amf_ros.ros.checkpoint_cache import CheckpointCache
+from amf_ros.selection.base import Problem, Selection, Strategy
+from amf_ros.tasks.base import Suite
+from amf_ros.training.checkpoints import Checkpoint
+from amf_ros.training.problem import ProblemBuilder, evaluations_of
+from amf_ros.types import Demonstration, Rollout
+
+_KEPT_ANSWERS = 16
+_KEPT_GAINS = 1_000_000  # a larger matrix is not kept with its answer
+_SETTLED_NS = 2_000_000_000  # a folder that changed less long ago may change again under the same time stamp
+
+
+@dataclass(frozen=True)
+class Question:
+    """As ``amf_msgs/NextTask`` asks it; the defaults are its defaults."""
+
+    candidates: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    num_tasks: int = 1
+    strategy: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A strategy's answer, what it was asked, and the checkpoint whose embeddings were used."""
+
+    selection: Selection
+    problem: Problem
+    checkpoint_id: str
+
+
+@dataclass(frozen=True)
+class _Knowledge:
+    """What the session directory held at one time."""
+
+    checkpoint: Checkpoint
+    demonstrations: Sequence[Demonstration]
+    rollouts: Sequence[Rollout]
+    attempts: Mapping[str, Sequence[tuple[float, bool]]]
+
+    def same(self, other: _Knowledge) -> bool:
+        """Whether nothing has come, gone or changed: what is unchanged is the same object."""
+        return self._key() == other._key()
+
+    def _key(self) -> tuple[Any, ...]:
+        demonstrations = [(d.id, id(d.observations), d.outcome) for d in self.demonstrations]
+        rollouts = [(r.id, id(r.observations), r.outcome) for r in self.rollouts]
+        return id(self.checkpoint), demonstrations, rollouts, self.attempts
+
+
+class Selector:
+    """Answers from what the session directory holds now."""
+
+    def __init__(
+        self, suite: Suite, contract: Contract, directory: RunDirectory, config: SelectionConfig
+    ) -> None:
+        """Nothing is read yet.
+
+        Raises:
+            UnknownName: no such strategy, uncertainty model or occupancy.
+            ConfigError: one of them cannot be imported.
+        """
+        for kind in ("strategy", "uncertainty", "occupancy"):
+            load(kind, getattr(config, kind))
+        self._suite, self._contract, self._config = suite, contract, config
+        self._folders = (directory.checkpoints, directory.demonstrations, directory.rollouts)
+        self._demonstrations = DemonstrationStore(directory.demonstrations)
+        self._rollouts = RolloutStore(directory.rollouts)
+        self._checkpoints = CheckpointCache(directory.checkpoints, contract, suite)
+        self._builder = ProblemBuilder(suite, config)
+        self._lock = threading.Lock()  # of all below, and of everything that is read or embedded
+        self._strategies: dict[str, tuple[Strategy, threading.Lock]] = {}
+        self._knowledge: _Knowledge | None = None
+        self._looked: tuple[tuple[int, ...], bool] = ((), False)
+        self._answers: OrderedDict[Question, Answer] = OrderedDict()
+
+    def changed(self) -> bool:
+        """Whether the session directory may hold other things than when it was last read; microseconds."""
+        stamps, settled = self._looked
+        return not settled or stamps != self._stamps()
+
+    def check(self, strategy: str) -> None:
+        """Whether there is such a strategy; empty = the configured one.
+
+        Raises:
+            UnknownName: there is none of that name.
+            ConfigError: it cannot be imported or made.
+        """
+        with self._lock:
+            self._strategy(strategy or self._config.strategy)
+
+    def ask(self, question: Question) -> Answer:
+        """What the strategy answers; the same as before where nothing has changed.
+
+        Callers wait for one another only while files are read, and while the same strategy thinks.
+
+        Raises:
+            UnknownName: a candidate or target is not in the suite, or no such strategy.
+            CheckpointError: there is no checkpoint, or it cannot be used here.
+            DataError: a stored file is damaged, by name.
+            SelectionError: see :func:`amf_ros.selection.base.check` and the strategy.
+        """
+        question = replace(question, strategy=question.strategy or self._config.strategy)
+        with self._lock:
+            strategy, thinking = self._strategy(question.strategy)
+            knowledge = self._read()
+        with thinking:
+            with self._lock:
+                known = self._answers.get(question) if knowledge is self._knowledge else None
+                if known is not None:
+                    self._answers.move_to_end(question)
+                    return known
+                problem = self._problem(question, knowledge)
+            answer = Answer(strategy.select(problem), problem, knowledge.checkpoint.info.id)
+            self._keep(question, answer, knowledge)
+        return answer
+
+    def _strategy(self, name: str) -> tuple[Strategy, threading.Lock]:
+        """One instance of each, which keeps what it has computed."""
+        if name not in self._strategies:
+            made: Strategy = load("strategy", name)(self._config.model_copy(update={"strategy": name}))
+            self._strategies[name] = made, threading.Lock()
+        return self._strategies[name]
+
+    def _stamps(self) -> tuple[int, ...]:
+        """When something last came into each folder, or left it [ns]; 0 = there is no such folder."""
+        return tuple(_modified_ns(folder) for folder in self._folders)
+
+    def _read(self) -> _Knowledge:
+        if self._knowledge is not None and not self.changed():
+            return self._knowledge
+        stamps, now_ns = self._stamps(), time.time_ns()
+        self._looked = stamps, now_ns - max(stamps) > _SETTLED_NS
+        previous, self._knowledge = self._knowledge, None
+        found = _Knowledge(
+            self._checkpoints.newest(),
+            self._demonstrations.all_usable(self._contract, self._suite),
+            self._rollouts.all(),
+            self._demonstrations.attempts(),
+        )
+        if previous is None or not found.same(previous):
+            self._answers.clear()
+            previous = found
+        self._knowledge = previous
+        return previous
+
+    def _problem(self, question: Question, knowledge: _Knowledge) -> Problem:
+        checkpoint = knowledge.checkpoint
+        return self._builder.build(
+            checkpoint,
+            knowledge.demonstrations,
+            knowledge.rollouts,
+            evaluations_of(knowledge.rollouts, checkpoint.info.id),
+            candidates=question.candidates,
+            targets=question.targets,
+            weights=question.weights,
+            num_tasks=question.num_tasks,
+            seed=question.seed,
+            attempts=knowledge.attempts,
+        )
+
+    def _keep(self, question: Question, answer: Answer, knowledge: _Knowledge) -> None:
+        gains = answer.selection.gains
+        with self._lock:
+            if knowledge is not self._knowledge or (gains is not None and gains.size > _KEPT_GAINS):
+                return
+            self._answers[question] = answer
+            while len(self._answers) > _KEPT_ANSWERS:
+                self._answers.popitem(last=False)
+
+
+def _modified_ns(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
