@@ -41,6 +41,10 @@ NUM_REASONS = 100
 """Candidates, from the best, whose score gets a reason."""
 
 
+DRIFTED = 1.0
+"""Errors of float32 in units of their bound beyond which a kept workspace is thrown away and made anew."""
+
+
 @dataclass(frozen=True)
 class Gains:
     """``matrix[i, j]`` [nat]: what a demonstration of candidate i tells about target j, per state of j."""
@@ -103,7 +107,11 @@ class Amf:
         """
         with self._lock, one_blas_thread():
             workspace, followed = self._prepared(problem)
-            selection = self._select(problem, workspace, followed)
+            selection, diagnostics = self._select(problem, workspace, followed)
+            if followed and diagnostics.roundings > DRIFTED:
+                workspace = Workspace(workspace.question, self._config)
+                selection, diagnostics = self._select(problem, workspace, False)
+            self.last = diagnostics
             self._keep(problem, workspace)
         return selection
 
@@ -156,7 +164,9 @@ class Amf:
         if workspace.held() <= self._config.memory_mb * 10**6:
             self._workspace, self._checked = workspace, problem
 
-    def _select(self, problem: Problem, workspace: Workspace, followed: bool) -> Selection:
+    def _select(
+        self, problem: Problem, workspace: Workspace, followed: bool
+    ) -> tuple[Selection, Diagnostics]:
         question, prices = workspace.question, self._prices(problem)
         worth = self._weights(problem, question.targets)
         if not (np.isfinite(prices) & (prices > 0)).all():
@@ -176,10 +186,10 @@ class Amf:
             if len(chosen) < problem.num_tasks:
                 workspace.plan(chosen[-1])
         workspace.forget_plan()
-        self.last = Diagnostics(
+        diagnostics = Diagnostics(
             followed, question.precision.__name__, rescored, roundings, workspace.held(), workspace.streamed
         )
-        return self._answer(problem, workspace, first, chosen)
+        return self._answer(problem, workspace, first, chosen), diagnostics
 
     def _answer(
         self, problem: Problem, workspace: Workspace, found: Certified, chosen: Sequence[str]
