@@ -16,6 +16,7 @@ from pathlib import Path
 from amf_ros.config import SelectionConfig, TrainingConfig
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import Cancelled
+from amf_ros.policies.base import Policy
 from amf_ros.registry import load as load_registered
 from amf_ros.selection.base import Selection, Strategy
 from amf_ros.session.base import Episode, Note, State, Tuning
@@ -28,7 +29,7 @@ from amf_ros.tasks.loading import load_suite
 from amf_ros.training.checkpoints import Checkpoint, check_fits, load
 from amf_ros.training.cloning import Progress
 from amf_ros.training.environment import Environment, make_environment
-from amf_ros.training.problem import build_problem, evaluations_of
+from amf_ros.training.problem import ProblemBuilder, attempts_of, evaluations_of
 from amf_ros.training.rollouts import demonstrate, run_policy
 from amf_ros.training.tuning import Start, tune
 from amf_ros.types import CheckpointInfo, Rollout
@@ -70,6 +71,9 @@ class LocalWorker:
         self._selection, self._training = selection or SelectionConfig(), training or TrainingConfig()
         self._episodes = episodes
         self._initial: Checkpoint | None = None
+        # Both keep what they have computed from one round to the next.
+        self._builder = ProblemBuilder(environment.suite, self._selection)
+        self._strategy: Strategy | None = None
 
     def checkpoint(self) -> CheckpointInfo:
         """Copy the pre-trained checkpoint into the run.
@@ -85,9 +89,8 @@ class LocalWorker:
         """Ask the plan's strategy about the newest checkpoint and all that is stored."""
         newest = self._stores.checkpoints.newest()
         rollouts = self._stores.rollouts.all()
-        problem = build_problem(
-            self._environment.suite,
-            self._embedding(newest),
+        problem = self._builder.build(
+            self._stores.checkpoints.load(newest),
             self._stores.demonstrations.usable(),
             rollouts,
             evaluations_of(rollouts, newest.id),
@@ -95,10 +98,12 @@ class LocalWorker:
             targets=self._plan.targets,
             num_tasks=num_tasks,
             seed=seed,
-            config=self._selection,
+            attempts=attempts_of(self._stores.demonstrations.all()),
+            frozen=self._frozen(),
         )
-        strategy: Strategy = load_registered("strategy", self._plan.strategy)(self._selection)
-        return strategy.select(problem)
+        if self._strategy is None:
+            self._strategy = load_registered("strategy", self._plan.strategy)(self._selection)
+        return self._strategy.select(problem)
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
         """Let the suite's scripted expert do it once."""
@@ -143,16 +148,14 @@ class LocalWorker:
         self._stores.rollouts.save(replace(made, id=rollout_id))
         return Episode(made.outcome, made.num_steps, made.num_steps / self._environment.interface.fps)
 
-    def _embedding(self, newest: CheckpointInfo) -> Checkpoint:
-        """The newest checkpoint, with the features that the coverage was made with."""
-        checkpoint = self._stores.checkpoints.load(newest)
+    def _frozen(self) -> Policy | None:
+        """Whose pi_0 embeds where the newest policy began from scratch and has none."""
         if self._start == "pretrained":
-            return checkpoint
-        # A policy that began from scratch embeds in its own way; pi_0 goes on telling states apart.
+            return None
         if self._initial is None:
             pretrained = self._pretrained
             self._initial = pretrained if isinstance(pretrained, Checkpoint) else load(pretrained)
-        return replace(checkpoint, policy=self._initial.policy)
+        return self._initial.policy
 
 
 def run_local(

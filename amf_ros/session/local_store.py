@@ -78,14 +78,18 @@ class LocalStore:
             self._known[demonstration_id] = _read(path)
         return self._known.get(demonstration_id)
 
-    def usable(self) -> list[Demonstration]:
-        """All that are no failure, by id, which is the order of recording.
+    def all(self) -> list[Demonstration]:
+        """Every one, by id, which is the order of recording.
 
         Raises:
             DataError: a file is damaged.
         """
         found = [self.find(path.stem) for path in sorted(self._root.glob("*" + SUFFIX))]
-        return [demo for demo in found if demo is not None and demo.outcome is not Outcome.FAILURE]
+        return [demo for demo in found if demo is not None]
+
+    def usable(self) -> list[Demonstration]:
+        """All that are no failure, in the same order. Raises DataError."""
+        return [demo for demo in self.all() if demo.outcome is not Outcome.FAILURE]
 
     def _path(self, demonstration_id: str) -> Path:
         return self._root / (check_id("demonstration", demonstration_id) + SUFFIX)

@@ -24,8 +24,11 @@ class Demonstrations(Protocol):
     def find(self, demonstration_id: str) -> Demonstration | None:
         """One by id, or None."""
 
+    def all(self) -> list[Demonstration]:
+        """Every one, by id, which is the order of recording."""
+
     def usable(self) -> list[Demonstration]:
-        """All that are no failure, by id, which is the order of recording."""
+        """All that are no failure, in the same order."""
 
 
 class Rollouts(Protocol):
@@ -70,9 +73,11 @@ class _DemonstrationMemory:
     def find(self, demonstration_id: str) -> Demonstration | None:
         return self._kept.get(demonstration_id)
 
+    def all(self) -> list[Demonstration]:
+        return [self._kept[key] for key in sorted(self._kept)]
+
     def usable(self) -> list[Demonstration]:
-        kept = [self._kept[key] for key in sorted(self._kept)]
-        return [demo for demo in kept if demo.outcome is not Outcome.FAILURE]
+        return [demo for demo in self.all() if demo.outcome is not Outcome.FAILURE]
 
 
 class _RolloutMemory:

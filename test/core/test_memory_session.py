@@ -21,7 +21,7 @@ from amf_ros.tasks.loading import load_suite
 from amf_ros.training.checkpoints import Checkpoint, load
 from amf_ros.training.environment import Environment, SuiteEnvironment, make_environment
 from amf_ros.training.pretrain import pretrain_checkpoint, pretrain_in_memory
-from amf_ros.training.problem import build_problem
+from amf_ros.training.problem import ProblemBuilder
 from amf_ros.types import Array, Task
 
 TOWARDS = {f"to_{n}": np.array([np.cos(n), np.sin(n)]) for n in range(6)}
@@ -178,16 +178,16 @@ def test_from_scratch_knows_nothing_of_the_pretrained_tasks(
 def test_from_scratch_selection_goes_on_using_the_pretrained_features(
     checkpoint: Checkpoint, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    asked, build = [], ProblemBuilder.build
 
-    def spy(suite: Any, known: Checkpoint, *args: Any, **options: Any) -> Any:
-        asked.append(known)
-        return build_problem(suite, known, *args, **options)
+    def spy(self: ProblemBuilder, known: Checkpoint, *args: Any, **options: Any) -> Any:
+        asked.append((known.info.id, options["frozen"]))
+        return build(self, known, *args, **options)
 
-    monkeypatch.setattr("amf_ros.session.local.build_problem", spy)
+    monkeypatch.setattr(ProblemBuilder, "build", spy)
     play(checkpoint, environment, start="scratch")
-    assert [known.info.id for known in asked] == ["pretrained", "round_0001"]
-    assert all(known.policy is checkpoint.policy for known in asked)
+    assert [known for known, _ in asked] == ["pretrained", "round_0001"]
+    assert all(frozen is checkpoint.policy for _, frozen in asked)
 
 
 def test_a_checkpoint_of_another_suite_is_refused(checkpoint: Checkpoint) -> None:
