@@ -85,10 +85,10 @@ def make_plan(asked: DemoConfig, training: PretrainConfig, strategy: str, seed: 
     """The session of a demo.
 
     Raises:
-        ConfigError: the demonstrations cannot be divided into rounds.
+        ConfigError: the demonstrations cannot be divided into rounds, or the suite cannot run on the graph.
     """
-    from amf_ros.registry import load
     from amf_ros.session.plan import Plan, resolve
+    from amf_ros.tasks.loading import load_robot_suite
 
     rounds, rest = divmod(asked.demonstrations, asked.demonstrations_per_round)
     if rest:
@@ -108,7 +108,7 @@ def make_plan(asked: DemoConfig, training: PretrainConfig, strategy: str, seed: 
         fine_tune_steps=asked.fine_tune_steps,
         seed=seed,
     )
-    return resolve(plan, [task.id for task in load("suite", training.suite)().tasks])
+    return resolve(plan, [task.id for task in load_robot_suite(training.suite).tasks])
 
 
 def _command(seed: int, strategy: str, out: Path, demonstrations: int | None, config: str) -> str:

@@ -59,7 +59,7 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
     from amf_ros.data.demonstrations import DemonstrationStore
     from amf_ros.data.run_directory import RunDirectory
     from amf_ros.errors import AmfError
-    from amf_ros.registry import load
+    from amf_ros.tasks.loading import load_suite
     from amf_ros.training.checkpoints import list_checkpoints
     from amf_ros.training.checkpoints import load as load_checkpoint
 
@@ -67,7 +67,7 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
     store, agreed, tasks = (
         DemonstrationStore(run.demonstrations),
         load_contract(contract),
-        load("suite", suite)(),
+        load_suite(suite),
     )
     findings = store_doctor.recover(store) if recover else []
     findings += store_doctor.examine(store, tasks, agreed)

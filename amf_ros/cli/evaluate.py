@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,13 +99,11 @@ def _simulated(
     directory: Path, suite: str, contract: str, checkpoint: str
 ) -> Iterator[tuple[list[str], Episode]]:
     """Episodes in this process."""
-    from amf_ros.contract import load_contract
     from amf_ros.data.run_directory import RunDirectory
     from amf_ros.errors import CheckpointError
-    from amf_ros.registry import load
-    from amf_ros.robots.pybullet import PyBulletRobot
+    from amf_ros.tasks.loading import load_suite
     from amf_ros.training import checkpoints
-    from amf_ros.training.environment import RobotEnvironment
+    from amf_ros.training.environment import make_environment
     from amf_ros.training.rollouts import run_policy
     from amf_ros.types import Outcome
 
@@ -117,19 +115,15 @@ def _simulated(
                 f"no checkpoint in {directory}: run `amf pretrain`, or name one with --checkpoint"
             )
         source = newest.uri
-    stored, known, agreed = checkpoints.load(source or ""), load("suite", suite)(), load_contract(contract)
-    checkpoints.check_fits(stored, agreed, known)
-    robot = PyBulletRobot(known.scene(), agreed.fps)
-    environment = RobotEnvironment(robot, known, agreed)
-    try:
+    stored = checkpoints.load(source or "")
+    with closing(make_environment(load_suite(suite), contract)) as environment:
+        checkpoints.check_fits(stored, environment.interface, environment.suite)
         yield (
-            [task.id for task in known.tasks],
+            [task.id for task in environment.suite.tasks],
             lambda task_id, seed: (
                 run_policy(environment, stored.policy, task_id, seed, "").outcome is Outcome.SUCCESS
             ),
         )
-    finally:
-        robot.close()
 
 
 def _plain(successes: int, episodes: int) -> dict[str, Any]:

@@ -55,9 +55,12 @@ def up(
     values = parse(arguments or [])
     require_ros()
     from amf_ros.ros.supervise import Graph
+    from amf_ros.tasks.loading import load_robot_suite
 
+    filled = description.arguments(values)
+    load_robot_suite(filled["suite"])  # once here, not once in each node
     output = Output()
-    directory = values.get("session_directory", description.arguments({})["session_directory"])
+    directory = filled["session_directory"]
     logs = log_directory or Path(directory) / "log"
     # People run other ROS programs beside it, maybe on other computers: their domain, their reach.
     domain = int(os.environ.get("ROS_DOMAIN_ID", "0"))

@@ -21,7 +21,6 @@ from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import AmfError, Cancelled, DataError, StaleObservation, StorageError, UnknownName
-from amf_ros.registry import load
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import (
     demonstration_msg,
@@ -37,6 +36,7 @@ from amf_ros.ros.parameters import declare
 from amf_ros.ros.recorder import MissingTopic, Taping, recorded_topics
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RecorderSettings
+from amf_ros.tasks.loading import load_robot_suite
 from amf_ros.types import Outcome, Source, Task
 
 Result = RecordDemonstration.Result
@@ -59,7 +59,7 @@ class DemoRecorderNode(AmfNode):
         super().__init__("demo_recorder")
         self._settings = settings = declare(self, RecorderSettings)
         self._contract = load_contract(settings.contract)
-        self._suite = load("suite", settings.suite)()
+        self._suite = load_robot_suite(settings.suite)
         self._store = DemonstrationStore(RunDirectory(Path(settings.session_directory)).demonstrations)
         self._goal: Goal | None = None
         self._taping: Taping | None = None

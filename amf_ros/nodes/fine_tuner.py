@@ -18,7 +18,6 @@ from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
-from amf_ros.registry import load
 from amf_ros.ros import names
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
@@ -26,6 +25,7 @@ from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import TunerSettings
+from amf_ros.tasks.loading import load_robot_suite
 from amf_ros.training.checkpoints import newest
 from amf_ros.training.cloning import Progress
 from amf_ros.training.tuning import Tuned, tune
@@ -50,7 +50,7 @@ class FineTunerNode(AmfNode):
         super().__init__("fine_tuner")
         self._settings = settings = declare(self, TunerSettings)
         self._contract = load_contract(settings.contract)
-        self._suite = load("suite", settings.suite)()
+        self._suite = load_robot_suite(settings.suite)
         self._directory = RunDirectory(Path(settings.session_directory))
         self._store = DemonstrationStore(self._directory.demonstrations)
         self._cache = CheckpointCache(self._directory.checkpoints, self._contract, self._suite)

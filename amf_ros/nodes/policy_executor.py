@@ -31,7 +31,6 @@ from amf_ros.errors import (
     StorageError,
     UnknownName,
 )
-from amf_ros.registry import load
 from amf_ros.robots.episode import Turn
 from amf_ros.ros import names, qos
 from amf_ros.ros.checkpoint_cache import CheckpointCache
@@ -42,6 +41,7 @@ from amf_ros.ros.inputs import Inputs
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import ExecutorSettings
+from amf_ros.tasks.loading import load_robot_suite
 
 Result = ExecutePolicy.Result
 CHECK_S = 0.05
@@ -64,7 +64,7 @@ class PolicyExecutorNode(AmfNode):
         self._settings = settings = declare(self, ExecutorSettings)
         torch.set_num_threads(1)  # sums in one order; networks this small are slower on two
         self._contract = load_contract(settings.contract)
-        self._suite = load("suite", settings.suite)()
+        self._suite = load_robot_suite(settings.suite)
         directory = RunDirectory(Path(settings.session_directory))
         self._rollouts = RolloutStore(directory.rollouts)
         self._exact = settings.real_time_factor == 0.0

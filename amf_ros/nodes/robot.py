@@ -35,6 +35,7 @@ from amf_ros.ros.conversions import joints_msg, scene_msg, time_msg
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RobotSettings
+from amf_ros.tasks.loading import load_robot_suite
 
 
 class RobotNode(AmfNode):
@@ -44,7 +45,7 @@ class RobotNode(AmfNode):
         super().__init__("robot")
         self._settings = settings = declare(self, RobotSettings)
         contract = load_contract(settings.contract)
-        suite = load("suite", settings.suite)()
+        suite = load_robot_suite(settings.suite)
         robot = load("robot", settings.robot)(suite.scene(), contract.fps)
         _, scene = robot.state()
         contract.check_robot(robot.joint_names, scene.names, suite.tasks)

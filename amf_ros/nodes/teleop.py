@@ -17,7 +17,6 @@ from amf_msgs.msg import RecorderState
 from amf_msgs.srv import FinishRecording
 from amf_ros.contract import load_contract
 from amf_ros.errors import UnknownName
-from amf_ros.registry import load
 from amf_ros.robots.episode import Episode, Turn
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import command_msg, time_msg, to_ns
@@ -27,6 +26,7 @@ from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import TeleopSettings
 from amf_ros.tasks.base import Expert
 from amf_ros.tasks.judge import Judge
+from amf_ros.tasks.loading import load_robot_suite
 
 FINISH_AGAIN_S = 1.0
 
@@ -50,7 +50,7 @@ class TeleopNode(AmfNode):
         super().__init__("teleop")
         settings = declare(self, TeleopSettings)
         self._contract = load_contract(settings.contract)
-        self._suite = load("suite", settings.suite)()
+        self._suite = load_robot_suite(settings.suite)
         self._dwell, self._exact = settings.dwell, settings.real_time_factor == 0.0
         self._showing: Showing | None = None
         self._publisher = self.create_publisher(JointTrajectory, self._contract.record_from, qos.STREAM)

@@ -25,7 +25,8 @@ from amf_ros.policies.controller import ChunkController
 from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import history
-from amf_ros.tasks.loading import load_robot_suite
+from amf_ros.tasks.base import RobotSuite
+from amf_ros.tasks.loading import load_suite
 from amf_ros.training.checkpoints import load as load_checkpoint
 from amf_ros.training.cloning import one_thread
 from amf_ros.training.environment import RobotEnvironment
@@ -69,7 +70,7 @@ def replay(directory: Path, contract: str) -> Film | None:
     """Film an episode of the final policy, and the pre-trained one from the same start.
 
     Returns:
-        None where only one checkpoint was evaluated.
+        None where only one checkpoint was evaluated, or where the suite has no scene that a camera sees.
 
     Raises:
         DataError: there is no session in the directory.
@@ -83,7 +84,9 @@ def replay(directory: Path, contract: str) -> Film | None:
     choice = telling_choice([entry.value | {"round": entry.round} for entry in evaluated])
     if plan is None or choice is None:
         return None
-    suite = load_robot_suite(plan.suite)
+    suite = load_suite(plan.suite)
+    if not isinstance(suite, RobotSuite):
+        return None
     agreed = load_contract(contract)
     first, last = (load_checkpoint(run.checkpoints / name).policy for name in (choice.first, choice.last))
     with closing(PyBulletRobot(suite.scene(), control_hz=agreed.fps)) as robot:

@@ -13,11 +13,11 @@ from typing import Any
 
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import DataError
-from amf_ros.registry import load
 from amf_ros.report.facts import Evaluation, Facts, Recording, Round, TaskFacts
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import summary
 from amf_ros.tasks.base import Suite
+from amf_ros.tasks.loading import load_suite
 from amf_ros.training.checkpoints import parse_description
 from amf_ros.types import Outcome
 
@@ -48,7 +48,7 @@ def gather(
         story = summary(journal)
     if not story["success_before"]["episodes"]:
         raise DataError(f"the session in {directory} has not evaluated anything yet; let it go on first")
-    suite: Suite = load("suite", story["suite"])()
+    suite = load_suite(story["suite"])
     history: Sequence[Mapping[str, Any]] = story["history"]
     rounds = [_round(entry) for entry in history if entry["selected"]]
     count = len(story["demonstrations"])
