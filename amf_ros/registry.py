@@ -24,6 +24,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "policy": {"gp": "amf_ros.policies.gp:GpPolicy", "mlp": "amf_ros.policies.mlp:MlpPolicy"},
     "strategy": {
         "amf": "amf_ros.selection.amf:Amf",
+        "amf_gp": "amf_ros.selection.amf_gp:AmfGp",
         "amf_cost": "amf_ros.selection.amf_cost:AmfCost",
         "amf_outcomes": "amf_ros.selection.amf_outcomes:AmfOutcomes",
         "amf_outcomes_cost": "amf_ros.selection.amf_outcomes_cost:AmfOutcomesCost",
@@ -32,6 +33,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "rebalancing": "amf_ros.selection.rebalancing:Rebalancing",
         "least_demonstrated": "amf_ros.selection.least_demonstrated:LeastDemonstrated",
         "uncertainty": "amf_ros.selection.uncertainty:Uncertainty",
+        "uncertainty_gp": "amf_ros.selection.uncertainty_gp:UncertaintyGp",
         "largest_loss": "amf_ros.selection.largest_loss:LargestLoss",
         "lowest_success": "amf_ros.selection.lowest_success:LowestSuccess",
         "audit_then_count": "amf_ros.selection.audit_then_count:AuditThenCount",
