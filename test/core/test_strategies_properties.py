@@ -62,7 +62,9 @@ def _record(task_id, rng):
 
 
 def select(name, problem):
-    return load("strategy", name)(SelectionConfig()).select(problem)
+    # A kernel over inputs refuses moments: test_amf_gp has that.
+    config = SelectionConfig(coverage=not name.endswith("_gp"))
+    return load("strategy", name)(config).select(problem)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
