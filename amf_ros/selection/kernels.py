@@ -58,7 +58,10 @@ def in_weight_space(problem: Problem, config: SelectionConfig) -> Problem:
     demonstrated, anchors, *states = np.split(rows, np.cumsum([len(part) for part in parts])[:-1])
     return replace(
         problem,
-        tasks=tuple(replace(task, states=own) for task, own in zip(problem.tasks, states)),
+        tasks=tuple(
+            replace(task, states=own, weights=task.weights if task.id in wanted else None)
+            for task, own in zip(problem.tasks, states)
+        ),
         demonstrated=demonstrated,
         coverage=None,
         anchors=anchors if len(anchors) else None,

@@ -149,6 +149,15 @@ def test_moments_in_place_of_inputs_are_refused_unless_coverage_is_off() -> None
     assert AmfGp(without).select(problem).scores == AmfGp(without).select(made(2)).scores
 
 
+def test_weights_of_a_task_that_is_left_out_are_left_out() -> None:
+    problem = made(4)
+    tasks = tuple(replace(t, weights=np.ones(len(t.states), np.float32)) for t in problem.tasks)
+    weighted = replace(problem, tasks=tasks, targets={"a": 1.0}, candidates=("a",))
+    unweighted = replace(weighted, tasks=problem.tasks)
+    got, wanted = (AmfGp(CONFIG).select(p).scores[0].score for p in (weighted, unweighted))
+    assert got == pytest.approx(wanted)
+
+
 def test_more_points_than_memory_allows_are_refused() -> None:
     problem = replace(made(0), demonstrated=np.zeros((700, D + K), np.float32))
     with pytest.raises(SelectionError, match="memory_mb is 1"):
