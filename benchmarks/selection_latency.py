@@ -1,123 +1,194 @@
-"""How long one choice takes, against a Gaussian process on kernel matrices that gives the same scores.
+"""How long one choice takes and what it keeps, beside trajectory-conditioning with the activeft package.
 
-    python benchmarks/selection_latency.py [--features 257] [--candidates 5 50 500] [--json]
+    python benchmarks/selection_latency.py [--candidates 5 50 500] [--features 512] [--states 8] [--json]
 
-A suite of n tasks with 10 unit-norm states each, all of them candidates and targets; 20 demonstrations and
-200 pre-training states are known; both sides use one thread. The naive side conditions kernel matrices on
-each candidate, as eq. 2 of arXiv 2410.05026 reads, and knows the pre-training states themselves.
+A suite of n tasks, all of them candidates and targets, 20 demonstrations known. The first call solves the
+problem; before each further one a demonstration of the task just chosen arrives, and becomes what is known
+of that task's occupancy. Each row runs in a process of its own; memory is what it gained.
+
+The peer (requirements/benchmarks.txt; left out where it is not installed) gets the same embeddings as a
+GaussianCovarianceMatrix that is conditioned on the demonstrations, and is timed only while it conditions it
+on each trajectory in turn; its float32 scores must have the same argmax.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
-import statistics
+import multiprocessing
+import resource
 import time
-from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from amf_ros.config import SelectionConfig
 from amf_ros.selection.amf import Amf
-from amf_ros.selection.base import Problem, TaskRecord, target_weights
-from amf_ros.selection.threads import one_blas_thread
-from amf_ros.types import Array
+from amf_ros.selection.base import F32, Problem, TaskRecord, target_weights
+from amf_ros.selection.threads import cores
 
-STATES, DEMONSTRATIONS, PRETRAINING = 10, 20, 200
-CONFIG = SelectionConfig(states_per_trajectory=STATES)
-NAIVE_LIMIT = 100  # candidates; beyond that the naive side takes minutes
+DEMONSTRATIONS = 20
+LATENT = 32  # tasks share this many directions, so that one teaches about others
 
 
-def make_problem(num_tasks: int, features: int) -> tuple[Problem, Array]:
-    """A problem, and the pre-training states that its coverage stands for."""
-    rng = np.random.default_rng(0)
+class Suite:
+    """Tasks around centres in a common subspace, states of unit length."""
 
-    def around(centre: Array, n: int) -> Array:
-        rows = centre + 0.5 * rng.normal(size=(n, features))
-        unit: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        return unit
+    def __init__(self, num_tasks: int, features: int, states: int) -> None:
+        self._rng, self._states = np.random.default_rng(0), states
+        latent = self._rng.normal(size=(LATENT, features))
+        self._centres = (self._rng.normal(size=(num_tasks, LATENT)) @ latent).astype(np.float32)
+        self._centres /= np.linalg.norm(self._centres, axis=1, keepdims=True)
 
-    centres = rng.normal(size=(num_tasks, features))
-    ids = tuple(f"task_{i}" for i in range(num_tasks))
-    seen = np.concatenate([around(centres[i % num_tasks], STATES) for i in range(PRETRAINING // STATES)])
-    shown = np.concatenate([around(centres[-i % num_tasks], STATES) for i in range(DEMONSTRATIONS)])
-    problem = Problem(
-        tasks=tuple(TaskRecord(k, around(c, STATES).astype(np.float32)) for k, c in zip(ids, centres)),
-        candidates=ids,
-        targets=target_weights(ids),
-        demonstrated=shown.astype(np.float32),
-        coverage=(seen.T @ seen).astype(np.float32),
-    )
-    return problem, seen
+    def trajectory(self, task: int) -> F32:
+        """(states, features) of one demonstration."""
+        centre = self._centres[task]
+        noise = self._rng.normal(size=(self._states, len(centre))).astype(np.float32)
+        rows = centre + 0.5 * noise / np.float32(np.sqrt(len(centre)))
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
+    def problem(self) -> Problem:
+        """As it stands before the first choice."""
+        ids = tuple(f"task_{i}" for i in range(len(self._centres)))
+        shown = [self.trajectory(-i % len(ids)) for i in range(DEMONSTRATIONS)]
+        return Problem(
+            tasks=tuple(TaskRecord(key, self.trajectory(i)) for i, key in enumerate(ids)),
+            candidates=ids,
+            targets=target_weights(ids),
+            demonstrated=np.concatenate(shown),
+        )
 
-def naive_scores(problem: Problem, seen: Array) -> dict[str, float]:
-    """Equation 2 with kernel matrices: the posterior is computed anew for each candidate."""
-    noise = CONFIG.noise_variance
-    states = {task.id: task.states.astype(np.float64) for task in problem.tasks}
-    evaluation = np.concatenate([states[key] for key in problem.targets])
-    weights = np.repeat([w / STATES for w in problem.targets.values()], STATES)
-    data = np.concatenate([seen, problem.demonstrated.astype(np.float64)])
-
-    def spread(rows: Array) -> Array:
-        cross = evaluation @ rows.T
-        solved = np.linalg.solve(rows @ rows.T + noise * np.eye(len(rows)), cross.T)
-        left: Array = np.einsum("np,np->n", evaluation, evaluation) - np.einsum("nd,dn->n", cross, solved)
-        return left + noise
-
-    before = np.log(spread(data))
-    return {
-        key: float(weights @ (0.5 * (before - np.log(spread(np.concatenate([data, states[key]]))))))
-        for key in problem.candidates
-    }
+    def demonstrate(self, problem: Problem, task_id: str) -> Problem:
+        """The problem after one more demonstration."""
+        index = problem.candidates.index(task_id)
+        rows, tasks = self.trajectory(index), list(problem.tasks)
+        tasks[index] = replace(
+            tasks[index], states=rows, num_demonstrations=tasks[index].num_demonstrations + 1
+        )
+        return replace(problem, tasks=tuple(tasks), demonstrated=np.concatenate([problem.demonstrated, rows]))
 
 
-def timed(work: Callable[[], object], budget_s: float = 3.0) -> float:
-    """Median wall time [s] of repeated calls after one to warm up."""
-    work()
-    took: list[float] = []
-    while len(took) < 3 or (sum(took) < budget_s and len(took) < 30):
+def peer_choice(problem: Problem, config: SelectionConfig) -> tuple[str, float]:
+    """What activeft chooses, and how long it takes to condition on each trajectory [s]."""
+    import torch
+    from activeft.gaussian import GaussianCovarianceMatrix
+
+    states = len(problem.tasks[0].states)
+    known = len(problem.demonstrated)
+    rows = np.concatenate([problem.demonstrated, *(task.states for task in problem.tasks)])
+    noise, std = config.noise_variance, config.noise_variance**0.5
+    prior = GaussianCovarianceMatrix.from_embeddings(torch.from_numpy(rows))
+    everything = torch.arange(known, len(rows))
+    posterior = prior.condition_on(torch.arange(known), target_indices=everything, noise_std=std)
+    before = torch.log(torch.diag(posterior[:, :]) + noise)
+    took = []
+    for threads in (1, cores()):  # the second one may help or harm: the peer gets the better of both
+        torch.set_num_threads(threads)
+        scores = []
         started = time.perf_counter()
-        work()
+        for task in range(len(problem.tasks)):
+            seen = torch.arange(task * states, (task + 1) * states)
+            after = posterior.condition_on(seen, noise_std=std)
+            scores.append(0.5 * (before - torch.log(torch.diag(after[:, :]) + noise)).mean())
         took.append(time.perf_counter() - started)
-    return statistics.median(took)
+    return problem.tasks[int(torch.stack(scores).argmax())].id, min(took)
 
 
-def measure(num_tasks: int, features: int) -> dict[str, float | int | None]:
-    """One row of the table; the two sides must agree on every score."""
-    problem, seen = make_problem(num_tasks, features)
-    row: dict[str, float | int | None] = {"candidates": num_tasks, "features": features}
-    select_s = timed(lambda: Amf(CONFIG).select(problem))
-    row |= {"select_s": select_s, "naive_s": None, "ratio": None}
-    if num_tasks <= NAIVE_LIMIT:
-        with one_blas_thread():
-            started = time.perf_counter()
-            expected = naive_scores(problem, seen)
-            naive_s = time.perf_counter() - started
-        row |= {"naive_s": naive_s, "ratio": naive_s / select_s}
-        found = {score.task_id: score.score for score in Amf(CONFIG).select(problem).scores}
-        np.testing.assert_allclose([found[k] for k in expected], list(expected.values()), rtol=1e-3)
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def measure(job: tuple[int, int, int, int, int]) -> dict[str, Any]:
+    """One row of the table."""
+    num_tasks, features, states, calls, peer_limit = job
+    suite = Suite(num_tasks, features, states)
+    problem = suite.problem()
+    config = SelectionConfig(states_per_trajectory=states)
+    Amf(config).select(Suite(2, features, states).problem())  # libraries are loaded and looked up once
+    strategy, before = Amf(config), peak_mb()
+
+    def timed(asked: Problem) -> tuple[str, float]:
+        started = time.perf_counter()
+        chosen = strategy.select(asked).task_ids[0]
+        return chosen, time.perf_counter() - started
+
+    chosen, first_s = timed(problem)
+    took: list[float] = []
+    for _ in range(calls):
+        problem = suite.demonstrate(problem, chosen)
+        chosen, seconds = timed(problem)
+        took.append(seconds)
+        if strategy.last is None or not strategy.last.followed:
+            raise SystemExit(f"{num_tasks} candidates: the strategy solved again instead of following")
+    _, batch_s = timed(replace(problem, num_tasks=4))
+    row: dict[str, Any] = {
+        "candidates": num_tasks,
+        "features": features,
+        "states": states,
+        "first_s": first_s,
+        "warm_s": float(np.median(took)),
+        "warm_p95_s": float(np.quantile(took, 0.95)),
+        "batch_of_4_s": batch_s,
+        "precision": strategy.last.precision if strategy.last else "",
+        "kept_mb": strategy.last.held / 1e6 if strategy.last else None,
+        "peak_mb": peak_mb() - before,
+        "activeft_s": None,
+        "ratio": None,
+    }
+    if num_tasks <= peer_limit:
+        theirs, seconds = peer_choice(problem, config)
+        if theirs != chosen:
+            raise SystemExit(f"{num_tasks} candidates: activeft chooses {theirs}, this package {chosen}")
+        row |= {"activeft_s": seconds, "ratio": seconds / row["warm_s"]}
     return row
 
 
-def main() -> None:
+def shown(row: dict[str, Any]) -> str:
+    def ms(seconds: float | None) -> str:
+        return "-" if seconds is None else f"{seconds * 1e3:.1f}"
+
+    ratio = "-" if row["ratio"] is None else f"{row['ratio']:.0f}x"
+    times = "".join(f"{ms(row[key]):>10}" for key in ("first_s", "warm_s", "warm_p95_s", "batch_of_4_s"))
+    memory = f"{row['kept_mb']:>9.0f}{row['peak_mb']:>9.0f}"
+    return f"{row['candidates']:>10}{times}{memory}{ms(row['activeft_s']):>12}{ratio:>8}"
+
+
+def peer_installed() -> bool:
+    """Activeft imports faiss without asking for it."""
+    return all(importlib.util.find_spec(name) for name in ("activeft", "faiss"))
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--candidates", type=int, nargs="+", default=[5, 16, 50, 100, 200, 500])
-    parser.add_argument("--features", type=int, default=257, help="p, as the built-in policy has")
+    parser.add_argument("--candidates", type=int, nargs="+", default=[5, 16, 50, 100, 500, 1000, 5000])
+    parser.add_argument("--features", type=int, default=512)
+    parser.add_argument("--states", type=int, default=8, help="of one trajectory")
+    parser.add_argument("--calls", type=int, default=20, help="each with a new demonstration")
+    parser.add_argument("--peer-limit", type=int, default=100, help="candidates; 500 take activeft a minute")
+    parser.add_argument("--quick", action="store_true", help="5 and 50 candidates, 5 calls")
     parser.add_argument("--json", action="store_true", help="one JSON line per row")
-    options = parser.parse_args()
-    if not options.json:
-        print(f"{'candidates':>10} {'select':>12} {'naive':>12} {'ratio':>8}")
-    for num_tasks in options.candidates:
-        row = measure(num_tasks, options.features)
-        if options.json:
-            print(json.dumps(row), flush=True)
-        else:
-            naive, ratio = row["naive_s"], row["ratio"]
-            right = f"{naive * 1e3:9.1f} ms {ratio:7.0f}x" if naive and ratio else f"{'-':>12} {'-':>8}"
-            print(f"{num_tasks:>10} {(row['select_s'] or 0) * 1e3:9.1f} ms {right}", flush=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = arguments()
+    sizes, calls = ([5, 50], 5) if asked.quick else (asked.candidates, asked.calls)
+    limit = asked.peer_limit if peer_installed() else 0
+    if not asked.json:
+        if not limit:
+            print("activeft is not compared: `pip install -r requirements/benchmarks.txt`")
+        print(f"{asked.features} features, {asked.states} states a trajectory; times [ms], memory [MB]")
+        heads = ("first", "warm", "p95", "batch of 4")
+        times = "".join(f"{head:>10}" for head in heads)
+        print(f"{'candidates':>10}{times}{'kept':>9}{'peak':>9}{'activeft':>12}{'ratio':>8}")
+    for size in sizes:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            row = pool.apply(measure, ((size, asked.features, asked.states, calls, limit),))
+        print(json.dumps(row) if asked.json else shown(row), flush=True)
 
 
 if __name__ == "__main__":

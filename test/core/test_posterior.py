@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amf_ros.errors import IllConditioned
-from amf_ros.selection.posterior import Posterior, condition, information_gain, variance
+from amf_ros.selection.posterior import (
+    Posterior,
+    condition,
+    directions,
+    information_gain,
+    trajectory_gains,
+    variance,
+)
 
 NOISES = st.floats(0.01, 10.0)
 
@@ -107,3 +114,51 @@ def test_gain_of_one_state_about_itself_is_the_channel_capacity():
 def test_a_coverage_that_is_no_sum_of_squares_is_refused():
     with pytest.raises(IllConditioned, match="noise_variance 0.1"):
         Posterior.fit(np.zeros((0, 2)), 0.1, coverage=np.diag([1.0, -5.0]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(settings_of_rows(), NOISES)
+def test_directions_taken_one_after_the_other_agree_with_fitting_again(rows, noise):
+    data, first, second = rows
+    posterior, seen = Posterior.fit(data, noise), np.zeros((0, data.shape[1]))
+    for more in (first, second):
+        seen = np.concatenate([seen, directions(posterior.whiten(more), seen, noise)])
+    psi = posterior.whiten(second)
+    again = Posterior.fit(np.concatenate([data, first, second]), noise).whiten(second)
+    size = max(1.0, float(np.square(second).sum(axis=1).max()))
+    taken = psi @ seen.T
+    np.testing.assert_allclose(psi @ psi.T - taken @ taken.T, again @ again.T, atol=1e-7 * size)
+
+
+@settings(max_examples=100, deadline=None)
+@given(settings_of_rows(), NOISES)
+def test_linear_and_variance_forms_bound_the_exact_gain(rows, noise):
+    data, candidate, evaluation = rows
+    psi = Posterior.fit(data, noise).whiten(np.concatenate([candidate, evaluation]))
+    psi_c, psi_e = psi[: len(candidate)], psi[len(candidate) :]
+    exact, linear, removed = (
+        information_gain(psi_c, psi_e, noise, form) for form in ("exact", "linear", "variance")
+    )
+    assert (linear <= exact * (1 + 1e-12) + 1e-300).all()  # -log(1 - y) >= y
+    np.testing.assert_allclose(linear, removed / (variance(psi_e) + noise) / 2, rtol=1e-12)
+    expected = naive_variance(evaluation, data, noise)
+    expected -= naive_variance(evaluation, np.concatenate([data, candidate]), noise)
+    size = max(1.0, float(np.square(evaluation).sum(axis=1).max()))
+    np.testing.assert_allclose(removed, expected, atol=1e-6 * size)
+
+
+def test_float32_gains_are_as_exact_for_small_shares_as_for_large_ones():
+    rng = np.random.default_rng(0)
+    psi_c, psi_e = rng.normal(size=(3, 5)), rng.normal(size=(400, 5)) * 10.0 ** rng.uniform(-6, 0, (400, 1))
+    # Evaluation states of one size whose share in the candidate's rows spans twelve decades.
+    cross, prior = psi_e @ psi_c.T, np.full(400, 60.0)
+    gram = psi_c @ psi_c.T
+    exact = trajectory_gains(cross.T[None], gram[None], prior, 0.1)
+    single = trajectory_gains(cross.T[None].astype(np.float32), gram[None], prior.astype(np.float32), 0.1)
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, exact, rtol=1e-5)
+
+
+def test_further_states_that_no_number_describes_are_ill_conditioned():
+    with pytest.raises(IllConditioned, match="noise_variance"):
+        directions(np.full((2, 3), np.nan), np.zeros((0, 3)), 0.1)
