@@ -8,7 +8,9 @@
     uniform.py  round_robin.py  least_demonstrated.py  rebalancing.py  audit_then_count.py
     uncertainty.py  largest_loss.py  lowest_success.py   the baselines
     counting.py  outcomes.py   what baselines share: counting a batch as it goes, success rates
+    variances.py     what is not known of the states that tasks visit
     costs.py         what a demonstration takes the operator, learned
+    importance.py    weights of demonstrations for tasks they are not of
     proposals.py     maximising a score over continuous task parameters
     threads.py       BLAS on one thread
 

@@ -11,7 +11,7 @@ of number (Wolsey 1982; Leskovec et al., Cost-effective Outbreak Detection in Ne
 nat per minute. A task nobody has timed is taken for the mean of the timed ones; where none is, each costs
 1 and the choice is AMF's.
 
-Stopping. ``SelectionConfig.stop_below`` bounds the gain of one demonstration, in nat, whatever the strategy.
+Stopping. ``SelectionConfig.stop_below`` bounds the gain of one demonstration in nat, in every form of AMF.
 A gain of g shrinks the predictive variance v + sigma^2 at the target states by a factor exp(-2 g), on
 average: by 2% at 0.01. Whoever gives r minutes of an operator for a nat breaks even at stop_below = t / r,
 with t the minutes of a usual demonstration.

@@ -15,12 +15,11 @@ from __future__ import annotations
 import numpy as np
 
 from amf_ros.config import SelectionConfig
-from amf_ros.errors import NoEmbeddings, SelectionError
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check, ranked
 from amf_ros.selection.counting import counted
-from amf_ros.selection.posterior import Posterior, condition, variance
+from amf_ros.selection.posterior import condition, variance
 from amf_ros.selection.threads import one_blas_thread
-from amf_ros.types import Array
+from amf_ros.selection.variances import States, posterior_of, scale_of
 
 
 class Uncertainty:
@@ -51,23 +50,12 @@ class Uncertainty:
     def _select(self, problem: Problem) -> Selection:
         records = {task.id: task for task in problem.tasks}
         tasks = [records[key] for key in problem.candidates]
-        missing = [task.id for task in tasks if len(task.states) == 0]
-        if missing:
-            raise NoEmbeddings(
-                f"no states of {', '.join(missing)} to embed: demonstrate or execute each of them once, "
-                "or leave them out of candidates"
-            )
-        lengths = np.array([len(task.states) for task in tasks])
-        starts = np.cumsum(lengths) - lengths
-        mass = np.concatenate([_mass(task) for task in tasks])
-        states = np.concatenate([task.states for task in tasks]).astype(np.float64)
-        scale = _scale(states, mass)
-        states *= scale
-        psi = self._posterior(problem, scale).whiten(states)
+        scale = scale_of(tasks, np.ones(len(tasks)))
+        states = States.of(tasks, scale)
+        psi = posterior_of(problem, self._config, scale).whiten(states.rows)
 
-        values = np.add.reduceat(variance(psi) * mass, starts)
-        spread = np.add.reduceat(np.sqrt(variance(psi)) * mass, starts)
-        prior = np.add.reduceat(variance(states) * mass, starts)
+        values, prior = states.mean(variance(psi)), states.mean(variance(states.rows))
+        spread = states.mean(np.sqrt(variance(psi)))
         scores = ranked(
             [
                 Score(task.id, float(v), posterior_std=float(std), reason=_reason(task, v, before))
@@ -76,39 +64,13 @@ class Uncertainty:
         )
         chosen = [best(dict(zip(problem.candidates, values.tolist())), problem.seed)]
         while len(chosen) < problem.num_tasks:
-            row = problem.candidates.index(chosen[-1])
-            own = slice(starts[row], starts[row] + lengths[row])
-            weight = np.sqrt(self._config.states_per_trajectory * mass[own])[:, None]
+            own = states.task(problem.candidates.index(chosen[-1]))
+            weight = np.sqrt(self._config.states_per_trajectory * states.mass[own])[:, None]
             psi = condition(psi, psi[own] * weight, self._config.noise_variance)
-            values = np.add.reduceat(variance(psi) * mass, starts)
+            values = states.mean(variance(psi))
             chosen.append(best(dict(zip(problem.candidates, values.tolist())), problem.seed))
         why = next(score.reason for score in scores if score.task_id == chosen[0])
         return Selection(tuple(chosen), scores, self.name, f"{chosen[0]}: {why}")
-
-    def _posterior(self, problem: Problem, scale: float) -> Posterior:
-        """Given D, anchors and coverage, all scaled as the states are."""
-        known = [problem.demonstrated, *([] if problem.anchors is None else [problem.anchors])]
-        rows = np.concatenate(known).astype(np.float64) * scale
-        covered = problem.coverage if self._config.coverage else None
-        moments = None if covered is None else np.asarray(covered, dtype=np.float64) * scale**2
-        return Posterior.fit(rows, self._config.noise_variance, moments)
-
-
-def _mass(task: TaskRecord) -> Array:
-    """What each state of the task counts, (n,), summing to 1."""
-    if task.weights is None:
-        return np.full(len(task.states), 1 / len(task.states))
-    weights = np.asarray(task.weights, dtype=np.float64)
-    normalised: Array = weights / weights.sum()
-    return normalised
-
-
-def _scale(states: Array, mass: Array) -> float:
-    """What makes the mean |phi|^2 over the candidates' states 1: sigma^2 then means the same everywhere."""
-    squared = float(variance(states) @ mass / mass.sum())
-    if not squared > 0:
-        raise SelectionError("the features of every candidate's states are zero; check the policy's embed()")
-    return float(1 / np.sqrt(squared))
 
 
 def _reason(task: TaskRecord, value: float, prior: float) -> str:

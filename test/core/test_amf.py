@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from amf_ros.config import SelectionConfig
 from amf_ros.errors import IllConditioned, NoEmbeddings, SelectionError
 from amf_ros.selection.amf import Amf
-from amf_ros.selection.amf_outcomes import AmfOutcomes
 from amf_ros.selection.base import Problem, TaskRecord
 
 CONFIG = SelectionConfig(noise_variance=0.1, states_per_trajectory=4)
@@ -333,28 +332,3 @@ def test_features_that_are_all_zero_are_refused():
 def test_singular_coverage_is_ill_conditioned():
     with pytest.raises(IllConditioned, match="noise_variance"):
         Amf(CONFIG).select(replace(make_problem(), coverage=-100 * np.eye(10, dtype=np.float32)))
-
-
-def test_outcomes_scale_what_information_about_a_target_is_worth():
-    problem = make_problem()
-    tried = {"task_0": (4, 4), "task_1": (4, 0)}  # (episodes, successes)
-    tasks = tuple(
-        replace(task, num_episodes=tried[task.id][0], num_successes=tried[task.id][1])
-        if task.id in tried
-        else task
-        for task in problem.tasks
-    )
-    failing = {task.id: {"task_0": 1 / 6, "task_1": 5 / 6}.get(task.id, 1 / 2) for task in tasks}
-    weights = {key: weight * failing[key] for key, weight in problem.targets.items()}
-    total = sum(weights.values())
-    expected = Amf(CONFIG).select(replace(problem, targets={key: w / total for key, w in weights.items()}))
-    found = AmfOutcomes(CONFIG).select(replace(problem, tasks=tasks))
-    assert found.task_ids == expected.task_ids and found.strategy == "amf_outcomes"
-    assert [s.score for s in found.scores] == pytest.approx([s.score for s in expected.scores], rel=1e-6)
-    plain = {s.task_id: s.information_gain for s in Amf(CONFIG).select(problem).scores}
-    assert {s.task_id: s.information_gain for s in found.scores} == pytest.approx(plain)
-
-
-def test_without_episodes_outcomes_change_nothing():
-    problem = make_problem(batch=3)
-    assert AmfOutcomes(CONFIG).select(problem).task_ids == Amf(CONFIG).select(problem).task_ids
