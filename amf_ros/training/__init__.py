@@ -7,6 +7,11 @@
     environment.py  a robot seen as vectors: contract, safety gate, judge, time limit
     rollouts.py     one episode of a policy or of a scripted expert
     problem.py      what the selection strategies are asked: features, counts and coverage
+    uncertainty/    uncertainty models by name: states -> features
+    trajectories.py  embeddings.py   trajectories as states, and as features that are made once
+    occupancy.py    occupancies by name: which states stand for a task
+    coverage.py     what pre-training covered, for each uncertainty model
+    losses.py       how well a policy repeats the demonstrations
     pretrain.py     the pre-trained checkpoint from a YAML file
 
 May import everything below: types, config, contract, tasks, policies, selection, data, robots.

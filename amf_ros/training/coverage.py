@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from amf_ros.errors import CheckpointError
 from amf_ros.policies.base import Policy
+from amf_ros.selection.threads import one_blas_thread
 from amf_ros.tasks.base import Suite
 from amf_ros.training.batches import make_steps
 from amf_ros.training.trajectories import direction, states_of
-from amf_ros.training.uncertainty.base import Fitted
+from amf_ros.training.uncertainty.base import Fitted, UncertaintyModel
 from amf_ros.training.uncertainty.loading import fit_model, make_model
 from amf_ros.types import Array, Demonstration
 
@@ -87,19 +88,22 @@ def coverage(
     """
     steps = make_steps(demonstrations, suite.embedding, policy.spec.chunk)
     covered = {}
-    for name in models:
-        fitted = fit_model(name, policy, steps)
-        model = make_model(name, policy, fitted)
-        total: Array = np.zeros((0, 0))
-        for demo in demonstrations:
-            if not demo.num_steps:
-                continue
-            e = suite.embedding(demo.task_id)
-            phi = model.embed(states_of(demo, demo.task_id, e, policy.spec.chunk)).astype(np.float64)
-            x = np.concatenate([phi, np.tile(direction(e).astype(np.float64), (len(phi), 1))], axis=1)
-            total = x.T @ x / len(x) + (total if total.size else 0.0)
-        covered[name] = Coverage(total, fitted)
+    with one_blas_thread():
+        for name in models:
+            fitted = fit_model(name, policy, steps)
+            model = make_model(name, policy, fitted)
+            means = [_mean(model, policy, demo, suite) for demo in demonstrations if demo.num_steps]
+            covered[name] = Coverage(sum(means[1:], means[0]), fitted)
     return covered
+
+
+def _mean(model: UncertaintyModel, policy: Policy, demo: Demonstration, suite: Suite) -> Array:
+    """Mean of x x^T over a demonstration's steps, (p + k, p + k)."""
+    e = suite.embedding(demo.task_id)
+    phi = model.embed(states_of(demo, demo.task_id, e, policy.spec.chunk)).astype(np.float64)
+    x = np.concatenate([phi, np.tile(direction(e).astype(np.float64), (len(phi), 1))], axis=1)
+    mean: Array = x.T @ x / len(x)
+    return mean
 
 
 def to_tensors(covered: Mapping[str, Coverage]) -> dict[str, NDArray[Any]]:

@@ -61,8 +61,12 @@ class Embedder:
 
     def mean_square(self, parts: Sequence[Part]) -> float:
         """Mean |phi|^2 over the states of some trajectories, without the task part; NaN of none."""
-        phi = self._features(parts)
-        return float(np.square(phi, dtype=np.float64).sum(axis=1).mean()) if len(phi) else float("nan")
+
+        def make() -> F32:
+            squared = np.square(self._features(parts), dtype=np.float64).sum(axis=1)
+            return np.array([squared.mean() if len(squared) else np.nan], np.float32)
+
+        return float(self._once(("square", self._keys(parts)), make)[0])
 
     def rows(self, parts: Sequence[Part], scale: float = 1.0) -> F32:
         """Features of all states, trajectory after trajectory, (n, p), or (n, p + k) with a task part.

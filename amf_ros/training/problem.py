@@ -22,6 +22,7 @@ from amf_ros.policies.base import F32, Policy
 from amf_ros.registry import load
 from amf_ros.selection.base import Problem, TaskRecord, check, target_weights
 from amf_ros.selection.costs import demonstration_seconds
+from amf_ros.selection.threads import one_blas_thread
 from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import Checkpoint
 from amf_ros.training.cloning import one_thread
@@ -97,7 +98,7 @@ class ProblemBuilder:
         candidate_rows = indices("task", self._ids, candidates)
         indices("task", self._ids, [demo.task_id for demo in demonstrations])
         indices("task", self._ids, [rollout.task_id for rollout in rollouts])
-        with one_thread():
+        with one_thread(), one_blas_thread():
             embedder, covered = self._prepare(checkpoint, frozen or checkpoint.policy)
             evidence = Evidence(
                 self._suite,
