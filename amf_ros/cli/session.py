@@ -15,6 +15,7 @@ from amf_ros.cli.options import (
     Namespace,
     Seed,
     SessionDirectory,
+    Suite,
     Timeout,
     panel,
 )
@@ -68,6 +69,7 @@ def session(
         Path | None, typer.Option(help="With --local: where to start; none: the directory's 'pretrained'.")
     ] = None,
     session_directory: SessionDirectory = DEFAULT_DIRECTORY,
+    suite: Suite = "tabletop",
     contract: Contract = "panda_tabletop",
     namespace: Namespace = "",
     wait: Timeout = 10.0,
@@ -76,12 +78,14 @@ def session(
     """Run the loop: choose tasks, record demonstrations, fine-tune, evaluate, again.
 
     Every step is journalled: after Ctrl-C, a crash or a power cut the same command continues where it
-    was. Runs in the graph's own session directory (see amf up); --local uses --session-directory.
+    was. Runs in the graph's own session directory (see amf up); --local uses --session-directory, --suite
+    and --contract.
     """
     from amf_ros.session.plan import Plan
 
     output = Output(as_json)
     plan = Plan(
+        suite=suite,
         candidates=tuple(candidate or ()),
         targets=tuple(target or ()),
         strategy=strategy,

@@ -31,6 +31,7 @@ from amf_ros.session.journal import Journal
 from amf_ros.session.loop import Result as Outcome
 from amf_ros.session.loop import run as run_session
 from amf_ros.session.plan import Plan, resolve
+from amf_ros.tasks.loading import load_robot_suite
 
 Result = RunSession.Result
 CODES: Codes = (
@@ -55,7 +56,7 @@ class SessionNode(AmfNode):
     def __init__(self) -> None:
         super().__init__("session")
         self._settings = settings = declare(self, SessionSettings)
-        self._suite = load("suite", settings.suite)()
+        self._suite = load_robot_suite(settings.suite)
         self._directory = RunDirectory(Path(settings.session_directory))
         self._plan: Plan | None = None
         self._followers: list[Goal] = []
