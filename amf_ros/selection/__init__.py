@@ -3,6 +3,8 @@
     base.py          problem, selection, the strategy protocol, checks
     posterior.py     Gaussian posterior in weight space: gain, conditioning
     amf.py           expected information gain (the method)
+    question.py  workspace.py  blocks.py   what it asks of a problem, and keeps between calls
+    certified.py     its choices made in float32 that are those of float64
     amf_outcomes.py  the same, about what the policy fails at
     amf_cost.py  amf_outcomes_cost.py   both per minute of demonstrating
     uniform.py  round_robin.py  least_demonstrated.py  rebalancing.py  audit_then_count.py
@@ -12,7 +14,7 @@
     costs.py         what a demonstration takes the operator, learned
     importance.py    weights of demonstrations for tasks they are not of
     proposals.py     maximising a score over continuous task parameters
-    threads.py       BLAS on one thread
+    threads.py       BLAS on one thread, blocks of work on several
 
 Imports types, errors and config only.
 """
