@@ -1,28 +1,30 @@
-"""AMF that looks at outcomes: the rate at which the policy fails replaces what the posterior believes of it.
+"""AMF that looks at outcomes: roll-outs correct how well the posterior believes to know each task.
 
     selection = AmfOutcomes(SelectionConfig()).select(problem)
 
-Eq. 2 of arXiv 2410.05026 with mu(c) replaced by
+Eq. 2 of arXiv 2410.05026 under the posterior covariance a_c a_c' k_D((s, c), (s', c')) with
 
-    mu'(c) ~ mu(c) p(c) / p0(c),    p0(c) = E_{s ~ rho_c} [ v(s, c) / (v(s, c) + sigma^2) ],
-                                    p(c) = (k p0(c) + f) / (k + n + m),   k = 1
+    p0(c) = E_{s ~ rho_c} [ v(s, c) / (v(s, c) + sigma^2) ]        the share of what is unknown about the task
+    p(c)  = (k p0(c) + f) / (k + n + m),   k = 1                   after f failures in n roll-outs
+    a_c^2 = [p / (1 - p)] / [p0 / (1 - p0)]
 
-p0 is the posterior's own share of what is unknown about the task, read as a prior for the rate at which
-the policy fails; f failures in n roll-outs that the session makes anyway turn it into p, a Beta prior's
-posterior mean. Both roll-outs of the current policy (m = 0) and, where there are none, the audit of the
-session's first policy count; then p0 is that of the first policy, which knew pre-training only, and each of
-m demonstrations since counts as a success to come. Without roll-outs of a task p = p0, without any it is AMF.
+p0 is read as a prior for the rate at which the policy fails; the roll-outs that a session makes anyway
+turn it into p, the posterior mean under Beta(k p0, k (1 - p0)). Since p0 / (1 - p0) = v / sigma^2, the ratio
+of the odds is the factor that brings the variance to what was observed. The roll-outs are those of the
+current policy (m = 0) or, where it was not run on the task, the audit of the session's first policy: then p0
+is that of the first policy, which knew pre-training only, and each of m demonstrations since counts as a
+success to come. A task without roll-outs has a_c = 1; without any it is AMF.
 
-What a failure tells depends on what was believed. Where nothing was known it tells nothing new (p / p0 near
-1). Where pre-training or demonstrations are said to cover the task, gains are small, about p0 times
-the share of the variance that a demonstration removes: the ratio puts the observed rate in the place of
-p0, so a covered task that fails is demonstrated and a task that works is not, except for what it teaches
-others. The variances themselves stay as they are: an outcome does not say in which state it went wrong.
+So an outcome tells what was not believed already: a failure says little where nothing was known, and
+much where pre-training or demonstrations are said to cover the task. A covered task that fails is
+demonstrated, one that works is not, and who teaches whom stays a matter of the correlations. The gain falls
+with the failures, and with it the reason to go on (``SelectionConfig.stop_below``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -37,49 +39,60 @@ PRIOR_EPISODES = 1.0  # k: what the posterior's belief weighs against roll-outs
 
 
 class AmfOutcomes(Amf):
-    """Expected information gain about what the policy fails at."""
+    """Expected information gain, with variances that agree with what the policy was seen to do."""
 
     name = "amf_outcomes"
     audit_episodes = 4
+    rescale = False  # done here: a corrected task must not change the scale of the others
 
-    def _weights(self, problem: Problem, targets: tuple[str, ...]) -> Array:
-        records = {task.id: task for task in problem.tasks}
-        tasks = [records[key] for key in targets]
+    def _features(self, problem: Problem) -> Problem:
+        problem = super()._features(problem)
+        wanted = {*problem.candidates, *(key for key, weight in problem.targets.items() if weight > 0)}
+        tasks = [task for task in problem.tasks if task.id in wanted]
+        targets = [task for task in tasks if problem.targets.get(task.id, 0) > 0]
+        mu = np.array([problem.targets[task.id] for task in targets])
+        scale = scale_of(targets, mu) if super().rescale else 1.0
+        moments: Any = problem.coverage
+        factors = dict(zip((task.id for task in tasks), self._amplitudes(problem, tasks, scale) * scale))
+        return replace(
+            problem,
+            tasks=tuple(
+                replace(task, states=task.states * task.states.dtype.type(factors[task.id]))
+                if task.id in factors
+                else task
+                for task in problem.tasks
+            ),
+            demonstrated=problem.demonstrated * problem.demonstrated.dtype.type(scale),
+            anchors=None if problem.anchors is None else problem.anchors * problem.anchors.dtype.type(scale),
+            coverage=None if moments is None else moments.astype(np.float64) * scale**2,
+        )
+
+    def _amplitudes(self, problem: Problem, tasks: list[TaskRecord], scale: float) -> Array:
+        """a_c of each task, (tasks,)."""
         for task in tasks:
             check_counts(task)
-        weights = super()._weights(problem, targets)
-        weights = weights * self._surprise(self._features(problem), tasks, weights)
-        normalised: Array = weights / weights.sum()
-        return normalised
-
-    def _surprise(self, problem: Problem, tasks: Sequence[TaskRecord], weights: Array) -> Array:
-        """P / p0 of each task, (tasks,)."""
         now = np.array([task.num_episodes > 0 for task in tasks])
         audited = np.array([task.num_audited > 0 for task in tasks]) & ~now
-        ratios = np.ones(len(tasks))
-        if not (now | audited).any():
-            return ratios
-        records = {task.id: task for task in problem.tasks}
-        shown = [records[task.id] for task in tasks]
-        scale = scale_of(shown, weights) if self.rescale else 1.0
+        squared = np.ones(len(tasks))
         for kind, demonstrated in ((now, True), (audited, False)):
             rows = np.flatnonzero(kind).tolist()
             if rows:
-                states = States.of([shown[row] for row in rows], scale)
+                states = States.of([tasks[row] for row in rows], scale)
                 posterior = posterior_of(problem, self._config, scale, demonstrated)
                 left = variance(posterior.whiten(states.rows))
                 believed = states.mean(left / (left + self._config.noise_variance))
-                ratios[rows] = [_ratio(tasks[row], p0) for row, p0 in zip(rows, believed.tolist())]
-        return ratios
+                squared[rows] = [_odds_ratio(tasks[row], p0) for row, p0 in zip(rows, believed.tolist())]
+        roots: Array = np.sqrt(squared)
+        return roots
 
 
-def _ratio(task: TaskRecord, believed: float) -> float:
-    """P / p0 for p0 = ``believed``."""
+def _odds_ratio(task: TaskRecord, believed: float) -> float:
+    """a_c^2 for p0 = ``believed``."""
     episodes, failures, since = task.num_episodes, task.num_episodes - task.num_successes, 0
     if not episodes:
         episodes, failures = task.num_audited, task.num_audited - task.num_audit_successes
         since = task.num_demonstrations
-    if not believed > 0:  # nothing is left to learn about it, whatever it is worth
+    if not believed > 0:  # states without any variance: no factor gives them some
         return 1.0
     rate = (PRIOR_EPISODES * believed + failures) / (PRIOR_EPISODES + episodes + since)
-    return rate / believed
+    return rate / (1 - rate) * (1 - believed) / believed

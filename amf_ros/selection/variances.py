@@ -63,6 +63,8 @@ class States:
 def scale_of(tasks: Sequence[TaskRecord], weights: Array) -> float:
     """What makes the mean |phi|^2 over the tasks' states 1, so that sigma^2 means the same everywhere.
 
+    To the nearest eighth of a power of two, as for AMF (:mod:`amf_ros.selection.question` says why).
+
     Raises:
         NoEmbeddings: a task has no states.
         SelectionError: all features are zero.
@@ -73,7 +75,7 @@ def scale_of(tasks: Sequence[TaskRecord], weights: Array) -> float:
         raise SelectionError(
             f"the mean squared length of the states' features is {squared}; check the policy's embed()"
         )
-    return float(1 / np.sqrt(squared))
+    return float(2 ** (-np.round(8 * np.log2(squared)) / 16))
 
 
 def posterior_of(

@@ -214,6 +214,7 @@ def naive_variances(problem, extra=()):
     }
     mass = {key: value / value.sum() for key, value in weights.items()}
     norm = np.mean([mass[key] @ np.square(rows).sum(axis=1) for key, rows in states.items()])
+    norm = 2 ** (np.round(8 * np.log2(norm)) / 8)
     known = [problem.demonstrated.astype(np.float64)]
     if problem.anchors is not None:
         known.append(problem.anchors.astype(np.float64))

@@ -64,10 +64,23 @@ def believed(problem, demonstrated=True):
 
 
 def expected_scores(problem, rates, prior):
-    """Eq. 2 with mu' ~ mu p / p0, from the gain matrix."""
-    gains = Amf(CONFIG).gains(problem)
-    weights = np.array([problem.targets[key] for key in gains.targets]) * rates / prior
-    return dict(zip(gains.candidates, gains.matrix @ (weights / weights.sum())))
+    """Eq. 2 by kernel matrices, with the rows of each task multiplied by a_c = sqrt(odds(p) / odds(p0))."""
+    odds = rates / (1 - rates) * (1 - prior) / prior
+    rows = np.concatenate([task.states for task in problem.tasks]).astype(np.float64) * np.sqrt(odds)[:, None]
+    values, vectors = np.linalg.eigh(problem.coverage.astype(np.float64))
+    known = np.concatenate([np.sqrt(np.maximum(values, 0))[:, None] * vectors.T, problem.demonstrated])
+
+    def predictive(data):
+        solved = np.linalg.solve(data @ data.T + NOISE * np.eye(len(data)), data @ rows.T)
+        return np.square(rows).sum(axis=1) - np.einsum("it,ti->i", rows @ data.T, solved) + NOISE
+
+    before = predictive(known)
+    return {
+        key: float(
+            np.mean(0.5 * np.log(before / predictive(np.concatenate([known, np.sqrt(T) * rows[[i]]]))))
+        )
+        for i, key in enumerate(IDS)
+    }
 
 
 def scores(problem):
@@ -78,7 +91,7 @@ def scores(problem):
 @given(
     st.integers(0, 10**6), st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=5, max_size=5)
 )
-def test_the_observed_rate_of_failing_takes_the_place_of_what_was_believed(seed, outcomes):
+def test_variances_are_brought_to_the_observed_rate_of_failing(seed, outcomes):
     episodes = np.array([max(pair) for pair in outcomes])
     failures = np.array([abs(a - b) for a, b in outcomes])
     problem = make_problem(
@@ -86,14 +99,14 @@ def test_the_observed_rate_of_failing_takes_the_place_of_what_was_believed(seed,
     )
     prior = believed(problem)
     rates = np.where(episodes > 0, (prior + failures) / (1 + episodes), prior)
-    assert scores(problem) == pytest.approx(expected_scores(problem, rates, prior), rel=1e-4)
+    assert scores(problem) == pytest.approx(expected_scores(problem, rates, prior), rel=1e-3, abs=1e-7)
 
 
 def test_an_audit_is_judged_by_what_was_known_then_and_later_demonstrations_count_as_successes():
     problem = make_problem(num_audited=(4,) * 5, num_audit_successes=(4, 0, 0, 0, 2))
     prior = believed(problem, demonstrated=False)
     rates = (prior + [0, 4, 4, 4, 2]) / (1 + 4 + np.array([0, 0, 1, 0, 0]))
-    assert scores(problem) == pytest.approx(expected_scores(problem, rates, prior), rel=1e-4)
+    assert scores(problem) == pytest.approx(expected_scores(problem, rates, prior), rel=1e-3)
 
 
 def test_episodes_of_the_current_policy_count_more_than_the_audit():
@@ -102,33 +115,43 @@ def test_episodes_of_the_current_policy_count_more_than_the_audit():
     assert scores(audited) == scores(make_problem(**told))
 
 
-def test_a_covered_task_that_fails_is_demonstrated_before_those_that_work():
+def test_a_covered_task_that_fails_is_demonstrated_and_one_that_works_is_not():
     problem = make_problem(num_episodes=(4,) * 5, num_successes=(4, 0, 4, 4, 4))
-    problem = replace(problem, candidates=IDS[:3])
-    assert Amf(CONFIG).select(problem).task_ids == ("task_2",)
+    assert Amf(CONFIG).select(problem).task_ids[0] in {"task_3", "task_4"}
     assert AmfOutcomes(CONFIG).select(problem).task_ids == ("task_1",)
 
 
-def test_a_failure_where_nothing_was_known_tells_little():
-    problem = make_problem(num_episodes=(0, 0, 0, 4, 0), num_successes=(0,) * 5)
-    plain = {score.task_id: score.score for score in Amf(CONFIG).select(problem).scores}
-    for key, score in scores(problem).items():
-        assert score == pytest.approx(plain[key], rel=0.1)
+def test_a_failure_where_nothing_was_known_tells_less_than_one_where_much_was():
+    plain = scores(make_problem())
+    surprise = {}
+    for row in (0, 3):
+        problem = make_problem(num_episodes=tuple(4 * (i == row) for i in range(5)), num_successes=(0,) * 5)
+        surprise[row] = scores(problem)[IDS[row]] / plain[IDS[row]]
+    assert 1 < surprise[3] < 2 and surprise[0] > 20
 
 
 @pytest.mark.parametrize("coverage", [True, False])
 def test_without_rollouts_it_is_amf(coverage):
     problem = make_problem(batch=4, coverage=coverage)
+    problem = replace(problem, tasks=tuple(replace(t, states=37 * t.states) for t in problem.tasks))
     outcomes, plain = AmfOutcomes(CONFIG).select(problem), Amf(CONFIG).select(problem)
     assert outcomes.task_ids == plain.task_ids
-    assert [s.score for s in outcomes.scores] == pytest.approx([s.score for s in plain.scores], rel=1e-9)
+    assert [s.score for s in outcomes.scores] == pytest.approx([s.score for s in plain.scores], rel=1e-5)
 
 
-def test_information_gain_stays_that_over_the_targets_whatever_the_outcomes():
-    problem = make_problem(num_episodes=(4,) * 5, num_successes=(4, 0, 4, 0, 1))
-    plain = {s.task_id: s.information_gain for s in Amf(CONFIG).select(problem).scores}
-    found = {s.task_id: s.information_gain for s in AmfOutcomes(CONFIG).select(problem).scores}
-    assert found == pytest.approx(plain)
+def test_where_everything_works_nothing_is_worth_it_any_more():
+    config = CONFIG.model_copy(update={"stop_below": 0.02})
+    works = make_problem(num_episodes=(20,) * 5, num_successes=(20,) * 5)
+    assert Amf(config).select(works).worthwhile and not AmfOutcomes(config).select(works).worthwhile
+    assert AmfOutcomes(config).select(make_problem(num_episodes=(20,) * 5)).worthwhile
+
+
+def test_the_problem_is_not_changed():
+    problem = make_problem(num_episodes=(4,) * 5, num_successes=(1,) * 5)
+    before = [task.states.copy() for task in problem.tasks]
+    AmfOutcomes(CONFIG).select(problem)
+    for task, states in zip(problem.tasks, before):
+        np.testing.assert_array_equal(task.states, states)
 
 
 def test_what_the_configuration_leaves_out_is_not_believed_either():
