@@ -33,7 +33,7 @@ HALF, WHOLE = 5.3, 10.9
 # Stand-ins that are replaced by the page's own colours, so that one file serves light and dark.
 INK, FAINT, PAPER = "#010203", "#040506", "#070809"
 _PAGE = {INK: "currentColor", FAINT: "var(--line)", PAPER: "var(--paper)"}
-_HEAT = LinearSegmentedColormap.from_list("amf", ["#eef2fb", "#a9bdf0", "#3f6ad8", "#1d3a8a"])
+HEAT = LinearSegmentedColormap.from_list("amf", ["#eef2fb", "#a9bdf0", "#3f6ad8", "#1d3a8a"])
 _RATE = LinearSegmentedColormap.from_list("rate", ["#f6dfe2", "#f7efd9", "#cfe9dc", "#1f9d6b"])
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -147,7 +147,7 @@ def score_map(facts: Facts) -> Figure:
     rows = [task.id for task in facts.tasks]
     values = np.array([[one.scores.get(name, np.nan) for one in facts.rounds] for name in rows], dtype=float)
     columns = [f"round {one.number}" for one in facts.rounds]
-    figure, axes = _heat(WHOLE, facts, rows, values, columns, _HEAT)
+    figure, axes = _heat(WHOLE, facts, rows, values, columns, HEAT)
     for row, column in np.ndindex(len(rows), len(columns)):
         value, times = values[row, column], list(facts.rounds[column].chosen).count(rows[row])
         text = f"{value:.3g}" if np.isfinite(value) else "–"

@@ -86,6 +86,24 @@ def test_next_answers_with_scores_and_reasons() -> None:
     assert len(asked["task_ids"]) == 2 and asked["strategy"] == "round_robin"
     assert {score["task_id"] for score in asked["scores"]} == {"press_button", "push_green"}
     assert all(score["reason"] for score in asked["scores"])
+    # Two of press_button were recorded: what they took, and ten seconds for each reset.
+    assert all(10 < score["demonstration_s"] < 60 for score in asked["scores"])
+
+
+def test_next_explains_as_a_table_and_as_a_picture(tmp_path: Path) -> None:
+    words = ["next", "-c", "press_button", "-t", "press_button", "--strategy", "amf", "--explain"]
+    asked = answer(*words)
+    ((gain,),) = asked["gains"]
+    assert asked["target_ids"] == ["press_button"] and asked["worthwhile"] and gain > 0
+    assert gain == pytest.approx(asked["scores"][0]["information_gain"], rel=1e-3)
+    shown = amf(*words, "--picture", tmp_path / "next.png")
+    assert shown.exit_code == 0, shown.output
+    assert "pb press_button" in shown.output and "each takes" in shown.output
+    assert (tmp_path / "next.png").read_bytes().startswith(b"\x89PNG")
+    assert shown.output.splitlines()[-1].endswith("next.png")
+    refused = amf(*words[:5], "--strategy", "uniform", "--picture", tmp_path / "none.png")
+    assert refused.exit_code == 1 and "computes no gains" in refused.stderr
+    assert not (tmp_path / "none.png").exists()
 
 
 @pytest.mark.parametrize(
