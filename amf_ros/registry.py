@@ -45,6 +45,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "full_gradient": "amf_ros.training.uncertainty.gradients:FullGradient",
         "dropout": "amf_ros.training.uncertainty.dropout:Dropout",
         "ensemble": "amf_ros.training.uncertainty.ensemble:Ensemble",
+        "inputs": "amf_ros.training.uncertainty.inputs:Inputs",
     },
     "occupancy": {
         "demonstrations": "amf_ros.training.occupancy:OwnDemonstrations",

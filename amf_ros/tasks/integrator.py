@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike
 from amf_ros.errors import UnknownName
 from amf_ros.types import Array, Task
 
-HZ = 10.0
+HZ = 5.0
 MAX_SPEED = 0.5  # [m/s]
 GAIN = 3.0  # of the expert [1/s]
 RADIUS = 1.0  # of the circle of goals [m]
-SPREAD = 0.3  # of starts about the middle [m]
+SPREAD = 0.2  # of starts about the middle [m]
 TOLERANCE = 0.1  # to the goal [m]
 TIME_LIMIT_S = 3.0
 NUM_STEPS = round(TIME_LIMIT_S * HZ)

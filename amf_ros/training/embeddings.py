@@ -41,6 +41,10 @@ class Embedder:
         self._count, self._task_weight = config.states_per_trajectory, config.task_weight
         self._policy = policy
         self._model = make_model(self._name, policy, fitted)
+        # Where rows are inputs the kernel has a task part of its own, and inputs stand for the coverage.
+        self.task_columns: int = getattr(self._model, "task_columns", 0)
+        if self.task_columns:
+            self._task_weight = 0.0
         self._print = _fingerprint(self._model, policy)
         self._kept: dict[Any, F32] = {}
         self._used: set[Any] = set()
@@ -58,6 +62,11 @@ class Embedder:
     def width(self) -> int:
         """Of the features phi, without the task part: p."""
         return int(self._features(()).shape[1])
+
+    def pretraining_inputs(self) -> F32 | None:
+        """Rows of pre-training states, (m, p), the same object each time; None of a model of features."""
+        rows = getattr(self._model, "pretraining_inputs", None)
+        return None if rows is None else self._once("pretraining_inputs", rows)
 
     def mean_square(self, parts: Sequence[Part]) -> float:
         """Mean |phi|^2 over the states of some trajectories, without the task part; NaN of none."""

@@ -121,6 +121,7 @@ class ProblemBuilder:
                 num_tasks=num_tasks,
                 seed=seed,
                 anchors=self._anchors(embedder, audits, states.scale),
+                task_columns=embedder.task_columns,
             )
             embedder.forget_unused()
         check(problem)
@@ -197,7 +198,7 @@ class ProblemBuilder:
 
     def _coverage(self, embedder: Embedder, covered: Coverage | None, scale: float) -> F32 | None:
         """A pre-training demonstration weighs as much as one collected since: as many states."""
-        if covered is None or not self._config.coverage:
+        if covered is None or not self._config.coverage or embedder.task_columns:
             return None
         config, width, num_task = self._config, embedder.width, len(self._suite.embedding_names)
 
@@ -208,11 +209,18 @@ class ProblemBuilder:
         return embedder.once(f"coverage/{scale!r}", make)
 
     def _anchors(self, embedder: Embedder, audits: Sequence[Rollout], scale: float) -> F32 | None:
-        """States where pi_0 itself succeeded; what fine-tuned policies can do, D stands for already."""
-        if not self._config.anchors:
-            return None
-        worked = sorted((r for r in audits if r.outcome is Outcome.SUCCESS), key=lambda rollout: rollout.id)
-        return embedder.rows([(rollout, rollout.task_id) for rollout in worked], scale)
+        """States where pi_0 itself succeeded; what fine-tuned policies can do, D stands for already.
+
+        Where rows are inputs, those of pre-training come first: they are its coverage.
+        """
+        parts = []
+        inputs = embedder.pretraining_inputs() if self._config.coverage else None
+        if inputs is not None:
+            parts.append(inputs)
+        if self._config.anchors:
+            worked = sorted((r for r in audits if r.outcome is Outcome.SUCCESS), key=lambda r: r.id)
+            parts.append(embedder.rows([(rollout, rollout.task_id) for rollout in worked], scale))
+        return np.concatenate(parts) if len(parts) > 1 else next(iter(parts), None)
 
 
 @dataclass(frozen=True)
