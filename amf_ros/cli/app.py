@@ -78,6 +78,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _add_commands() -> None:
     from amf_ros.cli import (
+        bench,
         demo,
         doctor,
         evaluate,
@@ -104,6 +105,7 @@ def _add_commands() -> None:
         evaluate,
         status,
         report,
+        bench,
         doctor,
     ):
         module.add(app)

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from amf_ros.data.files import storage_errors, write_whole
 from amf_ros.sweep.jobs import plain
 from amf_ros.sweep.plots import Panels, plot_curves, plot_differences
@@ -106,10 +108,10 @@ def publish(
     return found
 
 
-def show_all(found: Published) -> None:
+def show_all(found: Published, console: Console | None = None) -> None:
     """Print a table for each setting."""
     for title, lines in found.compared.items():
-        show(title, *comparison_table(lines, found.reference, x=found.x))
+        show(title, *comparison_table(lines, found.reference, x=found.x), console)
 
 
 def _markdown(found: Published) -> str:

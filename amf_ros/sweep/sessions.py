@@ -21,6 +21,8 @@ from pydantic import Field, model_validator
 
 from amf_ros.config import Model, PretrainConfig, SelectionConfig, TrainingConfig
 from amf_ros.data.rollouts import RolloutStore
+from amf_ros.errors import ConfigError
+from amf_ros.registry import load as load_registered
 from amf_ros.session.local import Episodes
 from amf_ros.session.memory import run_in_memory
 from amf_ros.session.plan import Plan, derive_seed
@@ -59,11 +61,14 @@ class Setting(Model):
     @model_validator(mode="after")
     def _whole_rounds(self) -> Setting:
         if self.demonstrations % self.batch:
-            raise ValueError(
-                f"demonstrations ({self.demonstrations}) must be a multiple of batch ({self.batch})"
+            raise ConfigError(
+                f"setting {self.name!r}: demonstrations ({self.demonstrations}) must be a multiple of batch "
+                f"({self.batch}); change one of them"
             )
         if not (self.episodes or self.final_episodes):
-            raise ValueError("episodes and final_episodes are both 0; evaluate at least once a task")
+            raise ConfigError(
+                f"setting {self.name!r}: episodes and final_episodes are both 0; give one of them"
+            )
         return self
 
     def plan(self, strategy: str, seed: int) -> Plan:
@@ -103,8 +108,11 @@ def run_sessions(
         Rows that are done, with the result of :func:`session`, and all jobs.
 
     Raises:
+        UnknownName: no such strategy.
         AmfError: see :func:`amf_ros.sweep.jobs.run`.
     """
+    for strategy in strategies:
+        load_registered("strategy", strategy)
     kept = str((out / "starts").resolve())
     starts = {
         key_of(asked): asked
@@ -210,6 +218,7 @@ def _start(setting: Setting, seed: int) -> dict[str, Any]:
     config = setting.pretraining.model_copy(update={"seed": seed})
     episodes = setting.final_episodes or setting.episodes
     return {
+        "seed": seed,
         "pretraining": config.model_dump(mode="json"),
         "episodes": episodes,
         "targets": list(setting.targets),

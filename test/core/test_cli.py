@@ -32,6 +32,7 @@ COMMANDS = (
     "evaluate",
     "status",
     "report",
+    "bench",
     "doctor",
 )
 AMF = (sys.executable, "-m", "amf_ros.cli")
