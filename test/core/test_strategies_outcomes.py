@@ -19,6 +19,12 @@ IDS = tuple(f"task_{i}" for i in range(5))
 # What stands at 0, 1, ... below: the first two tasks are covered, the third was demonstrated once.
 
 
+class Unrounded(AmfOutcomes):
+    """The equations as they stand."""
+
+    steps = 1 << 30
+
+
 def make_problem(seed=0, batch=1, coverage=True, **columns):
     """Tasks of one state each, along axes of their own but for a part that all share."""
     rng = np.random.default_rng(seed)
@@ -84,7 +90,7 @@ def expected_scores(problem, rates, prior):
 
 
 def scores(problem):
-    return {score.task_id: score.score for score in AmfOutcomes(CONFIG).select(problem).scores}
+    return {score.task_id: score.score for score in Unrounded(CONFIG).select(problem).scores}
 
 
 @settings(max_examples=30, deadline=None)
@@ -152,6 +158,17 @@ def test_the_problem_is_not_changed():
     AmfOutcomes(CONFIG).select(problem)
     for task, states in zip(problem.tasks, before):
         np.testing.assert_array_equal(task.states, states)
+
+
+def test_rounding_moves_scores_by_less_than_its_step_and_lets_a_kept_instance_follow():
+    told = {"num_episodes": (4,) * 5, "num_successes": (4, 0, 3, 2, 1)}
+    problem, kept = make_problem(**told), AmfOutcomes(CONFIG)
+    rounded = {score.task_id: score.score for score in kept.select(problem).scores}
+    for key, score in scores(problem).items():
+        assert rounded[key] == pytest.approx(score, rel=2 ** (1 / 8) - 1)
+    more = replace(problem, demonstrated=np.concatenate([problem.demonstrated, problem.tasks[4].states]))
+    assert kept.select(more).task_ids == AmfOutcomes(CONFIG).select(more).task_ids
+    assert kept.last is not None and kept.last.followed
 
 
 def test_what_the_configuration_leaves_out_is_not_believed_either():
