@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, qr, solve_triangular
 
 from amf_ros.errors import IllConditioned
 from amf_ros.types import Array
@@ -46,14 +46,11 @@ class Posterior:
         moments = rows.T @ rows
         if coverage is not None:
             moments += np.asarray(coverage, dtype=np.float64)
-        precision = np.eye(rows.shape[1]) + moments / noise_variance
+        moments = (moments + moments.T) / (2 * noise_variance)
         try:
-            factor: Array = cholesky((precision + precision.T) / 2, lower=True, check_finite=False)
-        except LinAlgError as error:
-            raise IllConditioned(
-                f"the posterior precision {precision.shape} could not be factorised with noise_variance "
-                f"{noise_variance}; raise noise_variance, or make the checkpoint again if it holds coverage"
-            ) from error
+            factor: Array = cholesky(np.eye(len(moments)) + moments, lower=True, check_finite=False)
+        except LinAlgError:
+            factor = _factor_of_squares(moments, noise_variance)
         return cls(factor)
 
     def whiten(self, features: Rows) -> Array:
@@ -61,6 +58,19 @@ class Posterior:
         rows = np.asarray(features, dtype=np.float64)
         white: Array = solve_triangular(self.cholesky, rows.T, lower=True, check_finite=False).T
         return white
+
+
+def _factor_of_squares(moments: Array, noise_variance: float) -> Array:
+    """Lower factor of I + M, where M is a sum of squares so large that rounding hides it."""
+    values, vectors = np.linalg.eigh(moments) if np.isfinite(moments).all() else (np.full(1, np.nan), moments)
+    if not values[0] >= -1e-6 * values[-1]:
+        raise IllConditioned(
+            f"the posterior precision {moments.shape} could not be factorised with noise_variance "
+            f"{noise_variance}; raise noise_variance, or make the checkpoint again if it holds coverage"
+        )
+    root = np.sqrt(1 + np.maximum(values, 0))[:, None] * vectors.T
+    factor: Array = qr(root[::-1], mode="r")[0].T  # large rows first: they would wipe out small ones
+    return factor
 
 
 def variance(psi: Array) -> Array:
@@ -83,7 +93,7 @@ def information_gain(
         information: exact, its first order, or the variance removed.
 
     Raises:
-        IllConditioned: the T x T system could not be factorised.
+        IllConditioned: the T x T covariance is not finite.
     """
     cross, gram = psi_candidate @ psi_evaluation.T, psi_candidate @ psi_candidate.T
     gain: Array = trajectory_gains(
@@ -115,16 +125,9 @@ def trajectory_gains(
         out: memory of the shape of ``cross`` to work in.
 
     Raises:
-        IllConditioned: a T x T system could not be factorised.
+        IllConditioned: a T x T covariance is not finite.
     """
-    size = gram.shape[-1]
-    try:
-        inverse = np.linalg.inv(np.linalg.cholesky(gram + noise_variance * np.eye(size)))
-    except LinAlgError as error:
-        raise IllConditioned(
-            f"a trajectory's covariance {(size, size)} could not be factorised with noise_variance "
-            f"{noise_variance}; raise noise_variance"
-        ) from error
+    inverse = _inverse_root(gram, noise_variance)
     white = np.matmul(inverse.astype(cross.dtype), cross, out=out)
     removed: Rows = np.einsum("ctn,ctn->cn", white, white)
     np.minimum(removed, prior, out=removed)
@@ -140,7 +143,8 @@ def trajectory_gains(
 def _half_log(share: Rows) -> Rows:
     """-1/2 log(1 - share), as exact for small shares as for large ones."""
     if share.dtype == np.float64:
-        exact: Rows = -0.5 * np.log1p(-share)
+        # Where the variance drowns sigma^2 in rounding, all but the last digit is known.
+        exact: Rows = -0.5 * np.log1p(-np.minimum(share, 1 - np.finfo(np.float64).eps))
         return exact
     # log1p takes six times as long as log here: put right what rounding 1 - share loses.
     rest = 1 - share
@@ -165,19 +169,30 @@ def directions(psi: Array, seen: Array, noise_variance: float) -> Array:
         noise_variance: sigma^2.
 
     Raises:
-        IllConditioned: the m x m system could not be factorised.
+        IllConditioned: the m x m covariance is not finite.
     """
     left = psi - (psi @ seen.T) @ seen
-    system = left @ psi.T
-    try:
-        factor = cholesky((system + system.T) / 2 + noise_variance * np.eye(len(psi)), lower=True)
-    except (LinAlgError, ValueError) as error:
-        raise IllConditioned(
-            f"the covariance of {len(psi)} further states could not be factorised with noise_variance "
-            f"{noise_variance}; raise noise_variance"
-        ) from error
-    taken: Array = solve_triangular(factor, left, lower=True, check_finite=False)
+    taken: Array = _inverse_root(left @ psi.T, noise_variance) @ left
     return taken
+
+
+def _inverse_root(gram: Array, noise_variance: float) -> Array:
+    """X of each matrix with X^T X = (G + sigma^2 I)^-1, (..., T, T)."""
+    if not np.isfinite(gram).all():
+        raise IllConditioned(
+            f"the covariance of {gram.shape[-1]} states is not finite; check the features, whose squares "
+            "may exceed what a number holds"
+        )
+    symmetric = (gram + np.swapaxes(gram, -1, -2)) / 2
+    try:
+        factor = np.linalg.cholesky(symmetric + noise_variance * np.eye(gram.shape[-1]))
+        inverse: Array = np.linalg.inv(factor)
+    except LinAlgError:
+        # States so large or so alike that sigma^2 is lost in rounding: eigenvalues below 0 are 0.
+        values, vectors = np.linalg.eigh(symmetric)
+        roots = np.sqrt(np.maximum(values, 0) + noise_variance)
+        inverse = np.swapaxes(vectors / roots[..., None, :], -1, -2)
+    return inverse
 
 
 def condition(psi: Array, psi_chosen: Array, noise_variance: float) -> Array:

@@ -10,6 +10,7 @@ from amf_ros.config import SelectionConfig
 from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
 from amf_ros.selection.certified import PROBES
+from amf_ros.selection.workspace import Workspace
 
 
 class AmfSingle(Amf):
@@ -110,3 +111,20 @@ def test_a_cache_gone_wrong_is_noticed_and_made_anew():
     assert found == expected
     assert not strategy.last.followed and strategy.last.roundings < 1
     assert strategy.select(problem) == expected and strategy.last.followed
+
+
+def test_errors_larger_than_expected_widen_the_search(monkeypatch):
+    problem, strategy = many(), AmfSingle(CONFIG)
+    expected = strategy.select(problem)
+    best, totals = problem.candidates.index(expected.task_ids[0]), Workspace.totals
+
+    def wrong(workspace, weights, matrix=False):
+        found = totals(workspace, weights, matrix)
+        found.gains[:] *= 1.5  # more than the best one is ahead of the next ones
+        found.gains[best] /= 2.0
+        return found
+
+    monkeypatch.setattr(Workspace, "totals", wrong)
+    found = AmfSingle(CONFIG)
+    assert found.select(problem).task_ids == expected.task_ids
+    assert found.last.rescored > PROBES and found.last.roundings > 1

@@ -159,6 +159,25 @@ def test_float32_gains_are_as_exact_for_small_shares_as_for_large_ones():
     np.testing.assert_allclose(single, exact, rtol=1e-5)
 
 
+def test_states_whose_squares_drown_the_noise_still_have_a_gain():
+    rows = np.repeat(np.array([[1e9, 0.0], [1e9, 1.0]]), 2, axis=0)
+    gain = information_gain(rows, rows, 1e-3)
+    assert np.isfinite(gain).all() and (gain > 0).all()
+    left = rows @ rows.T - np.square(directions(rows, np.zeros((0, 2)), 1e-3) @ rows.T).sum(axis=0)
+    assert np.isfinite(left).all()
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e9, 1e12])
+def test_data_that_drown_the_prior_leave_what_they_did_not_see(scale):
+    rng = np.random.default_rng(0)
+    seen, other = rng.normal(size=(2, 6)) * scale, rng.normal(size=(3, 6))
+    coverage = (seen.T @ seen).astype(np.float32)  # rounded as a checkpoint's is
+    for posterior in (Posterior.fit(seen, 0.1), Posterior.fit(seen[:0], 0.1, coverage)):
+        left = variance(posterior.whiten(other))
+        assert (left > 0).all() and (left <= variance(other)).all()
+        assert (variance(posterior.whiten(seen)) <= 0.2 * (1 + 1e-6 * scale**2)).all()
+
+
 def test_further_states_that_no_number_describes_are_ill_conditioned():
-    with pytest.raises(IllConditioned, match="noise_variance"):
+    with pytest.raises(IllConditioned, match="not finite"):
         directions(np.full((2, 3), np.nan), np.zeros((0, 3)), 0.1)
