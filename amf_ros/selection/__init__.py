@@ -5,7 +5,7 @@
     amf.py           expected information gain (the method)
     question.py  workspace.py  blocks.py   what it asks of a problem, and keeps between calls
     certified.py     its choices made in float32 that are those of float64
-    amf_outcomes.py  the same, about what the policy fails at
+    amf_outcomes.py  the same, with variances corrected by what the policy was seen to do
     amf_cost.py  amf_outcomes_cost.py   both per minute of demonstrating
     uniform.py  round_robin.py  least_demonstrated.py  rebalancing.py  audit_then_count.py
     uncertainty.py  largest_loss.py  lowest_success.py   the baselines

@@ -1,10 +1,11 @@
-"""AMF about what the policy fails at, per minute: both extensions at once.
+"""AMF that looks at outcomes, per minute: both extensions at once.
 
     selection = AmfOutcomesCost(SelectionConfig()).select(problem)
 
-    c_n = argmax_c' E_{c ~ mu'} E_{s ~ rho_c} [ I(pi*(s, c) ; tau(c') | D) ] / t(c')
+    c_n = argmax_c' I(c') / t(c')
 
-with mu' as in :mod:`amf_ros.selection.amf_outcomes` and t as in :mod:`amf_ros.selection.amf_cost`.
+with the information gain I under variances corrected by roll-outs (:mod:`amf_ros.selection.amf_outcomes`)
+and the minutes t of :mod:`amf_ros.selection.amf_cost`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,6 @@ from amf_ros.selection.amf_outcomes import AmfOutcomes
 
 
 class AmfOutcomesCost(AmfOutcomes, AmfCost):
-    """Expected information gain about what fails, per minute of demonstrating."""
+    """Expected information gain, corrected by outcomes, per minute of demonstrating."""
 
     name = "amf_outcomes_cost"

@@ -52,11 +52,6 @@ def check_counts(record: TaskRecord) -> None:
         raise SelectionError(f"{record.id!r}: {record.num_demonstrations} demonstrations; give 0 or more")
 
 
-def has_outcomes(record: TaskRecord) -> bool:
-    """Whether the current policy or the session's first was run on the task."""
-    return bool(record.num_episodes or record.num_audited)
-
-
 def told(record: TaskRecord) -> str:
     """What the roll-outs say, as a clause."""
     if record.num_episodes:
