@@ -245,7 +245,8 @@ def _reason(record: TaskRecord, targets: tuple[str, ...], place: dict[str, int],
     said = [] if own is None else [f"expected to teach {gains[own]:.2f} nat of it"]
     others = taught[taught != own] if own is not None else taught
     if len(others):
-        largest = others[np.argsort(-gains[others], kind="stable")[:3]]
+        largest = others[gains[others] >= np.partition(gains[others], -3)[-3]] if len(others) > 3 else others
+        largest = largest[np.argsort(-gains[largest], kind="stable")[:3]]
         shown = ", ".join(f"{targets[column]} ({gains[column]:.2f} nat)" for column in largest)
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         said.append(f"{'also' if said else 'expected to teach'} {shown}{more}")

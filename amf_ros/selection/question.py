@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,7 @@ class Question:
             fresh=fresh,
         )
 
+    @cached_property
     def held(self) -> int:
         """Bytes of the arrays that the next question is compared with."""
         arrays = [*self.known, *([] if self.coverage is None else [self.coverage])]

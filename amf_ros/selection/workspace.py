@@ -163,7 +163,7 @@ class Workspace:
         total += 0 if self._cast is self._evaluation else self._cast.nbytes
         # Rows beyond those in use are reserved, but no memory stands behind them yet.
         total += 8 * self._known * (self._taken.shape[1] + self._shared.shape[1])
-        return int(total) + self.question.held()
+        return int(total) + self.question.held
 
     # ---- what is known
 
