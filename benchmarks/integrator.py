@@ -1,0 +1,332 @@
+"""AMF-GP on twelve goals of a point in the plane: demonstrations to 95% of the expert's return.
+
+    python benchmarks/integrator.py [--seeds 10] [--known 1 2 ... 12] [--strategies amf_gp uniform] [--quick]
+
+The policy is a Gaussian process (amf_ros/policies/gp.py) with given lengthscales. It is pre-trained on 15
+demonstrations of the --known first tasks of an order that the seed draws, each as often as the others or
+once more; then one demonstration after another is chosen, given and learned. Return is minus the sum of
+distances to the goal, averaged over tasks and starts: the expert's is 1, standing still 0. All strategies of
+a seed share pre-training, starts and roll-outs; no strategy sees the evaluation. amf_gp_proposals may choose
+any goal in the square around the circle, not only the twelve.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from amf_ros.config import GpConfig, KernelConfig, SelectionConfig, TrainingConfig
+from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.policies.gp import GpPolicy
+from amf_ros.registry import load
+from amf_ros.selection.base import Problem
+from amf_ros.sweep.jobs import run
+from amf_ros.sweep.plots import plot_curves
+from amf_ros.sweep.script import finish, guarded, how, options, parse
+from amf_ros.sweep.statistics import Curves, collect, difference, mean
+from amf_ros.sweep.tables import markdown, show
+from amf_ros.tasks import integrator
+from amf_ros.tasks.integrator import NUM_STEPS, IntegratorSuite
+from amf_ros.training.batches import make_steps
+from amf_ros.training.checkpoints import Checkpoint
+from amf_ros.training.problem import ProblemBuilder
+from amf_ros.training.proposals import propose_task
+from amf_ros.types import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Source
+
+STRATEGIES = (
+    "amf_gp",
+    "amf_gp_proposals",
+    "uniform",
+    "round_robin",
+    "rebalancing",
+    "least_demonstrated",
+    "uncertainty_gp",
+    "largest_loss",
+    "lowest_success",
+    "audit_then_count",
+)
+PRETRAINING = 15  # demonstrations
+AUDITS, STARTS = 4, 10  # episodes per task: that strategies see, and that the return is measured on
+LEVEL = 0.95  # of the expert's return
+SHOWN = (3, 6, 9, 12)  # settings with a panel of their own
+TRAINING = TrainingConfig(
+    chunk=1, gp=GpConfig(state_lengthscale=1.0, task_lengthscale=0.5, noise_variance=1e-3)
+)
+# Rows are in units of the policy's lengthscales already.
+SELECTION = SelectionConfig(uncertainty="inputs", states_per_trajectory=8, kernel=KernelConfig())
+SUITE = IntegratorSuite()
+IDS = tuple(task.id for task in SUITE.tasks)
+GOALS = np.array([SUITE.embedding(task_id) for task_id in IDS])  # (12, 2)
+SPEC = PolicySpec(
+    SUITE.observation_names, SUITE.action_names, SUITE.embedding_names, "integrator", SUITE.fps, 1
+)
+
+
+def demonstrate(goal: Array, seed: int, name: str, task_id: str) -> Demonstration:
+    """What the expert does from the start of ``seed``."""
+    path, actions = [integrator.start(seed)], []
+    for _ in range(NUM_STEPS):
+        actions.append(integrator.expert(path[-1], goal))
+        path.append(integrator.advance(path[-1], actions[-1]))
+    stamps = (np.arange(NUM_STEPS) * 1e9 / SUITE.fps).astype(np.int64)
+    outcome, source = Outcome.SUCCESS, Source.SCRIPTED_EXPERT
+    return Demonstration(name, task_id, np.array(path[:-1]), np.array(actions), stamps, outcome, source)
+
+
+def roll_out(policy: GpPolicy, goals: Array, starts: Array) -> Array:
+    """Many episodes at once from ``starts`` (n, 2): positions (n, NUM_STEPS + 1, 2)."""
+    path, tasks = [starts], goals.astype(np.float32)
+    for _ in range(NUM_STEPS):
+        path.append(integrator.advance(path[-1], policy.infer(path[-1].astype(np.float32), tasks)[:, 0]))
+    return np.stack(path, axis=1)
+
+
+class Run:
+    """One session: a seed, a number of known tasks, a strategy."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        rng = np.random.default_rng([job["seed"], 1])
+        known = rng.permutation(len(IDS))[: job["known"]]
+        starts = iter(rng.integers(2**31, size=20_000).tolist())
+        shown = [IDS[known[i % len(known)]] for i in range(PRETRAINING)]
+        first = [
+            demonstrate(SUITE.embedding(key), next(starts), f"pre_{i}", key) for i, key in enumerate(shown)
+        ]
+        steps = make_steps(first, SUITE.embedding, 1)
+        self.base = self.policy = GpPolicy.create(SPEC, steps, TRAINING, seed=0)
+        self.base.fit(steps, TRAINING)
+        self.counts = {key: shown.count(key) for key in IDS}
+        self.starts = starts
+        self.tasks = np.repeat(np.arange(len(IDS)), STARTS)
+        self.evaluation = np.array([integrator.start(next(starts)) for _ in self.tasks])
+        self.audited = np.repeat(np.arange(len(IDS)), AUDITS)
+        self.seed, self.proposing = job["seed"], job["strategy"].endswith("_proposals")
+        self.chooser = load("strategy", job["strategy"].removesuffix("_proposals"))(SELECTION)
+        self.builder = ProblemBuilder(SUITE, SELECTION)
+        self.demonstrations: list[Demonstration] = []
+        self.goals: dict[str, Array] = {key: SUITE.embedding(key) for key in IDS}
+        self.audit: list[Rollout] = []
+
+    def measured(self) -> tuple[float, float]:
+        """Return and success rate of the present policy."""
+        goals = GOALS[self.tasks]
+        paths = roll_out(self.policy, goals, self.evaluation)
+        nearest = np.linalg.norm(paths[:, 1:] - goals[:, None], axis=2).min(axis=1)
+        success = float((nearest < integrator.TOLERANCE).mean())
+        return float(integrator.normalised_return(paths, goals).mean()), success
+
+    def visited(self, number: int) -> list[Rollout]:
+        """Roll-outs of the present policy that strategies may see, of round ``number``."""
+        starts = np.array([integrator.start(next(self.starts)) for _ in self.audited])
+        goals = GOALS[self.audited]
+        paths = roll_out(self.policy, goals, starts)
+        nearest = np.linalg.norm(paths[:, 1:] - goals[:, None], axis=2).min(axis=1)
+        outcomes = [Outcome.SUCCESS if near < integrator.TOLERANCE else Outcome.FAILURE for near in nearest]
+        return [
+            Rollout(f"r{number:02d}_{i:02d}", IDS[task], path[:-1], outcome, checkpoint_id(number), NUM_STEPS)
+            for i, (task, path, outcome) in enumerate(zip(self.audited, paths, outcomes))
+        ]
+
+    def choose(self, number: int) -> tuple[str, Array]:
+        """The next task's id and goal."""
+        seen = self.visited(number)
+        self.audit = self.audit or seen
+        info = CheckpointInfo(checkpoint_id(number), "", "gp", number, number)
+        listed = [demo for demo in self.demonstrations if demo.task_id in IDS]
+        tried = {key: [r for r in seen if r.task_id == key] for key in IDS}
+        problem = self.builder.build(
+            Checkpoint(info, self.policy, {}, self.counts),
+            listed,
+            [*self.audit, *(seen if number else [])],
+            {key: (len(own), sum(r.outcome is Outcome.SUCCESS for r in own)) for key, own in tried.items()},
+            seed=1000 * self.seed + number,
+            first_checkpoint_id=checkpoint_id(0),
+        )
+        if not self.proposing:
+            key = self.chooser.select(problem).task_ids[0]
+            return key, SUITE.embedding(key)
+        return f"proposal_{number:02d}", self.propose(problem, number)
+
+    def propose(self, problem: Problem, number: int) -> Array:
+        """A goal of its own: what was proposed before stands in the problem as rows of no listed task."""
+        own = [self.rows(demo) for demo in self.demonstrations]
+        problem = replace(problem, demonstrated=np.concatenate([problem.demonstrated, *own]))
+        return propose_task(
+            SUITE, self.chooser, problem, self.policy, self.expected, number, population=8, generations=10
+        ).parameters
+
+    def expected(self, goals: Array) -> Array:
+        """Roll-outs of the present policy to goals (m, 2) from the middle: (m, n, 2)."""
+        paths = roll_out(self.policy, goals, np.zeros((len(goals), 2)))
+        return evenly(paths.swapaxes(0, 1)[:-1]).swapaxes(0, 1)
+
+    def rows(self, demo: Demonstration) -> F32:
+        """What a demonstration adds to D."""
+        states = evenly(demo.observations).astype(np.float32)
+        return self.policy.embed(
+            states, np.tile(self.goals[demo.task_id], (len(states), 1)).astype(np.float32)
+        )
+
+    def learn(self, number: int) -> float:
+        """Choose, demonstrate, learn; seconds that the choice took."""
+        started = time.perf_counter()
+        key, goal = self.choose(number)
+        seconds = time.perf_counter() - started
+        self.goals[key] = goal
+        # The start depends on the round alone: strategies of a seed differ in the goal only.
+        start = int(np.random.default_rng([self.seed, 2, number]).integers(2**31))
+        self.demonstrations.append(demonstrate(goal, start, f"demo_{number:02d}", key))
+        steps = make_steps(self.demonstrations, self.goals.__getitem__, 1)
+        self.policy = self.base.fine_tunable(steps, TRAINING)
+        self.policy.fit(steps, TRAINING)
+        return seconds
+
+
+def evenly(states: Array) -> Array:
+    """As many states (n, ...) as stand for a trajectory."""
+    rows = np.linspace(0, len(states) - 1, SELECTION.states_per_trajectory).round().astype(int)
+    picked: Array = states[rows]
+    return picked
+
+
+def checkpoint_id(number: int) -> str:
+    """Of the policy after ``number`` demonstrations; the first is the pre-trained one."""
+    return f"round_{number:04d}"
+
+
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """One run: curves over demonstrations 0 ... ``job["demonstrations"]``, and what was chosen."""
+    session = Run(job)
+    measured, seconds = [session.measured()], []
+    for number in range(job["demonstrations"]):
+        seconds.append(session.learn(number))
+        measured.append(session.measured())
+    returns, successes = zip(*measured)
+    return {
+        "demonstrations": list(range(len(returns))),
+        "return": returns,
+        "success": successes,
+        "chosen": [[demo.task_id, session.goals[demo.task_id].tolist()] for demo in session.demonstrations],
+        "choice_s": float(np.median(seconds)),
+    }
+
+
+def needed(curves: Curves) -> Array:
+    """Demonstrations until the return is at LEVEL, (n_seeds,); one more than there were where it never is."""
+    reached = curves.y >= LEVEL
+    counted = np.where(reached.any(axis=1), reached.argmax(axis=1), len(curves.x))
+    return counted.astype(np.float64)
+
+
+def over_levels(panels: Mapping[int, Mapping[str, Curves]], measure: Any) -> dict[str, Curves]:
+    """Per strategy a curve over the number of known tasks, of ``measure`` of the curves there."""
+    levels = sorted(panels)
+    names = [name for name in panels[levels[0]] if all(name in panels[level] for level in levels)]
+    seeds = panels[levels[0]][names[0]].seeds
+    return {
+        name: Curves(
+            np.array(levels, float),
+            seeds,
+            np.stack([measure(panels[level][name].of(seeds)) for level in levels], axis=1),
+        )
+        for name in names
+    }
+
+
+def averaged(panels: Mapping[int, Mapping[str, Curves]]) -> dict[str, Curves]:
+    """Per strategy the mean curve over the settings of each seed."""
+    first = next(iter(panels.values()))
+    return {
+        name: Curves(
+            own.x, own.seeds, np.mean([panel[name].of(own.seeds).y for panel in panels.values()], axis=0)
+        )
+        for name, own in first.items()
+        if all(name in panel for panel in panels.values())
+    }
+
+
+def table(
+    found: Mapping[str, Curves], reference: str, spec: str, largest: bool = False
+) -> tuple[list[str], list[list[str]]]:
+    """A value by known tasks, and its mean over all but the last beside the reference's, paired by seed."""
+    levels = found[reference].x
+    some = slice(None) if levels[-1] < len(IDS) or len(levels) == 1 else slice(None, -1)
+    columns = ["strategy", *(f"{level:.0f}" for level in levels), "mismatched", f"- {reference}", "p"]
+    cells = []
+    means = {name: own.y[:, some].mean(axis=1) for name, own in found.items()}
+    for name in sorted(means, key=lambda name: float(means[name].mean()), reverse=largest):
+        beside = difference(means[name], means[reference])
+        change = ["–", "–"] if name == reference else [f"{beside.estimate:+{spec}}", f"{beside.p:.3f}"]
+        own = [f"{value:{spec}}" for value in found[name].y.mean(axis=0)]
+        cells.append([name, *own, f"{mean(means[name]):{spec}}", *change])
+    return columns, cells
+
+
+def jobs_of(
+    strategies: Sequence[str], known: Sequence[int], seeds: Sequence[int], demonstrations: int
+) -> list[Any]:
+    """Plain data, one run each."""
+    return [
+        {"strategy": name, "known": level, "seed": seed, "demonstrations": demonstrations}
+        for seed in seeds
+        for level in known
+        for name in strategies
+    ]
+
+
+def main() -> int:
+    parser = options(__doc__, strategies=STRATEGIES, seeds=10)
+    parser.set_defaults(reference="amf_gp")
+    parser.add_argument("--known", type=int, nargs="+", default=list(range(1, 13)), help="of the 12 tasks")
+    parser.add_argument("--demonstrations", type=int, default=20, help="default: %(default)s")
+    args = parse(parser)
+    if args.quick:
+        args.seeds, args.known, args.demonstrations = min(args.seeds, 2), args.known[-2:], 3
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    jobs = jobs_of(args.strategies, args.known, seeds, args.demonstrations)
+    rows = run("integrator", work, jobs, args.out, **how(args))
+    panels = {
+        level: collect([row for row in rows if row["job"]["known"] == level], y="return")
+        for level in args.known
+    }
+    mismatched = {level: own for level, own in panels.items() if level < len(IDS)} or panels
+    counts = over_levels(panels, needed)
+    areas = over_levels(panels, lambda curves: curves.area)
+    titles = [f"demonstrations to {LEVEL:.0%} of the expert's return", "area under the curve"]
+    tables = [table(counts, args.reference, ".1f"), table(areas, args.reference, ".3f", largest=True)]
+    shown = {f"{level} of {len(IDS)} known": panels[level] for level in args.known if level in SHOWN}
+    shown[f"mean over {min(mismatched)} to {max(mismatched)} known"] = averaged(mismatched)
+    if args.plot:
+        plot_curves(
+            args.out / "integrator_known.png", dict(zip(titles, (counts, areas))), "tasks in pre-training", ""
+        )
+    if not args.json:
+        for title, (columns, cells) in zip(titles, tables):
+            show(title, columns, cells)
+    extra = {title: markdown(*both).splitlines() for title, both in zip(titles, tables)}
+    choice_ms = {
+        name: round(
+            1e3 * float(np.median([r["result"]["choice_s"] for r in rows if r["job"]["strategy"] == name])), 1
+        )
+        for name in args.strategies
+    }
+    levels = dict.fromkeys(shown, LEVEL)
+    return finish(
+        args,
+        "integrator",
+        rows,
+        jobs,
+        shown,
+        y="return",
+        levels=levels,
+        extra={**extra, "choice_ms": choice_ms},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
