@@ -10,6 +10,7 @@ not answer a :class:`ServerUnavailable`; Ctrl-C while a goal runs cancels the go
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ _SPIN_S = 0.05
 _ATTEMPT_S = 5.0  # a request that was sent before the server was matched may never be answered
 _ATTEMPTS = 4
 _CANCEL_S = 20.0  # for a cancelled goal to wind down and answer
+_NUMBERS = itertools.count()  # of the clients in this process
 
 
 class ServerUnavailable(AmfError):
@@ -62,7 +64,7 @@ class GraphClient:
 
     def __enter__(self) -> GraphClient:
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        name = f"amf_client_{os.getpid()}"
+        name = f"amf_client_{os.getpid()}_{next(_NUMBERS)}"  # two nodes of one name share a logger
         self._node = rclpy.create_node(name, namespace=self._namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)

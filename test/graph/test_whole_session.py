@@ -36,6 +36,7 @@ from amf_ros.session.journal import Journal
 from amf_ros.session.local import run_local
 from amf_ros.session.local_store import LocalStore
 from amf_ros.tasks.tabletop import TabletopSuite
+from amf_ros.training.problem import attempts_of
 
 PLAN = small_plan()
 
@@ -85,6 +86,10 @@ def test_the_graph_does_what_one_process_does(
     for demo in recorded.all_usable(load_contract("panda_tabletop"), TabletopSuite()):
         np.testing.assert_array_equal(demo.observations, own[demo.id].observations)
         np.testing.assert_array_equal(demo.actions, own[demo.id].actions)
+    tried = attempts_of(LocalStore(alone.demonstrations).all())
+    assert {key: sorted(times) for key, times in recorded.attempts().items()} == {
+        key: sorted(times) for key, times in tried.items()
+    }
     visited = {rollout.id: rollout for rollout in RolloutStore(alone.rollouts).all()}
     for rollout in RolloutStore(graph_run.rollouts).all():
         np.testing.assert_array_equal(rollout.observations, visited[rollout.id].observations)
