@@ -63,23 +63,18 @@ def plot_curves(
     colours = colours_of([name for panel in panels.values() for name in panel])
 
     def draw(figure: Figure) -> None:
-        columns = _panels(figure, panels)
-        for axes, (title, curves) in zip(columns, panels.items(), strict=True):
+        for axes, (title, curves) in zip(_panels(figure, panels), panels.items(), strict=True):
             for name, own in curves.items():
                 _curve(axes, name, own, colours[name])
             if levels and title in levels:
                 axes.axhline(levels[title], color=DARK, linewidth=0.9, linestyle=":")
-            axes.set(title=title, xlabel=x_label)
+            axes.set(title=title, xlabel=x_label, ylabel=y_label)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
             axes.grid(axis="y", linewidth=0.8)
-        columns[0].set_ylabel(y_label)
-        handles = {line.get_label(): line for axes in columns for line in axes.get_lines()}
-        shown = [name for name in colours if name in handles]
-        figure.legend(
-            [handles[name] for name in shown], shown, loc="outside lower center", ncols=5, frameon=False
-        )
+        _legends(figure, [dict.fromkeys(panel) for panel in panels.values()])
 
-    return _write(path, draw, width_in=1.2 + 4.3 * len(panels), height_in=4.3)
+    rows, columns = _grid(panels)
+    return _write(path, draw, width_in=1.2 + 4.3 * columns, height_in=0.9 + 3.4 * rows)
 
 
 def plot_differences(path: Path, panels: Mapping[str, Mapping[str, Estimate]], label: str) -> Path:
@@ -94,7 +89,7 @@ def plot_differences(path: Path, panels: Mapping[str, Mapping[str, Estimate]], l
         StorageError: the file cannot be written.
     """
     colours = colours_of([name for panel in panels.values() for name in panel])
-    rows = max(len(panel) for panel in panels.values())
+    most = max(len(panel) for panel in panels.values())
 
     def draw(figure: Figure) -> None:
         for axes, (title, bars) in zip(_panels(figure, panels), panels.items(), strict=True):
@@ -109,7 +104,8 @@ def plot_differences(path: Path, panels: Mapping[str, Mapping[str, Estimate]], l
             axes.grid(axis="x", linewidth=0.8)
             axes.tick_params(axis="y", length=0)
 
-    return _write(path, draw, width_in=1.2 + 4.3 * len(panels), height_in=1.2 + 0.28 * rows)
+    rows, columns = _grid(panels)
+    return _write(path, draw, width_in=1.2 + 4.3 * columns, height_in=(1.2 + 0.28 * most) * rows)
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
@@ -129,8 +125,28 @@ def _curve(axes: Axes, name: str, curves: Curves, colour: str) -> None:
     )
 
 
+def _legends(figure: Figure, names: Sequence[Mapping[str, Any]]) -> None:
+    """One below all panels where they show the same strategies, else one in each."""
+    if all(set(panel) == set(names[0]) for panel in names):
+        lines, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(lines, labels, loc="outside lower center", ncols=5, frameon=False)
+        return
+    for axes in figure.axes:
+        axes.legend(fontsize=8, frameon=False)
+
+
+def _grid(panels: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows and columns: up to three beside each other, four as two by two."""
+    columns = 2 if len(panels) == 4 else min(len(panels), 3)
+    return -(-len(panels) // columns), columns
+
+
 def _panels(figure: Figure, panels: Mapping[str, Any]) -> list[Axes]:
-    return list(figure.subplots(1, len(panels), sharey=False, squeeze=False)[0])
+    rows, columns = _grid(panels)
+    every = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in every[len(panels) :]:
+        unused.remove()
+    return every[: len(panels)]
 
 
 def _write(path: Path, draw: Callable[[Figure], None], width_in: float, height_in: float) -> Path:
