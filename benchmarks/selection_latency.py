@@ -116,12 +116,14 @@ def measure(job: tuple[int, int, int, int, int]) -> dict[str, Any]:
 
     chosen, first_s = timed(problem)
     took: list[float] = []
+    cpu = time.process_time()
     for _ in range(calls):
         problem = suite.demonstrate(problem, chosen)
         chosen, seconds = timed(problem)
         took.append(seconds)
         if strategy.last is None or not strategy.last.followed:
             raise SystemExit(f"{num_tasks} candidates: the strategy solved again instead of following")
+    cpu = (time.process_time() - cpu) / calls
     _, batch_s = timed(replace(problem, num_tasks=4))
     row: dict[str, Any] = {
         "candidates": num_tasks,
@@ -129,6 +131,8 @@ def measure(job: tuple[int, int, int, int, int]) -> dict[str, Any]:
         "states": states,
         "first_s": first_s,
         "warm_s": float(np.median(took)),
+        "warm_least_s": min(took),
+        "warm_cpu_s": cpu,
         "warm_p95_s": float(np.quantile(took, 0.95)),
         "batch_of_4_s": batch_s,
         "precision": strategy.last.precision if strategy.last else "",
