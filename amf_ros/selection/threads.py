@@ -15,7 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -30,19 +30,22 @@ class _Limit:
     """The limit is the process's: it is set by the first caller inside and lifted by the last one out."""
 
     def __init__(self) -> None:
-        self._lock, self._inside, self._stack = threading.Lock(), 0, ExitStack()
+        self._lock, self._inside, self._before = threading.Lock(), 0, [0]
 
     def enter(self) -> None:
         with self._lock:
             if not self._inside:
-                self._stack.enter_context(_controller().limit(limits=1, user_api="blas"))
+                self._before = [library.num_threads for library in _libraries()]
+                for library in _libraries():
+                    library.set_num_threads(1)
             self._inside += 1
 
     def leave(self) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._stack.close()
+                for library, before in zip(_libraries(), self._before):
+                    library.set_num_threads(before)
 
 
 _LIMIT = _Limit()
@@ -64,6 +67,11 @@ class Scratch:
     def __init__(self) -> None:
         self._held: dict[str, NDArray[Any]] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(held.nbytes for held in self._held.values())
+
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Memory of this shape; what stands in it is of no meaning."""
         size = int(np.prod(shape))
@@ -73,17 +81,22 @@ class Scratch:
         return held[:size].reshape(shape)
 
 
-def spread(work: Callable[[T, Scratch], None], items: Sequence[T], threads: int) -> None:
-    """``work`` on each item, on up to ``threads`` threads; an error of one of them is raised."""
+def spread(
+    work: Callable[[T, Scratch], None], items: Sequence[T], threads: int, scratch: Scratch | None = None
+) -> None:
+    """``work`` on each item, on up to ``threads`` threads; an error of one of them is raised.
+
+    ``scratch`` is used where one thread is enough.
+    """
     rest = iter(items)
 
-    def worker() -> None:
-        scratch = Scratch()
+    def worker(own: Scratch | None = None) -> None:
+        own = own or Scratch()
         for item in rest:  # a list's iterator gives each item to one thread only
-            work(item, scratch)
+            work(item, own)
 
     if min(threads, len(items)) <= 1:
-        worker()
+        worker(scratch)
         return
     with ThreadPoolExecutor(min(threads, len(items))) as pool:
         for done in [pool.submit(worker) for _ in range(min(threads, len(items)))]:
@@ -96,6 +109,7 @@ def cores() -> int:
 
 
 @lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
+def _libraries() -> list[Any]:
     # Looking for the loaded libraries takes milliseconds; they are all there once this module's users are.
-    return ThreadpoolController()
+    # ThreadpoolController.limit() would ask each of them for all it knows, each time.
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)

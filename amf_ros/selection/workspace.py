@@ -82,6 +82,7 @@ class Workspace:
         self._applied = self._known = self._planned = 0
         self._stale: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # columns that kept blocks have wrong
         self._blocks: list[Block] = []
+        self._scratch = Scratch()  # of problems that one thread is enough for
         self._insert(question.candidates)
 
     def follow(self, question: Question) -> bool:
@@ -163,7 +164,7 @@ class Workspace:
         total += 0 if self._cast is self._evaluation else self._cast.nbytes
         # Rows beyond those in use are reserved, but no memory stands behind them yet.
         total += 8 * self._known * (self._taken.shape[1] + self._shared.shape[1])
-        return int(total) + self.question.held
+        return int(total) + self._scratch.nbytes + self.question.held
 
     # ---- what is known
 
@@ -287,7 +288,7 @@ class Workspace:
             if found.matrix is not None:
                 found.matrix[rows] = np.add.reduceat(gains * own, self._starts, axis=1)
 
-        spread(work, blocks, self._threads(names))
+        spread(work, blocks, self._threads(names), self._scratch)
         return found
 
     def _pending(self, precision: Any) -> Pending:
