@@ -59,7 +59,7 @@ def session(
     ] = 0,
     steps: Annotated[int, typer.Option(min=0, help="Gradient steps a round; 0: the trainer's default.")] = 0,
     stop_early: Annotated[
-        bool, typer.Option("--stop-early", help="End when no demonstration is expected to be worth it.")
+        bool, typer.Option("--stop-early", help="End when the best gain falls below selection.stop_below.")
     ] = False,
     seed: Seed = 0,
     local: Annotated[
