@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,3 +207,10 @@ def test_a_wrong_parameter_ends_it_with_one_clear_line(parameter: str, value: ob
         made.add(RobotNode)
     assert "\n" not in str(error.value)
     assert isinstance(error.value, ConfigError) or "unknown" in str(error.value)
+
+
+def test_a_suite_with_its_own_simulator_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2])
+    text = "brings its own simulator.*in-process only, not on the ROS graph"
+    with bench(suite="examples.own_suite:ArmSuite") as made, pytest.raises(ConfigError, match=text):
+        made.add(RobotNode)
