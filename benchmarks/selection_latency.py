@@ -7,8 +7,8 @@ problem; before each further one a demonstration of the task just chosen arrives
 of that task's occupancy. Each row runs in a process of its own; memory is what it gained.
 
 The peer (requirements/benchmarks.txt; left out where it is not installed) gets the same embeddings as a
-GaussianCovarianceMatrix that is conditioned on the demonstrations, and is timed only while it conditions it
-on each trajectory in turn; its float32 scores must have the same argmax.
+GaussianCovarianceMatrix, which it conditions on the demonstrations and then on each trajectory in turn: it
+has no update for one more. Its float32 scores must have the same argmax.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Suite:
 
 
 def peer_choice(problem: Problem, config: SelectionConfig) -> tuple[str, float]:
-    """What activeft chooses, and how long it takes to condition on each trajectory [s]."""
+    """What activeft chooses, and how long it takes from embeddings to choice [s]."""
     import torch
     from activeft.gaussian import GaussianCovarianceMatrix
 
@@ -79,15 +79,15 @@ def peer_choice(problem: Problem, config: SelectionConfig) -> tuple[str, float]:
     known = len(problem.demonstrated)
     rows = np.concatenate([problem.demonstrated, *(task.states for task in problem.tasks)])
     noise, std = config.noise_variance, config.noise_variance**0.5
-    prior = GaussianCovarianceMatrix.from_embeddings(torch.from_numpy(rows))
     everything = torch.arange(known, len(rows))
-    posterior = prior.condition_on(torch.arange(known), target_indices=everything, noise_std=std)
-    before = torch.log(torch.diag(posterior[:, :]) + noise)
-    took = []
+    took: list[float] = []
     for threads in (1, cores()):  # the second one may help or harm: the peer gets the better of both
         torch.set_num_threads(threads)
-        scores = []
         started = time.perf_counter()
+        prior = GaussianCovarianceMatrix.from_embeddings(torch.from_numpy(rows))
+        posterior = prior.condition_on(torch.arange(known), target_indices=everything, noise_std=std)
+        before = torch.log(torch.diag(posterior[:, :]) + noise)
+        scores = []
         for task in range(len(problem.tasks)):
             seen = torch.arange(task * states, (task + 1) * states)
             after = posterior.condition_on(seen, noise_std=std)

@@ -241,13 +241,15 @@ def _reason(record: TaskRecord, targets: tuple[str, ...], place: dict[str, int],
     known = f"{record.num_demonstrations} demonstration{'' if record.num_demonstrations == 1 else 's'}"
     if record.num_episodes:
         known += f", {record.num_successes}/{record.num_episodes} successes"
-    own, taught = place.get(record.id), np.flatnonzero(gains >= 0.005)
-    said = [] if own is None else [f"expected to teach {gains[own]:.2f} nat of it"]
-    others = taught[taught != own] if own is not None else taught
-    if len(others):
-        largest = others[gains[others] >= np.partition(gains[others], -3)[-3]] if len(others) > 3 else others
-        largest = largest[np.argsort(-gains[largest], kind="stable")[:3]]
+    own = place.get(record.id, -1)
+    said = [] if own < 0 else [f"expected to teach {gains[own]:.2f} nat of it"]
+    count = int(np.count_nonzero(gains >= 0.005)) - int(own >= 0 and gains[own] >= 0.005)
+    if count:
+        # The four largest, in case the task itself is one of them.
+        least = np.partition(gains, -4)[-4] if len(gains) > 4 else -np.inf
+        largest = [column for column in np.flatnonzero(gains >= least).tolist() if column != own]
+        largest = sorted(largest, key=lambda column: -gains[column])[: min(count, 3)]
         shown = ", ".join(f"{targets[column]} ({gains[column]:.2f} nat)" for column in largest)
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        more = f" and {count - 3} more" if count > 3 else ""
         said.append(f"{'also' if said else 'expected to teach'} {shown}{more}")
     return f"{known}; {', '.join(said) or 'not expected to teach the targets anything'}"
