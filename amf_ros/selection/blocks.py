@@ -31,6 +31,7 @@ class Block:
 
     Attributes:
         names: of the c candidates.
+        states: T.
         keeps: how much is kept between calls: 0 nothing, 1 ``psi``, 2 all.
         psi: (c, T, p) whitened expected trajectories, as of when the workspace was made.
         cross: (c, T, E) covariance with the evaluation states, given all that is applied.
@@ -39,6 +40,7 @@ class Block:
     """
 
     names: list[str]
+    states: int
     keeps: int = 0
     psi: Floats | None = None
     cross: Floats | None = None
@@ -47,13 +49,23 @@ class Block:
 
     def held(self) -> int:
         """Bytes kept."""
-        return sum(a.nbytes for a in (self.psi, self.cross, self.gram, self.sizes) if a is not None)
+        return sum(array.nbytes for array in self._arrays() if array is not None)
 
     def without(self, names: set[str]) -> Block:
         """The block less some candidates."""
         rows = [i for i, key in enumerate(self.names) if key not in names]
-        kept = [None if a is None else a[rows] for a in (self.psi, self.cross, self.gram, self.sizes)]
-        return Block([self.names[i] for i in rows], self.keeps, *kept)
+        kept = [None if array is None else array[rows] for array in self._arrays()]
+        return Block([self.names[i] for i in rows], self.states, self.keeps, *kept)
+
+    def assign(self, other: Block) -> None:
+        """Take over what another block keeps of some of the same candidates."""
+        rows = [self.names.index(key) for key in other.names]
+        for mine, theirs in zip(self._arrays(), other._arrays()):
+            if mine is not None:
+                mine[rows] = theirs
+
+    def _arrays(self) -> tuple[Floats | None, ...]:
+        return self.psi, self.cross, self.gram, self.sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +126,7 @@ def arrange(names: Sequence[str], length: Callable[[str], int], room: Room) -> l
         members = list(group)
         count = max(1, min(64, BLOCK_BYTES // (states * room.columns * room.entry)))
         for start in range(0, len(members), count):
-            block = Block(members[start : start + count])
+            block = Block(members[start : start + count], states)
             rows = len(block.names) * states
             for numbers in (rows * room.width, rows * (room.columns + 2 * states + 2)):
                 if numbers * room.entry > spare:

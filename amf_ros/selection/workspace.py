@@ -178,12 +178,19 @@ class Workspace:
     def _exchange(self, changed: set[str]) -> None:
         """Drop candidates that changed or are no longer asked for; add those that are missing."""
         wanted = set(self.question.candidates)
-        if 2 * len(self._stale) > len(self.prior):
+        if 2 * len(self._stale) > len(self.prior) or 2 * len(changed) > len(self.question.views):
             self._blocks, self._stale, self._applied = [], self._stale[:0], self._known
-        gone = {key for block in self._blocks for key in block.names if key in changed or key not in wanted}
-        if gone:
-            blocks = [b.without(gone) if gone.intersection(b.names) else b for b in self._blocks]
-            self._blocks = [block for block in blocks if block.names]
+        for block in self._blocks:
+            again = [key for key in block.names if key in changed and key in wanted]
+            again = [key for key in again if self._length(key) == block.states]
+            gone = {key for key in block.names if key in changed or key not in wanted}.difference(again)
+            if again:
+                fresh = Block(again, block.states, block.keeps)
+                self._fill(fresh, self._scratch)
+                block.assign(fresh)
+            if gone:
+                self._blocks = [b.without(gone) if b is block else b for b in self._blocks]
+        self._blocks = [block for block in self._blocks if block.names]
         present = {key for block in self._blocks for key in block.names}
         self._insert([key for key in self.question.candidates if key not in present])
 
@@ -217,16 +224,16 @@ class Workspace:
         """Blocks for candidates, as of ``_applied``, kept as far as memory allows."""
         entry = np.dtype(self.question.precision).itemsize
         blocks = arrange(names, self._length, self._room(entry))
-
-        def fill(block: Block, _: Scratch) -> None:
-            psi = self._whitened(block.names)
-            block.sizes = sizes_of(psi)
-            block.psi = psi.astype(self.question.precision, copy=False) if block.keeps else None
-            if block.keeps == 2:
-                block.cross, block.gram = self._covariances(psi, self.question.precision, self._applied)
-
-        spread(fill, blocks, self._threads(names))
+        spread(self._fill, blocks, self._threads(names))
         self._blocks += blocks
+
+    def _fill(self, block: Block, _: Scratch) -> None:
+        """Compute what a block is to keep."""
+        psi = self._whitened(block.names)
+        block.sizes = sizes_of(psi)
+        block.psi = psi.astype(self.question.precision, copy=False) if block.keeps else None
+        if block.keeps == 2:
+            block.cross, block.gram = self._covariances(psi, self.question.precision, self._applied)
 
     def _threads(self, names: Sequence[str]) -> int:
         return cores() if sum(map(self._length, names)) * len(self.prior) > SPREAD_ENTRIES else 1
