@@ -13,7 +13,7 @@ Four settings, all with an MLP and batches of four demonstrations:
                  do (*_cost) run anew, with more demonstrations in the same minutes.
 
 A seed decides pre-training, starts, experts, choices and training. All strategies of a seed start from the
-same checkpoint and are evaluated on the same starts: 3 a task after each round, 8 at both ends. Unfinished
+same checkpoint and are evaluated on the same starts: 2 a task after each round, 6 at both ends. Unfinished
 sweeps continue: run the same command again.
 """
 
@@ -110,8 +110,8 @@ def main() -> int:
     parser.add_argument("--cost-strategies", nargs="*", default=list(BY_COST), metavar="NAME")
     parser.add_argument("--demonstrations", type=int, default=20, help="of a session (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=4, help="demonstrations a round (default: %(default)s)")
-    parser.add_argument("--episodes", type=int, default=3, help="a task after each round")
-    parser.add_argument("--final-episodes", type=int, default=8, help="a task at both ends")
+    parser.add_argument("--episodes", type=int, default=2, help="a task after each round")
+    parser.add_argument("--final-episodes", type=int, default=6, help="a task at both ends")
     args = parse(parser)
     if args.quick:
         args.seeds, args.demonstrations, args.batch, args.episodes, args.final_episodes = 2, 4, 2, 1, 1
