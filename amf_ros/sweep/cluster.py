@@ -36,8 +36,9 @@ def on_ray(call: Call, jobs: list[dict[str, Any]], address: str) -> Answers:
             number = waiting.pop(ready)
             try:
                 yield number, ray.get(ready)
-            except ray.exceptions.RayError as error:  # the node or its process died
-                yield number, {"error": str(error).splitlines()[0], "traceback": str(error)}
+            except ray.exceptions.RayError as error:  # the node died, or lacks a module
+                said = str(error).strip().splitlines()[-1]
+                yield number, {"error": f"on the cluster: {said}", "traceback": str(error)}
     finally:
         for left in waiting:
             ray.cancel(left, force=True)

@@ -182,7 +182,14 @@ def test_without_ray_one_line_says_what_to_install(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
-def test_a_cluster_does_the_jobs_of_a_sweep(tmp_path: Path) -> None:
+def test_a_cluster_does_the_jobs_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def work(job: dict[str, Any]) -> dict[str, Any]:  # one of this function's own travels by value
+        if job["seed"] == 1:
+            raise UnknownName("task", "opne", ["open"])
+        return {"square": job["seed"] ** 2, "pid": os.getpid()}
+
     jobs = [{"seed": seed} for seed in range(3)]
-    rows = run("squares", square, jobs, tmp_path, ray_address="local", progress=False)
-    assert [row["result"]["square"] for row in rows] == [0, 1, 4]
+    rows = run("squares", work, jobs, tmp_path, ray_address="local", progress=False)
+    assert [row["result"]["square"] for row in rows] == [0, 4]
+    assert os.getpid() not in {row["result"]["pid"] for row in rows}
+    assert "failed: seed=1: unknown task 'opne': did you mean 'open'?" in capsys.readouterr().err
