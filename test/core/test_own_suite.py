@@ -121,6 +121,19 @@ def test_the_documents_commands_run(here: Path) -> None:
     assert "page.html" in report and "reach_330" in (here / "page.html").read_text()
 
 
+def test_the_documents_bench_command_runs(here: Path) -> None:
+    """At the smallest size; its processes import the document's modules too."""
+    (words,) = commands("amf bench")
+    first = words.index("--strategy")
+    del words[first : first + 2]
+    for option in ("--seeds", "--demonstrations"):
+        words[words.index(option) + 1] = "1"
+    amf([*words, "--episodes", "1"])
+    written = here / "runs" / "bench"
+    assert "my_strategy:Hardest" in (written / "bench.md").read_text()
+    assert (written / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_documents_benchmark_runs(here: Path) -> None:
     (block,) = blocks("python", "run_in_memory")
     sizes = ("pretrain_steps=1500, num_steps=400", "pretrain_steps=400, num_steps=100")
