@@ -10,6 +10,7 @@ equal choices.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,7 @@ class ProblemBuilder:
         self._embedder: Embedder | None = None
         self._policy: Policy | None = None
         self._memory: dict[Any, Any] = {}
+        self._digest: tuple[Coverage, str] | None = None  # one pi_0 may come with another coverage
 
     def build(
         self,
@@ -206,7 +208,9 @@ class ProblemBuilder:
             blocks = covered.blocks(width, num_task, config.task_weight, scale)
             return (blocks * config.states_per_trajectory).astype(np.float32)
 
-        return embedder.once(f"coverage/{scale!r}", make)
+        if self._digest is None or self._digest[0] is not covered:
+            self._digest = covered, hashlib.sha256(covered.moments.tobytes()).hexdigest()
+        return embedder.once(f"coverage/{scale!r}/{self._digest[1]}", make)
 
     def _anchors(self, embedder: Embedder, audits: Sequence[Rollout], scale: float) -> F32 | None:
         """States where pi_0 itself succeeded; what fine-tuned policies can do, D stands for already.

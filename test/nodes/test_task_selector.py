@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.uniform import Uniform
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.training.checkpoints import load, save
-from amf_ros.types import Outcome, Rollout
+from amf_ros.training.coverage import Coverage
+from amf_ros.types import Array, Outcome, Rollout
 
 Code = NextTask.Response
 TASKS = [task.id for task in TabletopSuite().tasks]
@@ -146,13 +147,6 @@ def test_before_the_policy_has_seen_a_task(run: RunDirectory) -> None:
         assert ask(made, strategy="uniform").error_code == Code.NONE
 
 
-def test_a_noise_variance_that_is_far_too_small(run: RunDirectory) -> None:
-    with bench(session_directory=str(run.root), selection__noise_variance=1e-300) as made:
-        made.add(TaskSelectorNode)
-        answer = ask(made)
-    assert answer.error_code == Code.ILL_CONDITIONED and "noise_variance" in answer.error_msg
-
-
 def test_a_damaged_file_is_named(selector: Bench, run: RunDirectory) -> None:
     (run.rollouts / "broken.safetensors").write_bytes(b"not a roll-out")
     answer = ask(selector)
@@ -260,14 +254,36 @@ def test_scores_say_what_is_missing_until_it_is_there(run: RunDirectory) -> None
         assert heard[-1].scores
 
 
-def test_features_that_are_not_numbers(selector: Bench, run: RunDirectory) -> None:
-    spoilt = load(run.checkpoints / "pretrained")
-    tensors = {name: np.full_like(value, np.nan) for name, value in spoilt.policy.tensors().items()}
-    policy = type(spoilt.policy).restore(spoilt.policy.spec, tensors, spoilt.policy.settings())
-    info = save(run.checkpoints, "spoilt", policy, round=0, num_demonstrations=0, coverage=spoilt.coverage)
+def spoil(run: RunDirectory, weights: float, moments: Callable[[Array], Array]) -> Path:
+    """A newer checkpoint whose weights are multiplied by this, and whose coverage is changed like that."""
+    made = load(run.checkpoints / "pretrained")
+    tensors = {name: value * weights for name, value in made.policy.tensors().items()}
+    policy = type(made.policy).restore(made.policy.spec, tensors, made.policy.settings())
+    covered = {name: Coverage(moments(one.moments), one.fitted) for name, one in made.coverage.items()}
+    save(run.checkpoints, "spoilt", policy, round=0, num_demonstrations=0, coverage=covered)
+    return run.checkpoints / "spoilt"
+
+
+@pytest.mark.parametrize(
+    ("weights", "moments", "code", "text"),
+    [
+        (math.nan, np.copy, Code.BAD_FEATURES, "not finite"),
+        (1.0, lambda before: np.full_like(before, np.inf), Code.BAD_FEATURES, "coverage is not finite"),
+        (1.0, np.negative, Code.ILL_CONDITIONED, "noise_variance"),
+    ],
+)
+def test_a_checkpoint_with_numbers_that_cannot_be(
+    selector: Bench,
+    run: RunDirectory,
+    weights: float,
+    moments: Callable[[Array], Array],
+    code: int,
+    text: str,
+) -> None:
+    spoilt = spoil(run, weights, moments)
     answer = ask(selector)
-    assert answer.error_code == Code.BAD_FEATURES and "not finite" in answer.error_msg
-    shutil.rmtree(Path(info.uri.removeprefix("file://")))
+    assert answer.error_code == code and text in answer.error_msg and "\n" not in answer.error_msg
+    shutil.rmtree(spoilt)
     assert ask(selector).error_code == Code.NONE
 
 
