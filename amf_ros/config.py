@@ -46,7 +46,7 @@ class GpConfig(KernelConfig):
         False, description="lengthscales and noise by marginal likelihood of the pre-training steps"
     )
     max_points: int = Field(
-        2000, ge=1, description="steps kept of pre-training, and as many of fine-tuning; evenly thinned beyond"
+        2000, ge=1, description="steps kept of pre-training, and as many of fine-tuning; thinned evenly"
     )
 
 
