@@ -1,8 +1,10 @@
 """Tasks: what can be asked of the robot, when it is done, and how a scripted expert does it.
 
-    base.py      protocols: suite, expert, scene
+    base.py      protocols: suite, with its expert and scene for a robot or with its own simulator
+    loading.py   suites by name, an outsider's checked
     judge.py     success with dwell
-    tabletop/    the built-in suite: 16 tasks on a table, in PyBullet
+    tabletop/    16 tasks of an arm on a table, in PyBullet
+    kinematic/   16 tasks without physics, for benchmarks;  integrator.py: twelve goals on a circle
 
 Imports types, errors, registry and config only; never robots, policies, selection or data.
 """
