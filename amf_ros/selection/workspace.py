@@ -83,6 +83,7 @@ class Workspace:
         self._stale: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # columns that kept blocks have wrong
         self._blocks: list[Block] = []
         self._scratch = Scratch()  # of problems that one thread is enough for
+        self._recent: dict[str, Array] = {}  # whitened states of tasks that change in this call
         self._insert(question.candidates)
 
     def follow(self, question: Question) -> bool:
@@ -108,11 +109,18 @@ class Workspace:
         if any(len(weights) != self._lengths[row] for row, _, weights in shown):
             return False
         self.question = question
-        for row, states, weights in shown:
-            self._replace(self._starts[row] + np.arange(len(weights)), states @ self._whitening, weights)
+        # In one product: the whitening, not the few rows, is what takes time to read.
+        together = np.concatenate([rows * question.scale, *(states for _, states, _ in shown)])
+        psi = together @ self._whitening
+        ends = np.cumsum([len(rows), *(len(weights) for _, _, weights in shown)])
+        for (row, _, weights), start, end in zip(shown, ends, ends[1:]):
+            self._replace(self._starts[row] + np.arange(len(weights)), psi[start:end], weights)
+            if not question.thinned:
+                self._recent[question.targets[row]] = psi[start:end]
         self._exchange(changed)
+        self._recent.clear()
         if len(rows):
-            self._take(rows * question.scale @ self._whitening)
+            self._take(psi[: len(rows)])
             self._known = self._planned
         return True
 
@@ -216,6 +224,9 @@ class Workspace:
 
     def _whitened(self, names: Sequence[str]) -> Array:
         """Expected trajectories of candidates with T states each, (c, T, p)."""
+        if all(key in self._recent for key in names):
+            sizes = [self._config.states_per_trajectory * self.question.views[key].weights for key in names]
+            return np.stack([self._recent[k] * np.sqrt(s)[:, None] for k, s in zip(names, sizes)])
         rows = self.question.trajectories(names, self._config.states_per_trajectory)
         white: Array = rows.reshape(-1, rows.shape[2]) @ self._whitening
         return white.reshape(rows.shape)
