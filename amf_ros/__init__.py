@@ -3,7 +3,7 @@
 Imports go down only (``test/core/test_layering.py``)::
 
     types errors registry graph  <-  config contract  <-  tasks policies selection data robots
-        <-  training  <-  session  <-  ros  <-  nodes cli
+        <-  training  <-  session  <-  report  <-  sweep  <-  ros  <-  nodes cli
 
 Only ``ros``, ``nodes`` and ``cli`` know ROS; all the rest runs and is tested without it.
 """
