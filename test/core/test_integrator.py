@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +14,7 @@ from amf_ros.tasks import integrator
 from amf_ros.tasks.integrator import GOALS, NUM_STEPS, IntegratorSuite
 from amf_ros.tasks.loading import load_suite
 from amf_ros.training.environment import make_environment
-from amf_ros.training.rollouts import demonstrate
+from amf_ros.training.rollouts import demonstrate, run_policy
 from amf_ros.types import Array, Outcome
 
 
@@ -85,3 +89,28 @@ def test_a_parameter_is_the_goal_of_a_task() -> None:
     goals = np.array([suite.embedding(task.id) for task in suite.tasks])
     assert (goals >= np.array(suite.parameter_low) - 1e-12).all()
     assert (goals <= np.array(suite.parameter_high) + 1e-12).all()
+
+
+def test_the_benchmark_rolls_out_as_the_simulator_does_and_repeats_itself() -> None:
+    benchmark = load_script("integrator")
+    job = {"strategy": "amf_gp", "known": 6, "seed": 3, "demonstrations": 2}
+    first, again = benchmark.work(job), benchmark.work(job)
+    assert first["return"] == again["return"] and first["chosen"] == again["chosen"]
+    assert len(first["return"]) == 3 and first["return"][-1] > first["return"][0]
+
+    policy, environment = benchmark.Run(job).policy, make_environment(load_suite("integrator"))
+    starts = np.array([integrator.start(5)] * 12)
+    together = benchmark.roll_out(policy, np.array(list(GOALS.values())), starts)
+    for i, key in enumerate(GOALS):
+        alone = run_policy(environment, policy, key, 5, "alone").observations
+        np.testing.assert_allclose(together[i, : len(alone)], alone, atol=1e-5)
+
+
+def load_script(name: str) -> Any:
+    """A script of ``benchmarks/``, which is no package."""
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
