@@ -12,6 +12,8 @@ functions work on many points at once, (n, 2); the simulator calls them with one
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -60,25 +62,36 @@ def expert(positions: Array, goals: ArrayLike) -> Array:
     return saturated(GAIN * (np.asarray(goals, dtype=np.float64) - positions))
 
 
+def roll_out(act: Callable[[Array, Array], ArrayLike], starts: Array, goals: Array) -> Array:
+    """Episodes of full length, all at once: positions (n, NUM_STEPS + 1, 2), the start first.
+
+    Args:
+        act: positions (n, 2) and goals (n, 2) -> velocities (n, 2).
+        starts: (n, 2).
+        goals: (n, 2).
+    """
+    path = [starts]
+    for _ in range(NUM_STEPS):
+        path.append(advance(path[-1], act(path[-1], goals)))
+    return np.stack(path, axis=1)
+
+
 def normalised_return(paths: Array, goals: Array) -> Array:
     """What episodes achieved, (n,): expert 1, standing still 0, the wrong way negative.
 
-    The return is minus the sum of distances to the goal, from the start's own expert and standing still.
+    The return is minus the sum of distances to the goal; the expert starts where the episode did.
 
     Args:
         paths: (n, NUM_STEPS + 1, 2) positions, the start first.
         goals: (n, 2).
     """
-    best = [paths[:, 0]]
-    for _ in range(NUM_STEPS):
-        best.append(advance(best[-1], expert(best[-1], goals)))
 
     def total(positions: Array) -> Array:
         distances: Array = np.linalg.norm(positions - goals[:, None], axis=2).sum(axis=1)
         return distances
 
     still = (NUM_STEPS + 1) * np.linalg.norm(paths[:, 0] - goals, axis=1)
-    achieved: Array = (still - total(paths)) / (still - total(np.stack(best, axis=1)))
+    achieved: Array = (still - total(paths)) / (still - total(roll_out(expert, paths[:, 0], goals)))
     return achieved
 
 

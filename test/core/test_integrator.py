@@ -15,14 +15,7 @@ from amf_ros.tasks.integrator import GOALS, NUM_STEPS, IntegratorSuite
 from amf_ros.tasks.loading import load_suite
 from amf_ros.training.environment import make_environment
 from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import Array, Outcome
-
-
-def paths_of(goals: Array, starts: Array, act: object) -> Array:
-    points = [starts]
-    for _ in range(NUM_STEPS):
-        points.append(integrator.advance(points[-1], act(points[-1], goals)))  # type: ignore[operator]
-    return np.stack(points, axis=1)
+from amf_ros.types import Outcome
 
 
 def test_there_are_twelve_goals_on_a_circle_and_each_is_its_embedding() -> None:
@@ -55,7 +48,7 @@ def test_many_points_at_once_move_as_one_in_the_simulator() -> None:
     suite, ids = IntegratorSuite(), list(GOALS)
     goals = np.array([suite.embedding(key) for key in ids])
     starts = np.array([integrator.start(seed) for seed in range(len(ids))])
-    together = paths_of(goals, starts, integrator.expert)
+    together = integrator.roll_out(integrator.expert, starts, goals)
     simulator = suite.environment()
     for seed, key in enumerate(ids):
         path = [simulator.reset(key, seed)]
@@ -75,9 +68,9 @@ def test_starts_are_uniform_in_a_disc_and_decided_by_the_seed() -> None:
 def test_return_is_one_for_the_expert_and_zero_for_standing_still() -> None:
     goals = np.array(list(GOALS.values()))
     starts = np.array([integrator.start(seed) for seed in range(12)])
-    expert = paths_of(goals, starts, integrator.expert)
-    still = paths_of(goals, starts, lambda points, _: np.zeros_like(points))
-    away = paths_of(goals, starts, lambda points, goals: -integrator.expert(points, goals))
+    expert = integrator.roll_out(integrator.expert, starts, goals)
+    still = integrator.roll_out(lambda points, _: np.zeros_like(points), starts, goals)
+    away = integrator.roll_out(lambda points, goals: -integrator.expert(points, goals), starts, goals)
     np.testing.assert_allclose(integrator.normalised_return(expert, goals), 1.0)
     np.testing.assert_allclose(integrator.normalised_return(still, goals), 0.0, atol=1e-12)
     assert (integrator.normalised_return(away, goals) < -0.9).all()
