@@ -55,7 +55,7 @@ class SelectionConfig(Model):
 
     strategy: str = Field("amf", description="registered name, or package.module:Class")
     noise_variance: float = Field(
-        0.1, gt=0, description="sigma^2 of the expert's action; 0.1 to 1 behave alike"
+        1.0, gt=0, description="sigma^2 of the expert's action, beside a prior variance of 1"
     )
     states_per_trajectory: int = Field(10, ge=1, description="evenly spaced states of one trajectory")
     trajectories_per_task: int = Field(
@@ -66,10 +66,10 @@ class SelectionConfig(Model):
     )
     uncertainty: str = Field("features", description="registered uncertainty model, or package.module:Object")
     task_weight: float = Field(
-        0.0, ge=0, lt=1, description="share of the kernel that the task embedding alone makes up"
+        0.5, ge=0, lt=1, description="share of the kernel that the task embedding alone makes up"
     )
     coverage: bool = Field(True, description="condition on what the checkpoint says pre-training covered")
-    anchors: bool = Field(False, description="condition on successful roll-outs of the pre-trained policy")
+    anchors: bool = Field(True, description="condition on successful roll-outs of the pre-trained policy")
     occupancy: str = Field(
         "demonstrations", description="registered occupancy: where the states of a task come from"
     )

@@ -63,7 +63,7 @@ def rollout(id: str, task_id: str, checkpoint_id: str = "r2") -> Rollout:
 def of(
     rule: Any, task_id: str, demos: list[Demonstration], rollouts: list[Rollout], **config: Any
 ) -> Occupied:
-    settings = SelectionConfig(trajectories_per_task=2, **config)
+    settings = SelectionConfig(trajectories_per_task=2, task_weight=0.0, anchors=False, **config)
     found: Occupied = rule(
         Evidence(Kitchen(), CHECKPOINT, tuple(demos), tuple(rollouts), settings)  # type: ignore[arg-type]
     ).of(task_id)
@@ -142,7 +142,9 @@ def test_ratios_are_remembered_until_a_demonstration_is_recorded_again() -> None
 
 
 def build(name: str, checkpoint: Checkpoint = CHECKPOINT) -> Problem:
-    config = SelectionConfig(occupancy=name, states_per_trajectory=2, importance_variance=3.0)
+    config = SelectionConfig(
+        task_weight=0.0, occupancy=name, states_per_trajectory=2, importance_variance=3.0
+    )
     return build_problem(Kitchen(), checkpoint, DEMOS, VISITED, {}, config=config)  # type: ignore[arg-type]
 
 

@@ -20,7 +20,9 @@ from amf_ros.training.problem import ProblemBuilder, build_problem, coverage, ev
 from amf_ros.types import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 
 IDS = ("wipe", "pour", "stir")
-CONFIG = SelectionConfig(states_per_trajectory=3, trajectories_per_task=2)
+CONFIG = SelectionConfig(
+    states_per_trajectory=3, trajectories_per_task=2, task_weight=0.0, anchors=False, noise_variance=0.1
+)
 
 
 class Plain:

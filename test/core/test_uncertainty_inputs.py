@@ -26,7 +26,7 @@ KNOWN = {"goal_000": 2, "goal_030": 1}
 TRAINING = TrainingConfig(
     chunk=1, hidden=(16,), pretrain_steps=20, gp=GpConfig(state_lengthscale=2.0, noise_variance=1e-3)
 )
-CONFIG = SelectionConfig(uncertainty="inputs", states_per_trajectory=5)
+CONFIG = SelectionConfig(uncertainty="inputs", states_per_trajectory=5, anchors=False)
 
 
 def pretrained(policy: str, out: Path) -> CheckpointInfo:

@@ -60,7 +60,8 @@ def scores(checkpoint: Checkpoint, **settings: Any) -> dict[str, float]:
         for task_id in IDS
         for number in range(2)
     ]
-    config = SelectionConfig(**settings)
+    plain = {"task_weight": 0.0, "anchors": False, "noise_variance": 0.1}
+    config = SelectionConfig(**{**plain, **settings})
     problem = build_problem(Kitchen(), checkpoint, [], tried, {}, config=config)  # type: ignore[arg-type]
     return {score.task_id: score.score for score in Amf(config).select(problem).scores}
 
