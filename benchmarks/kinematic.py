@@ -8,6 +8,9 @@ four demonstrations. All settings have 96 pre-training demonstrations:
   goals     12 of each task with one of two goals, none of the others
   skewed    16, 6, 2 or none of a task, so that every object and every goal has one task of each
   matched   6 of each task
+and `costs`: `objects` again, with demonstrations of every second goal taking three times as long, and success
+read against minutes. Strategies that do not look at time choose as before, so their runs count again under
+these costs; those that do (*_cost) run anew, with more demonstrations in the same minutes.
 
 With --attributes a task's embedding names its object and its goal, so that tasks share structure by name;
 without it each task has an element of its own. A seed decides pre-training, starts, experts, choices and
@@ -22,8 +25,9 @@ import sys
 from collections.abc import Callable
 
 from amf_ros.config import PretrainConfig, SelectionConfig, TrainingConfig
+from amf_ros.sweep.publish import publish, show_all
 from amf_ros.sweep.script import finish, guarded, how, options, parse
-from amf_ros.sweep.sessions import Setting, of_setting, run_sessions
+from amf_ros.sweep.sessions import Setting, by_minutes, of_setting, run_sessions
 from amf_ros.sweep.statistics import collect
 from amf_ros.tasks.kinematic.world import GOALS, OBJECTS
 
@@ -39,6 +43,8 @@ STRATEGIES = (
     "lowest_success",
     "audit_then_count",
 )
+BY_COST = ("amf_cost", "amf_outcomes_cost")
+COSTLY, SLOWER = "objects", 3.0
 # With the default pull of 0.2 a task that the policy half knows stays as it is, whatever is demonstrated.
 TRAINING = TrainingConfig(hidden=(128, 128), chunk=2, pretrain_steps=2000, num_steps=400, prior_pull=0.05)
 
@@ -80,11 +86,21 @@ def settings(args: argparse.Namespace) -> list[Setting]:
     ]
 
 
+def costly(setting: Setting) -> Setting:
+    """The setting with costs: more demonstrations, for those who choose cheap ones."""
+    slow = [f"{thing}_{goal}" for thing in OBJECTS for goal in tuple(GOALS)[1::2]]
+    more = -(-setting.demonstrations * 8 // 5 // setting.batch) * setting.batch
+    return setting.model_copy(
+        update={"name": "costs", "pace": dict.fromkeys(slow, SLOWER), "demonstrations": more}
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """The script's options."""
     made, splits = options(__doc__, STRATEGIES, seeds=10), tuple(known_tasks())
     add = made.add_argument
     add("--splits", nargs="+", choices=splits, default=splits, help="default: all four")
+    add("--cost-strategies", nargs="*", default=list(BY_COST), metavar="NAME")
     add("--attributes", action="store_true", help="embed tasks by object and goal")
     add("--demonstrations", type=int, default=20, help="of a session (default: %(default)s)")
     add("--batch", type=int, default=4, help="demonstrations a round (default: %(default)s)")
@@ -105,7 +121,21 @@ def main() -> int:
     made = settings(args)
     name = made[0].pretraining.suite
     rows, jobs = run_sessions(name, made, args.strategies, seeds, args.out, how(args))
-    return finish(args, name, rows, jobs, {one.name: collect(of_setting(rows, one.name)) for one in made})
+    panels = {one.name: collect(of_setting(rows, one.name)) for one in made}
+    slow = [costly(one) for one in made if one.name == COSTLY]
+    if not (slow and args.cost_strategies):
+        return finish(args, name, rows, jobs, panels)
+    more, asked = run_sessions(name, slow, args.cost_strategies, seeds, args.out, how(args))
+    rows, jobs = rows + more, jobs + asked
+    by_cost = {"costs": by_minutes(rows, COSTLY, slow[0], args.strategies)}
+    costs = publish(
+        args.out, f"{name}_costs", by_cost,
+        reference=args.reference, rows=rows, num_jobs=len(jobs), x="minutes", plot=args.plot,
+    )  # fmt: skip
+    code = finish(args, name, rows, jobs, panels, extra={"costs": costs.document["settings"]["costs"]})
+    if not args.json:
+        show_all(costs)
+    return code
 
 
 if __name__ == "__main__":

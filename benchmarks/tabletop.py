@@ -24,20 +24,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from amf_ros.config import PretrainConfig, SelectionConfig, load_yaml
 from amf_ros.paths import find_config
 from amf_ros.sweep.publish import publish, show_all
 from amf_ros.sweep.script import finish, guarded, how, options, parse
-from amf_ros.sweep.sessions import Setting, minutes, of_setting, run_sessions
+from amf_ros.sweep.sessions import Setting, by_minutes, of_setting, run_sessions
 from amf_ros.sweep.statistics import Curves, collect
 from amf_ros.tasks.loading import load_suite
 
 STRATEGIES = ("amf", "amf_outcomes", "uniform", "round_robin", "rebalancing", "audit_then_count")
 BY_COST = ("amf_cost",)
 SLOWER = 3.0
-POINTS = 21  # places at which success is read against minutes
 
 
 def settings(args: argparse.Namespace) -> dict[str, Setting]:
@@ -79,22 +76,6 @@ def quick(config: PretrainConfig) -> PretrainConfig:
     )
 
 
-def by_minutes(
-    rows: Sequence[Mapping[str, Any]], costs: Setting, selection: Sequence[str]
-) -> dict[str, Curves]:
-    """Success against minutes under the costs: runs that were made under them, and earlier ones rescored."""
-    scored = []
-    for row in rows:
-        job, result = row["job"], dict(row["result"])
-        if job["setting"]["name"] == "mismatched" and job["strategy"] in selection:
-            result["minutes"] = minutes(result["attempts"], result["rounds"], 0.0, costs.pace)
-        elif job["setting"]["name"] != "costs":
-            continue
-        scored.append({"job": job, "result": result})
-    last = min(row["result"]["minutes"][-1] for row in scored)
-    return collect(scored, x="minutes", grid=[float(at) for at in np.linspace(0, last, POINTS)])
-
-
 def contributions(rows: Sequence[Mapping[str, Any]]) -> dict[str, Curves]:
     """The first two strategies as they are, and with replay or from scratch beside them."""
     curves = {}
@@ -132,7 +113,7 @@ def main() -> int:
     panels = {name: collect(of_setting(rows, name)) for name in ("mismatched", "matched")}
     panels["contributions"] = contributions(rows)
     costs = publish(
-        args.out, "tabletop_costs", {"costs": by_minutes(rows, made["costs"], args.strategies)},
+        args.out, "tabletop_costs", {"costs": by_minutes(rows, "mismatched", made["costs"], args.strategies)},
         reference=args.reference, rows=rows, num_jobs=len(jobs), x="minutes", plot=args.plot,
     )  # fmt: skip
     code = finish(args, "tabletop", rows, jobs, panels, extra={"costs": costs.document["settings"]["costs"]})
