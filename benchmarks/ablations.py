@@ -37,8 +37,8 @@ SELECTION: dict[str, tuple[Any, ...]] = {
         "dropout",
     ),
     "occupancy": ("demonstrations", "rollouts", "importance", "mixture"),
-    "noise_variance": (0.01, 0.03, 0.1, 0.3, 1.0),
-    "task_weight": (0.0, 0.1, 0.3, 0.5),
+    "noise_variance": (0.01, 0.1, 0.3, 1.0, 3.0),
+    "task_weight": (0.0, 0.1, 0.3, 0.5, 0.7),
     "information": ("exact", "linear", "variance"),
     "states_per_trajectory": (2, 5, 10, 20),
 }
