@@ -77,7 +77,7 @@ def publish(
     compared = {title: compare(curves, reference) for title, curves in panels.items()}
     document = {
         "name": name,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _command(sys.argv),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "jobs": num_jobs,
         "done": len(rows),
@@ -128,3 +128,9 @@ def _write(path: Path, text: str) -> None:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text.encode())
+
+
+def _command(words: Sequence[str]) -> str:
+    """As a user typed it: `python -m amf_ros.cli` is what `amf` stands for."""
+    program = Path(words[0]).name
+    return shlex.join(["amf" if program == "__main__.py" else program, *words[1:]])
