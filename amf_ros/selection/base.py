@@ -7,6 +7,7 @@ selection = strategy.select(problem)
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -163,7 +164,7 @@ def check_weights(weights: Mapping[str, float]) -> None:
         BadWeights: names the first bad one.
     """
     for task_id, weight in weights.items():
-        if not (np.isfinite(weight) and weight >= 0):
+        if not 0 <= weight < math.inf:
             raise BadWeights(f"target weight of {task_id!r} is {weight}; weights are finite and not negative")
     if not sum(weights.values()) > 0:
         raise BadWeights("every target weight is 0; give at least one target a weight above 0")
@@ -223,7 +224,7 @@ def _check_features(problem: Problem, checked: Problem | None) -> None:
             _check_rows(f"states of {task.id!r}", task.states, width)
         if task.weights is not None:
             _check_state_weights(task, task.weights, id(task.weights) in known)
-        if not (np.isnan(task.demonstration_s) or 0 < task.demonstration_s < np.inf):
+        if not (math.isnan(task.demonstration_s) or 0 < task.demonstration_s < math.inf):
             raise SelectionError(
                 f"demonstration_s of {task.id!r} is {task.demonstration_s}; durations are above 0 [s], "
                 "or NaN where nobody knows"
