@@ -40,6 +40,8 @@ MATRIX_ENTRIES = 250_000
 NUM_REASONS = 100
 """Candidates, from the best, whose score gets a reason."""
 
+WORTH_TELLING = 0.005
+"""Gains [nat] from here on are named in reasons: they are printed to the hundredth."""
 
 DRIFTED = 1.0
 """Errors of float32 in units of their bound beyond which a kept workspace is thrown away and made anew."""
@@ -230,26 +232,39 @@ class Amf:
         wanted = set(names)
         records = {task.id: task for task in problem.tasks if task.id in wanted}
         place = {key: column for column, key in enumerate(question.targets)}
+        told = _taught(gains)
         return {
-            row: _reason(records[name], question.targets, place, gain)
-            for row, name, gain in zip(rows, names, gains)
+            row: _reason(records[name], question.targets, place.get(name, -1), gain, taught)
+            for row, name, gain, taught in zip(rows, names, gains, told)
         }
 
 
-def _reason(record: TaskRecord, targets: tuple[str, ...], place: dict[str, int], gains: Floats) -> str:
+Taught = tuple[int, list[tuple[float, int]]]
+"""How many targets a demonstration teaches anything worth telling, and (-gain, column) of the most taught."""
+
+
+def _taught(gains: Floats) -> list[Taught]:
+    """Of each row. The four largest gains, in case the task itself is one of them, and what equals these."""
+    counts = np.count_nonzero(gains >= WORTH_TELLING, axis=1).tolist()
+    least = np.partition(gains, -4, axis=1)[:, -4:-3] if gains.shape[1] > 4 else -np.inf
+    largest: list[list[tuple[float, int]]] = [[] for _ in counts]
+    rows, columns = np.nonzero(gains >= least)
+    for row, column, gain in zip(rows.tolist(), columns.tolist(), gains[rows, columns].tolist()):
+        largest[row].append((-gain, column))
+    return list(zip(counts, largest))
+
+
+def _reason(record: TaskRecord, targets: tuple[str, ...], own: int, gains: Floats, taught: Taught) -> str:
     """What is known about the task, and which targets a demonstration would teach."""
     known = f"{record.num_demonstrations} demonstration{'' if record.num_demonstrations == 1 else 's'}"
     if record.num_episodes:
         known += f", {record.num_successes}/{record.num_episodes} successes"
-    own = place.get(record.id, -1)
-    said = [] if own < 0 else [f"expected to teach {gains[own]:.2f} nat of it"]
-    count = int(np.count_nonzero(gains >= 0.005)) - int(own >= 0 and gains[own] >= 0.005)
+    gain = float(gains[own]) if own >= 0 else 0.0
+    said = [] if own < 0 else [f"expected to teach {gain:.2f} nat of it"]
+    count = taught[0] - int(gain >= WORTH_TELLING)
     if count:
-        # The four largest, in case the task itself is one of them.
-        least = np.partition(gains, -4)[-4] if len(gains) > 4 else -np.inf
-        largest = [column for column in np.flatnonzero(gains >= least).tolist() if column != own]
-        largest = sorted(largest, key=lambda column: -gains[column])[: min(count, 3)]
-        shown = ", ".join(f"{targets[column]} ({gains[column]:.2f} nat)" for column in largest)
+        largest = sorted(pair for pair in taught[1] if pair[1] != own)[: min(count, 3)]
+        shown = ", ".join(f"{targets[column]} ({-less:.2f} nat)" for less, column in largest)
         more = f" and {count - 3} more" if count > 3 else ""
         said.append(f"{'also' if said else 'expected to teach'} {shown}{more}")
     return f"{known}; {', '.join(said) or 'not expected to teach the targets anything'}"

@@ -1,9 +1,11 @@
 """Candidates in blocks: what is kept of each, and as much of it as memory allows.
 
-    blocks = arrange(names, length, room)
+    blocks = arrange(names, shape, room)
 
 A block holds candidates with the same number of states, so few of them that its cross-covariances stay in
-a processor's cache while they are updated and scored. Imports threads and types.
+a processor's cache while they are updated and scored. A candidate that is a target too has its expected
+trajectory among the evaluation states: what products with those are known need no second computing.
+Imports threads and types.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ class Block:
         names: of the c candidates.
         states: T.
         keeps: how much is kept between calls: 0 nothing, 1 ``psi``, 2 all.
-        psi: (c, T, p) whitened expected trajectories, as of when the workspace was made.
+        factors: (c, T) by which the whitened states are multiplied: the root of what each counts.
+        columns: (c, T) where among the evaluation states they stand, or None.
+        psi: (c, T, p) whitened expected trajectories, as of when the workspace was made; None where
+            ``columns`` tell.
         cross: (c, T, E) covariance with the evaluation states, given all that is applied.
         gram: (c, T, T) covariance of the candidate's own states, given all that is applied.
         sizes: (c,) |psi|.
@@ -42,6 +47,8 @@ class Block:
     names: list[str]
     states: int
     keeps: int = 0
+    factors: Array | None = None
+    columns: NDArray[np.intp] | None = None
     psi: Floats | None = None
     cross: Floats | None = None
     gram: Array | None = None
@@ -64,71 +71,84 @@ class Block:
             if mine is not None:
                 mine[rows] = theirs
 
+    def products(self, rows: Floats, width: int) -> Floats:
+        """Psi_c X^T, (c T, m), from rows [X, X Psi_E^T] whose first ``width`` columns are X."""
+        if self.columns is None or self.factors is None:
+            if self.psi is None:
+                raise ValueError(f"a block of {len(self.names)} candidates keeps no states")
+            found: Floats = self.psi.reshape(-1, width) @ rows[:, :width].T
+            return found
+        picked = np.take(rows, (self.columns + width).ravel(), axis=1)
+        picked *= self.factors.ravel()
+        return picked.T
+
     def _arrays(self) -> tuple[Floats | None, ...]:
-        return self.psi, self.cross, self.gram, self.sizes
+        return self.factors, self.columns, self.psi, self.cross, self.gram, self.sizes
 
 
 @dataclass(frozen=True, eq=False)
 class Pending:
-    """What kept blocks have not taken in yet.
+    """What kept blocks have not taken in yet. Rows X are [X, X Psi_E^T], (m, p + E).
 
     Attributes:
-        taken: (m, p) rows of W.
-        shared: (m, E) W Psi_E^T.
-        known: of those rows, how many to keep; the rest is planned only.
+        width: p.
+        looks: W.
+        known: of its rows, how many to keep; the rest is planned only.
         stale: columns whose evaluation states changed.
-        again: (len(stale), p) these states, given all that is known.
+        again: these states, given all that is known.
     """
 
-    taken: Floats
-    shared: Floats
+    width: int
+    looks: Floats
     known: int
     stale: NDArray[np.int64]
     again: Floats
 
     def apply(self, block: Block, scratch: Scratch) -> tuple[Floats, Array]:
         """Update a block that keeps all, and give its covariances with what is planned."""
-        psi, cross, gram, known = block.psi, block.cross, block.gram, self.known
-        if psi is None or cross is None or gram is None:
+        cross, gram, known = block.cross, block.gram, self.known
+        if cross is None or gram is None:
             raise ValueError(f"a block of {len(block.names)} candidates keeps no covariances to update")
-        rows = psi.reshape(-1, psi.shape[2])
-        part = rows @ self.taken.T  # (c T, m)
-        flat = cross.reshape(len(rows), -1)
+        part, shared = block.products(self.looks, self.width), self.looks[:, self.width :]  # (c T, m), (m, E)
+        flat = cross.reshape(len(part), -1)
         if known:
             change = scratch.array("change", flat.shape, flat.dtype)
-            np.matmul(part[:, :known], self.shared[:known], out=change)
+            np.matmul(part[:, :known], shared[:known], out=change)
             np.subtract(flat, change, out=flat)
-            gram -= gram_of(part[:, :known].reshape(*psi.shape[:2], known))
+            gram -= gram_of(part[:, :known].reshape(*cross.shape[:2], known))
         if len(self.stale):
-            flat[:, self.stale] = rows @ self.again.T
+            flat[:, self.stale] = block.products(self.again, self.width)
         if part.shape[1] == known:
             return cross, gram
         change = scratch.array("change", flat.shape, flat.dtype)
-        np.matmul(part[:, known:], self.shared[known:], out=change)
+        np.matmul(part[:, known:], shared[known:], out=change)
         np.subtract(flat, change, out=change)
-        return change.reshape(cross.shape), gram - gram_of(part[:, known:].reshape(*psi.shape[:2], -1))
+        return change.reshape(cross.shape), gram - gram_of(part[:, known:].reshape(*cross.shape[:2], -1))
 
 
 @dataclass(frozen=True)
 class Room:
-    """A candidate's state takes ``width`` + ``columns`` numbers of ``entry`` bytes; ``spare`` in all."""
+    """``columns`` numbers of ``entry`` bytes for each state of a candidate; ``spare`` bytes in all."""
 
-    width: int
     columns: int
     entry: int
     spare: int
 
 
-def arrange(names: Sequence[str], length: Callable[[str], int], room: Room) -> list[Block]:
-    """Empty blocks for candidates of ``length`` states: the first are to keep all, the last nothing."""
+Shape = Callable[[str], tuple[int, int]]
+"""Of a candidate: states, and numbers to keep of each whitened one."""
+
+
+def arrange(names: Sequence[str], shape: Shape, room: Room) -> list[Block]:
+    """Empty blocks for candidates of one shape: the first are to keep all, the last nothing."""
     blocks, spare = [], room.spare
-    for states, group in groupby(sorted(names, key=length), key=length):
+    for (states, width), group in groupby(sorted(names, key=shape), key=shape):
         members = list(group)
         count = max(1, min(64, BLOCK_BYTES // (states * room.columns * room.entry)))
         for start in range(0, len(members), count):
             block = Block(members[start : start + count], states)
             rows = len(block.names) * states
-            for numbers in (rows * room.width, rows * (room.columns + 2 * states + 2)):
+            for numbers in (rows * width, rows * (room.columns + 2 * states + 6)):
                 if numbers * room.entry > spare:
                     break
                 spare -= numbers * room.entry
@@ -137,9 +157,9 @@ def arrange(names: Sequence[str], length: Callable[[str], int], room: Room) -> l
     return blocks
 
 
-def in_float64(names: Sequence[str], length: Callable[[str], int], room: Room) -> list[Block]:
+def in_float64(names: Sequence[str], shape: Shape, room: Room) -> list[Block]:
     """Blocks that keep nothing, for scoring some candidates once."""
-    return arrange(names, length, Room(room.width, room.columns, 8, 0))
+    return arrange(names, shape, Room(room.columns, 8, 0))
 
 
 def sizes_of(psi: Floats) -> Array:

@@ -158,21 +158,24 @@ def _half_log(share: Rows) -> Rows:
     return gain
 
 
-def directions(psi: Array, seen: Array, noise_variance: float) -> Array:
-    """What further noisy looks take from the covariance: I - W^T W becomes I - W^T W - w^T w, (m, p).
+def directions(rows: Array, left: Array, noise_variance: float, width: int) -> Array:
+    """What further noisy looks X take from the covariance: I - W^T W becomes I - W^T W - w^T w.
 
-    w = R^-1 Psi (I - W^T W) with R R^T = Psi (I - W^T W) Psi^T + sigma^2 I: Schur's complement.
+    w = R^-1 X (I - W^T W) with R R^T = X (I - W^T W) X^T + sigma^2 I: Schur's complement.
 
     Args:
-        psi: (m, p) whitened rows of the new looks.
-        seen: (r, p) W: what earlier looks took, other than those that ``psi`` is whitened by.
+        rows: (m, p + n) X, whitened, and beside it its products X Y^T with n other whitened rows.
+        left: what earlier looks leave of them: X (I - W^T W), and beside it X (I - W^T W) Y^T.
         noise_variance: sigma^2.
+        width: p.
+
+    Returns:
+        (m, p + n): w, and beside it w Y^T.
 
     Raises:
         IllConditioned: the m x m covariance is not finite.
     """
-    left = psi - (psi @ seen.T) @ seen
-    taken: Array = _inverse_root(left @ psi.T, noise_variance) @ left
+    taken: Array = _inverse_root(left[:, :width] @ rows[:, :width].T, noise_variance) @ left
     return taken
 
 

@@ -12,14 +12,15 @@ W = R^-1 Psi_X (...) from every covariance (:func:`amf_ros.selection.posterior.d
     K  <-  K - (Psi_c W^T) (W Psi_E^T)        for the cross-covariance K of a candidate and evaluation states
 
 so a demonstration costs T / p of computing K again, and is taken in while scoring, block by block, when the
-block is in the processor's cache. Blocks that do not fit into ``memory_mb`` are computed anew on each call.
-A pure optimisation: the answers differ from those of a new workspace by rounding only. Imports question,
-blocks, posterior and threads.
+block is in the processor's cache. Rows are carried with their products with the evaluation states beside
+them, [X, X Psi_E^T]: what is asked of X mostly stands there already. Blocks that do not fit into
+``memory_mb`` are computed anew on each call. A pure optimisation: the answers differ from those of a new
+workspace by rounding only. Imports question, blocks, posterior and threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,20 +71,21 @@ class Workspace:
         lengths = np.array([len(weights) for _, weights in shown])
         self._starts = np.cumsum(lengths) - lengths
         self._lengths = lengths
+        self._place: dict[str, int] = {}  # where targets' states stand, other than thinned ones
+        self._locate(enumerate(question.targets))
         self._weights: Array = np.concatenate([weights for _, weights in shown])
         self._evaluation: Array = np.concatenate([rows for rows, _ in shown]) @ self._whitening
         self._cast: Floats = self._evaluation.astype(question.precision, copy=False)
         self.prior: Array = variance(self._evaluation)  # given what was known at first
-        width = len(self._whitening)
-        self._limit = max(2 * width, 64)
-        self._taken: Array = np.empty((self._limit, width))  # W
-        self._shared: Array = np.empty((self._limit, len(self.prior)))  # W Psi_E^T
+        self._width = len(self._whitening)
+        self._limit = max(2 * self._width, 64)
+        self._looks: Array = np.empty((self._limit, self._width + len(self.prior)))  # [W, W Psi_E^T]
         # Rows of W that the kept blocks have taken in; that are known; that are planned besides.
         self._applied = self._known = self._planned = 0
         self._stale: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # columns that kept blocks have wrong
+        self._renewed: Array = self._looks[:0]  # rows of these states, given what kept blocks have taken in
         self._blocks: list[Block] = []
         self._scratch = Scratch()  # of problems that one thread is enough for
-        self._recent: dict[str, Array] = {}  # whitened states of tasks that change in this call
         self._insert(question.candidates)
 
     def follow(self, question: Question) -> bool:
@@ -109,24 +111,29 @@ class Workspace:
         if any(len(weights) != self._lengths[row] for row, _, weights in shown):
             return False
         self.question = question
-        # In one product: the whitening, not the few rows, is what takes time to read.
+        self._locate(targets)
+        moved = [self._starts[row] + np.arange(len(weights)) for row, _, weights in shown]
+        self._stale = np.concatenate([self._stale, *moved])
         together = np.concatenate([rows * question.scale, *(states for _, states, _ in shown)])
-        psi = together @ self._whitening
-        ends = np.cumsum([len(rows), *(len(weights) for _, _, weights in shown)])
-        for (row, _, weights), start, end in zip(shown, ends, ends[1:]):
-            self._replace(self._starts[row] + np.arange(len(weights)), psi[start:end], weights)
-            if not question.thinned:
-                self._recent[question.targets[row]] = psi[start:end]
+        # Often the new rows are the changed states.
+        distinct, index = _distinct(together)
+        psi, looks, again = distinct @ self._whitening, index[: len(rows)], index[len(rows) :]
+        part = psi @ self._looks[: self._known, : self._width].T
+        self._replace(psi[again], part[again], [weights for _, _, weights in shown])
+        wide = np.concatenate([psi, psi @ self._evaluation.T], axis=1)
+        left = wide - part @ self._looks[: self._known]
+        self._renewed = left[again]
         self._exchange(changed)
-        self._recent.clear()
         if len(rows):
-            self._take(psi[: len(rows)])
+            self._take(wide[looks], left[looks])
             self._known = self._planned
         return True
 
     def plan(self, name: str) -> None:
         """Condition on a candidate's expected trajectory, until :meth:`forget_plan`."""
-        self._take(self._whitened([name])[0])
+        psi, looks = self._whitened(self._described(Block([name], self._length(name))))[0], self._planned
+        wide = np.concatenate([psi, psi @ self._evaluation.T], axis=1)
+        self._take(wide, wide - (psi @ self._looks[:looks, : self._width].T) @ self._looks[:looks])
 
     def forget_plan(self) -> None:
         """Back to what is known."""
@@ -148,7 +155,7 @@ class Workspace:
 
     def exact(self, names: Sequence[str], weights: Array, matrix: bool = False) -> Totals:
         """Score some candidates in float64, whatever is cached. Arguments as of :meth:`totals`."""
-        return self._score(in_float64(names, self._length, self._room(8)), names, weights, matrix, np.float64)
+        return self._score(in_float64(names, self._shape, self._room(8)), names, weights, matrix, np.float64)
 
     def part(self, names: Sequence[str], weights: Array) -> Totals:
         """Score some candidates as :meth:`totals` does, with the matrix."""
@@ -171,17 +178,26 @@ class Workspace:
         total = sum(a.nbytes for a in own) + sum(block.held() for block in self._blocks)
         total += 0 if self._cast is self._evaluation else self._cast.nbytes
         # Rows beyond those in use are reserved, but no memory stands behind them yet.
-        total += 8 * self._known * (self._taken.shape[1] + self._shared.shape[1])
+        total += 8 * self._known * self._looks.shape[1]
         return int(total) + self._scratch.nbytes + self.question.held
 
     # ---- what is known
 
-    def _replace(self, columns: NDArray[np.int64], psi: Array, weights: Array) -> None:
-        """Other evaluation states of a target."""
-        self._evaluation[columns], self._cast[columns], self._weights[columns] = psi, psi, weights
-        self.prior[columns] = variance(psi)
-        self._shared[: self._planned, columns] = self._taken[: self._planned] @ psi.T
-        self._stale = np.union1d(self._stale, columns)
+    def _locate(self, targets: Iterable[tuple[int, str]]) -> None:
+        """Note of some targets whether their states stand whole, and where."""
+        for row, key in targets:
+            self._place.pop(key, None)
+            if self._lengths[row] == len(self.question.views[key].states):
+                self._place[key] = int(self._starts[row])
+
+    def _replace(self, psi: Array, part: Array, weights: Sequence[Array]) -> None:
+        """Other evaluation states in the stale columns, whose products with W are ``part``."""
+        if not len(psi):
+            return
+        stale = self._stale
+        self._evaluation[stale], self._cast[stale], self._weights[stale] = psi, psi, np.concatenate(weights)
+        self.prior[stale] = variance(psi)
+        self._looks[: self._known, self._width + stale] = part.T
 
     def _exchange(self, changed: set[str]) -> None:
         """Drop candidates that changed or are no longer asked for; add those that are missing."""
@@ -200,16 +216,16 @@ class Workspace:
                 self._blocks = [b.without(gone) if b is block else b for b in self._blocks]
         self._blocks = [block for block in self._blocks if block.names]
         present = {key for block in self._blocks for key in block.names}
-        self._insert([key for key in self.question.candidates if key not in present])
+        missing = [key for key in self.question.candidates if key not in present]
+        if missing:
+            self._insert(missing)
 
-    def _take(self, psi: Array) -> None:
-        """Condition on whitened rows, (m, p)."""
-        start, stop = self._planned, self._planned + len(psi)
-        if stop > len(self._taken):
-            self._taken = np.concatenate([self._taken, np.empty((stop, self._taken.shape[1]))])
-            self._shared = np.concatenate([self._shared, np.empty((stop, self._shared.shape[1]))])
-        self._taken[start:stop] = directions(psi, self._taken[:start], self._noise)
-        self._shared[start:stop] = self._taken[start:stop] @ self._evaluation.T
+    def _take(self, rows: Array, left: Array) -> None:
+        """Condition on rows, (m, p + E), of which ``left`` remains."""
+        start, stop = self._planned, self._planned + len(rows)
+        if stop > len(self._looks):
+            self._looks = np.concatenate([self._looks, np.empty((stop, self._looks.shape[1]))])
+        self._looks[start:stop] = directions(rows, left, self._noise, self._width)
         self._planned = stop
 
     # ---- candidates
@@ -217,34 +233,52 @@ class Workspace:
     def _length(self, name: str) -> int:
         return len(self.question.views[name].states)
 
+    def _shape(self, name: str) -> tuple[int, int]:
+        return self._length(name), 0 if name in self._place else self._width
+
     def _room(self, entry: int) -> Room:
         # What a few dozen demonstrations will take is left free.
         spare = int(0.99 * self._config.memory_mb * 10**6) - self.held()
-        return Room(len(self._whitening), len(self.prior), entry, spare)
+        return Room(len(self.prior), entry, spare)
 
-    def _whitened(self, names: Sequence[str]) -> Array:
-        """Expected trajectories of candidates with T states each, (c, T, p)."""
-        if all(key in self._recent for key in names):
-            sizes = [self._config.states_per_trajectory * self.question.views[key].weights for key in names]
-            return np.stack([self._recent[k] * np.sqrt(s)[:, None] for k, s in zip(names, sizes)])
-        rows = self.question.trajectories(names, self._config.states_per_trajectory)
+    def _described(self, block: Block) -> Block:
+        """The same block, told what each state counts and where it stands."""
+        weights = np.stack([self.question.views[key].weights for key in block.names])
+        block.factors = np.sqrt(self._config.states_per_trajectory * weights)
+        if all(key in self._place for key in block.names):
+            starts = np.array([self._place[key] for key in block.names])
+            block.columns = starts[:, None] + np.arange(block.states)
+            block.sizes = np.sqrt(np.einsum("ct,ct->c", block.factors**2, self.prior[block.columns]))
+        return block
+
+    def _whitened(self, block: Block) -> Array:
+        """Expected trajectories of a described block, (c, T, p)."""
+        if block.columns is not None and block.factors is not None:
+            return self._evaluation[block.columns] * block.factors[:, :, None]
+        rows = self.question.trajectories(block.names, self._config.states_per_trajectory)
         white: Array = rows.reshape(-1, rows.shape[2]) @ self._whitening
         return white.reshape(rows.shape)
 
     def _insert(self, names: Sequence[str]) -> None:
         """Blocks for candidates, as of ``_applied``, kept as far as memory allows."""
         entry = np.dtype(self.question.precision).itemsize
-        blocks = arrange(names, self._length, self._room(entry))
+        blocks = arrange(names, self._shape, self._room(entry))
         spread(self._fill, blocks, self._threads(names))
         self._blocks += blocks
 
     def _fill(self, block: Block, _: Scratch) -> None:
         """Compute what a block is to keep."""
-        psi = self._whitened(block.names)
-        block.sizes = sizes_of(psi)
-        block.psi = psi.astype(self.question.precision, copy=False) if block.keeps else None
+        precision = self.question.precision
+        columns = self._described(block).columns
+        if columns is not None and np.isin(columns, self._stale).all():
+            block.cross, block.gram = self._looked_up(block, precision) if block.keeps == 2 else (None, None)
+            return
+        psi = self._whitened(block)
+        if columns is None:
+            block.sizes = sizes_of(psi)
+            block.psi = psi.astype(precision, copy=False) if block.keeps else None
         if block.keeps == 2:
-            block.cross, block.gram = self._covariances(psi, self.question.precision, self._applied)
+            block.cross, block.gram = self._covariances(psi, precision, self._applied)
 
     def _threads(self, names: Sequence[str]) -> int:
         return cores() if sum(map(self._length, names)) * len(self.prior) > SPREAD_ENTRIES else 1
@@ -256,10 +290,20 @@ class Workspace:
         cross = rows @ evaluation.T
         gram = gram_of(psi)
         if stop:
-            part = rows @ self._taken[:stop].T.astype(precision, copy=False)
-            cross -= part @ self._shared[:stop].astype(precision, copy=False)
+            looks = self._looks[:stop]
+            part = rows @ looks[:, : self._width].T.astype(precision, copy=False)
+            cross -= part @ looks[:, self._width :].astype(precision, copy=False)
             gram -= gram_of(part.reshape(*psi.shape[:2], stop))
         return cross.reshape(*psi.shape[:2], -1), gram
+
+    def _looked_up(self, block: Block, precision: Any) -> tuple[Floats, Array]:
+        """The same of candidates whose states are all stale, as of ``_applied``."""
+        if block.columns is None or block.factors is None:
+            raise ValueError(f"a block of {len(block.names)} candidates does not tell where its states stand")
+        rows = self._renewed[np.searchsorted(self._stale, block.columns), self._width :]  # (c, T, E)
+        rows = rows * block.factors[:, :, None]
+        gram = np.take_along_axis(rows, block.columns[:, None, :], axis=2) * block.factors[:, None, :]
+        return rows.astype(precision, copy=False), gram
 
     # ---- scoring
 
@@ -279,7 +323,8 @@ class Workspace:
         precision = precision or self.question.precision
         position = {key: row for row, key in enumerate(names)}
         columns = self._columns(weights).astype(precision).T
-        left = self.prior - np.square(self._shared[: self._planned]).sum(axis=0)
+        shared = self._looks[: self._planned, self._width :]
+        left = self.prior - np.einsum("re,re->e", shared, shared)
         prior = np.maximum(left, 0).astype(precision)
         pending = self._pending(precision)
         own = self._weights.astype(precision)
@@ -293,7 +338,7 @@ class Workspace:
         def work(block: Block, scratch: Scratch) -> None:
             rows = [position[key] for key in block.names]
             if block.cross is None:
-                psi = self._whitened(block.names) if block.psi is None else block.psi
+                psi = self._whitened(self._described(block)) if block.psi is None else block.psi
                 block.sizes = sizes_of(psi) if block.sizes is None else block.sizes
                 cross, gram = self._covariances(psi, precision, self._planned)
             else:
@@ -301,7 +346,7 @@ class Workspace:
             out = scratch.array("white", cross.shape, cross.dtype)
             gains = trajectory_gains(cross, gram, prior, self._noise, self._config.information, out)
             found.gains[rows] = gains @ columns
-            found.std[rows] = self._deviation(block.names, gram)
+            found.std[rows] = self._deviation(block, gram)
             found.sizes[rows] = block.sizes
             if found.matrix is not None:
                 found.matrix[rows] = np.add.reduceat(gains * own, self._starts, axis=1)
@@ -311,21 +356,17 @@ class Workspace:
 
     def _pending(self, precision: Any) -> Pending:
         """What kept blocks have not taken in yet."""
-        stale, known, rows = self._stale, self._known, slice(self._applied, self._planned)
-        again = self._evaluation[stale] - self._shared[:known, stale].T @ self._taken[:known]
-        return Pending(
-            self._taken[rows].astype(precision),
-            self._shared[rows].astype(precision),
-            known - self._applied,
-            stale,
-            again.astype(precision),
-        )
+        looks = self._looks[self._applied : self._planned]
+        known, stale = self._known - self._applied, self._stale
+        again = self._renewed[: len(stale)]
+        again = again - looks[:known, self._width + stale].T @ looks[:known]
+        looks, again = (rows.astype(precision, copy=False) for rows in (looks, again))
+        return Pending(self._width, looks, known, stale, again)
 
-    def _deviation(self, names: Sequence[str], gram: Array) -> Array:
+    def _deviation(self, block: Block, gram: Array) -> Array:
         """Mean of sqrt(v) over the states of each candidate: gram has T w_i v_i on its diagonals."""
-        weights = np.stack([self.question.views[key].weights for key in names])
-        variances = np.maximum(np.einsum("ctt->ct", gram), 0) / self._config.states_per_trajectory
-        mean: Array = np.sqrt(weights * variances).sum(axis=1)
+        std = np.sqrt(np.maximum(np.einsum("ctt->ct", gram), 0))
+        mean: Array = (std * block.factors).sum(axis=1) / self._config.states_per_trajectory
         return mean
 
 
@@ -337,7 +378,7 @@ def _whitening(question: Question, noise_variance: float) -> Array:
         moments = moments.astype(np.float64) * question.scale**2
     factor = Posterior.fit(known, noise_variance, moments).cholesky
     inverse = solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
-    return np.ascontiguousarray(inverse.T)
+    return np.asfortranarray(inverse.T)  # a few rows times this take half the time of the other order
 
 
 def _appended(before: Floats, after: Floats) -> Floats | None:
@@ -345,3 +386,12 @@ def _appended(before: Floats, after: Floats) -> Floats | None:
     if before is after:
         return after[:0]
     return after[len(before) :] if same(before, after[: len(before)]) else None
+
+
+def _distinct(rows: Array) -> tuple[Array, NDArray[np.intp]]:
+    """The rows without repetitions, and where each now stands."""
+    place: dict[bytes, int] = {}
+    index = np.array([place.setdefault(row.tobytes(), len(place)) for row in rows], dtype=np.intp)
+    if len(place) == len(rows):
+        return rows, index
+    return rows[np.unique(index, return_index=True)[1]], index

@@ -122,8 +122,14 @@ def test_directions_taken_one_after_the_other_agree_with_fitting_again(rows, noi
     data, first, second = rows
     posterior, seen = Posterior.fit(data, noise), np.zeros((0, data.shape[1]))
     for more in (first, second):
-        seen = np.concatenate([seen, directions(posterior.whiten(more), seen, noise)])
-    psi = posterior.whiten(second)
+        new = posterior.whiten(more)
+        seen = np.concatenate([seen, directions(new, new - (new @ seen.T) @ seen, noise, new.shape[1])])
+    psi, width = posterior.whiten(second), data.shape[1]
+    beside = np.concatenate([psi, psi @ psi.T], axis=1)  # products with other rows are carried along
+    taken = directions(beside, beside, noise, width)
+    np.testing.assert_allclose(
+        taken[:, width:], taken[:, :width] @ psi.T, atol=1e-9 * max(1, np.square(psi).sum())
+    )
     again = Posterior.fit(np.concatenate([data, first, second]), noise).whiten(second)
     size = max(1.0, float(np.square(second).sum(axis=1).max()))
     taken = psi @ seen.T
@@ -163,7 +169,7 @@ def test_states_whose_squares_drown_the_noise_still_have_a_gain():
     rows = np.repeat(np.array([[1e9, 0.0], [1e9, 1.0]]), 2, axis=0)
     gain = information_gain(rows, rows, 1e-3)
     assert np.isfinite(gain).all() and (gain > 0).all()
-    left = rows @ rows.T - np.square(directions(rows, np.zeros((0, 2)), 1e-3) @ rows.T).sum(axis=0)
+    left = rows @ rows.T - np.square(directions(rows, rows, 1e-3, 2) @ rows.T).sum(axis=0)
     assert np.isfinite(left).all()
 
 
@@ -180,4 +186,4 @@ def test_data_that_drown_the_prior_leave_what_they_did_not_see(scale):
 
 def test_further_states_that_no_number_describes_are_ill_conditioned():
     with pytest.raises(IllConditioned, match="not finite"):
-        directions(np.full((2, 3), np.nan), np.zeros((0, 3)), 0.1)
+        directions(np.full((2, 3), np.nan), np.zeros((2, 3)), 0.1, 3)

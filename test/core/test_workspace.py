@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amf_ros.config import SelectionConfig
@@ -255,3 +255,31 @@ def test_scale_stays_put_while_the_mean_square_moves_a_little():
         assert Question.of(with_task(problem, 0, states=states), CONFIG).scale == 1.0
     doubled = replace(problem, tasks=tuple(replace(t, states=t.states * 2) for t in problem.tasks))
     assert Question.of(doubled, CONFIG).scale == 0.5
+
+
+@pytest.mark.parametrize("kind", [Amf, AmfSingle])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6), events=st.lists(st.sampled_from(EVENTS), max_size=5))
+def test_thinned_targets_are_followed_beside_whole_ones(monkeypatch, kind, seed, events):
+    monkeypatch.setattr(questions, "EVALUATION_STATES", 21)
+    rng = np.random.default_rng(seed)
+    problem = make_problem(rng, num_states=6)  # thinned to 3 states each
+    for index in (0, 3):
+        problem = with_task(problem, index, states=rows(rng, 2))
+    kept = kind(CONFIG)
+    assert_alike(kept.select(problem), kind(CONFIG).select(problem))
+    assert set(kept._workspace._place) == {"task_0", "task_3"}
+    for event in events:
+        problem = happen(event, problem, rng)
+        assert_alike(kept.select(problem), kind(CONFIG).select(problem))
+
+
+def test_a_target_that_comes_to_be_thinned_no_longer_stands_whole(monkeypatch):
+    monkeypatch.setattr(questions, "EVALUATION_STATES", 21)
+    rng = np.random.default_rng(9)
+    problem, kept = make_problem(rng, num_states=6), Amf(CONFIG)
+    for length in (3, 6, 3):
+        problem = with_task(problem, 0, states=rows(rng, length))
+        assert_alike(kept.select(problem), Amf(CONFIG).select(problem))
+        assert ("task_0" in kept._workspace._place) is (length == 3)
+    assert kept.last.followed
