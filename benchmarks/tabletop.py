@@ -32,7 +32,7 @@ from amf_ros.sweep.sessions import Setting, by_minutes, of_setting, run_sessions
 from amf_ros.sweep.statistics import Curves, collect
 from amf_ros.tasks.loading import load_suite
 
-STRATEGIES = ("amf", "amf_outcomes", "uniform", "round_robin", "rebalancing", "audit_then_count")
+STRATEGIES = ("amf", "amf_outcomes", "uniform", "rebalancing", "audit_then_count")
 BY_COST = ("amf_cost",)
 SLOWER = 3.0
 
