@@ -126,6 +126,23 @@ class Pending:
         return change.reshape(cross.shape), gram - gram_of(part[:, known:].reshape(*cross.shape[:2], -1))
 
 
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """Scores of candidates, in the order they were asked for.
+
+    Attributes:
+        gains: (candidates, m) gain summed over the targets, for each of m weightings.
+        std: (candidates,) mean posterior standard deviation of the candidate's own states.
+        sizes: (candidates,) |Psi_c|.
+        matrix: (candidates, targets) gain about each target, or None.
+    """
+
+    gains: Array
+    std: Array
+    sizes: Array
+    matrix: Floats | None
+
+
 @dataclass(frozen=True)
 class Room:
     """``columns`` numbers of ``entry`` bytes for each state of a candidate; ``spare`` bytes in all."""

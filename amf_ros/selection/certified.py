@@ -11,7 +11,8 @@ entries of K wrong by c eps |psi| |psi'|, sigma^2 the noise, and s the score,
 
 to first order (Cauchy-Schwarz on dr = 2 (R^-1 k) . (R^-1 dk), and r <= 2 (v + sigma^2) I), and a term of
 second order. c is not known, so it is measured: the candidates that look best are scored both ways, and
-``SAFETY`` times the largest c among them is assumed of all others. Imports posterior and workspace.
+``SAFETY`` times the largest c among them is assumed of all others. Imports blocks, posterior and
+workspace.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from amf_ros.selection.blocks import Totals
 from amf_ros.selection.posterior import Information
-from amf_ros.selection.workspace import Totals, Workspace
+from amf_ros.selection.workspace import Workspace
 from amf_ros.types import Array
 
 PROBES, SAFETY, LEAST = 8, 8.0, 0.5

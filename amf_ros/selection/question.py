@@ -172,6 +172,40 @@ class Question:
         return rows
 
 
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What came between two questions about one posterior.
+
+    Attributes:
+        rows: (m, p) states that came to be known, scaled.
+        changed: candidates and targets whose occupancy is another one.
+        targets: rows of the targets among them.
+        states: the evaluation states of each of these.
+        weights: what each of these states counts.
+    """
+
+    rows: Array
+    changed: set[str]
+    targets: list[int]
+    states: list[Array]
+    weights: list[Array]
+
+    @classmethod
+    def between(cls, old: Question, new: Question) -> Change | None:
+        """None where the posterior is another one, or other targets are asked about."""
+        mine = (old.targets, old.scale, old.thinned, old.precision, old.fresh)
+        if mine != (new.targets, new.scale, new.thinned, new.precision, False) or new.fresh:
+            return None
+        rows = [_appended(before, after) for before, after in zip(old.known, new.known)]
+        if any(part is None for part in rows) or not same(old.coverage, new.coverage):
+            return None
+        come = np.concatenate([part for part in rows if part is not None]).astype(np.float64)
+        changed = {key for key, view in new.views.items() if old.views.get(key) is not view}
+        targets = [row for row, key in enumerate(new.targets) if key in changed]
+        shown = [new.evaluation(new.targets[row]) for row in targets]
+        return cls(come * new.scale, changed, targets, [s for s, _ in shown], [w for _, w in shown])
+
+
 def same(left: NDArray[Any] | None, right: NDArray[Any] | None) -> bool:
     """Whether two arrays hold the same; cheap where they are the same array."""
     if left is right or left is None or right is None:
@@ -211,3 +245,10 @@ def _scale(mu: Array, squares: list[float]) -> float:
             f"the mean squared length of the target states' features is {mean}; check the policy's embed()"
         )
     return float(2 ** (-np.round(8 * np.log2(mean)) / 16))
+
+
+def _appended(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any] | None:
+    """The rows that came after the earlier ones; None where those are no longer all there."""
+    if before is after:
+        return after[:0]
+    return after[len(before) :] if same(before, after[: len(before)]) else None

@@ -21,39 +21,30 @@ workspace by rounding only. Imports question, blocks, posterior and threads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from amf_ros.config import SelectionConfig
-from amf_ros.selection.blocks import Block, Floats, Pending, Room, arrange, gram_of, in_float64, sizes_of
+from amf_ros.selection.blocks import (
+    Block,
+    Floats,
+    Pending,
+    Room,
+    Totals,
+    arrange,
+    gram_of,
+    in_float64,
+    sizes_of,
+)
 from amf_ros.selection.posterior import Posterior, directions, trajectory_gains, variance
-from amf_ros.selection.question import Question, same
+from amf_ros.selection.question import Change, Question
 from amf_ros.selection.threads import Scratch, cores, spread
 from amf_ros.types import Array
 
 SPREAD_ENTRIES = 4 << 20
 """Pairs of states beyond which a second thread pays."""
-
-
-@dataclass(frozen=True, eq=False)
-class Totals:
-    """Scores of candidates, in the order they were asked for.
-
-    Attributes:
-        gains: (candidates, m) gain summed over the targets, for each of m weightings.
-        std: (candidates,) mean posterior standard deviation of the candidate's own states.
-        sizes: (candidates,) |Psi_c|.
-        matrix: (candidates, targets) gain about each target, or None.
-    """
-
-    gains: Array
-    std: Array
-    sizes: Array
-    matrix: Floats | None
 
 
 class Workspace:
@@ -72,7 +63,7 @@ class Workspace:
         self._starts = np.cumsum(lengths) - lengths
         self._lengths = lengths
         self._place: dict[str, int] = {}  # where targets' states stand, other than thinned ones
-        self._locate(enumerate(question.targets))
+        self._locate(range(len(lengths)))
         self._weights: Array = np.concatenate([weights for _, weights in shown])
         self._evaluation: Array = np.concatenate([rows for rows, _ in shown]) @ self._whitening
         self._cast: Floats = self._evaluation.astype(question.precision, copy=False)
@@ -94,37 +85,28 @@ class Workspace:
         Raises:
             IllConditioned: see :func:`amf_ros.selection.posterior.directions`.
         """
-        old = self.question
-        new = [_appended(before, after) for before, after in zip(old.known, question.known)]
-        mine = (old.targets, old.scale, old.thinned, old.precision, old.fresh)
-        theirs = (question.targets, question.scale, question.thinned, question.precision, False)
-        if mine != theirs or question.fresh or not same(old.coverage, question.coverage):
+        change = Change.between(self.question, question)
+        if change is None or self._known + len(change.rows) > self._limit:
             return False
-        if any(rows is None for rows in new):
-            return False
-        rows = np.concatenate([rows for rows in new if rows is not None]).astype(np.float64)
-        changed = {key for key, view in question.views.items() if old.views.get(key) is not view}
-        targets = [(row, key) for row, key in enumerate(question.targets) if key in changed]
-        shown = [(row, *question.evaluation(key)) for row, key in targets]
-        if self._known + len(rows) > self._limit:
-            return False
-        if any(len(weights) != self._lengths[row] for row, _, weights in shown):
+        if any(len(w) != self._lengths[row] for row, w in zip(change.targets, change.weights)):
             return False
         self.question = question
-        self._locate(targets)
-        moved = [self._starts[row] + np.arange(len(weights)) for row, _, weights in shown]
+        self._locate(change.targets)
+        moved = [self._starts[row] + np.arange(self._lengths[row]) for row in change.targets]
         self._stale = np.concatenate([self._stale, *moved])
-        together = np.concatenate([rows * question.scale, *(states for _, states, _ in shown)])
         # Often the new rows are the changed states.
-        distinct, index = _distinct(together)
-        psi, looks, again = distinct @ self._whitening, index[: len(rows)], index[len(rows) :]
-        part = psi @ self._looks[: self._known, : self._width].T
-        self._replace(psi[again], part[again], [weights for _, _, weights in shown])
+        distinct, index = _distinct(np.concatenate([change.rows, *change.states]))
+        psi, known, looks = distinct @ self._whitening, self._known, index[: len(change.rows)]
+        part, again = psi @ self._looks[:known, : self._width].T, index[len(looks) :]
+        self._replace(psi[again], part[again], change.weights)
+        if 4 * len(self._stale) > len(self.prior) or 2 * len(change.changed) > len(question.views):
+            self._blocks, self._stale, self._applied = [], self._stale[:0], known
+            psi, part, looks, again = psi[looks], part[looks], np.arange(len(looks)), again[:0]
         wide = np.concatenate([psi, psi @ self._evaluation.T], axis=1)
-        left = wide - part @ self._looks[: self._known]
+        left = wide - part @ self._looks[:known]
         self._renewed = left[again]
-        self._exchange(changed)
-        if len(rows):
+        self._exchange(change.changed)
+        if len(looks):
             self._take(wide[looks], left[looks])
             self._known = self._planned
         return True
@@ -150,7 +132,7 @@ class Workspace:
             IllConditioned: a candidate's covariance could not be factorised.
         """
         found = self._score(self._blocks, self.question.candidates, weights, matrix)
-        self._applied, self._stale = self._known, self._stale[:0]
+        self._applied, self._stale, self._renewed = self._known, self._stale[:0], self._looks[:0]
         return found
 
     def exact(self, names: Sequence[str], weights: Array, matrix: bool = False) -> Totals:
@@ -183,9 +165,10 @@ class Workspace:
 
     # ---- what is known
 
-    def _locate(self, targets: Iterable[tuple[int, str]]) -> None:
+    def _locate(self, targets: Iterable[int]) -> None:
         """Note of some targets whether their states stand whole, and where."""
-        for row, key in targets:
+        for row in targets:
+            key = self.question.targets[row]
             self._place.pop(key, None)
             if self._lengths[row] == len(self.question.views[key].states):
                 self._place[key] = int(self._starts[row])
@@ -202,16 +185,12 @@ class Workspace:
     def _exchange(self, changed: set[str]) -> None:
         """Drop candidates that changed or are no longer asked for; add those that are missing."""
         wanted = set(self.question.candidates)
-        if 2 * len(self._stale) > len(self.prior) or 2 * len(changed) > len(self.question.views):
-            self._blocks, self._stale, self._applied = [], self._stale[:0], self._known
         for block in self._blocks:
             again = [key for key in block.names if key in changed and key in wanted]
             again = [key for key in again if self._length(key) == block.states]
             gone = {key for key in block.names if key in changed or key not in wanted}.difference(again)
             if again:
-                fresh = Block(again, block.states, block.keeps)
-                self._fill(fresh, self._scratch)
-                block.assign(fresh)
+                block.assign(self._changed(Block(again, block.states, block.keeps)))
             if gone:
                 self._blocks = [b.without(gone) if b is block else b for b in self._blocks]
         self._blocks = [block for block in self._blocks if block.names]
@@ -268,13 +247,8 @@ class Workspace:
 
     def _fill(self, block: Block, _: Scratch) -> None:
         """Compute what a block is to keep."""
-        precision = self.question.precision
-        columns = self._described(block).columns
-        if columns is not None and np.isin(columns, self._stale).all():
-            block.cross, block.gram = self._looked_up(block, precision) if block.keeps == 2 else (None, None)
-            return
-        psi = self._whitened(block)
-        if columns is None:
+        psi, precision = self._whitened(self._described(block)), self.question.precision
+        if block.columns is None:
             block.sizes = sizes_of(psi)
             block.psi = psi.astype(precision, copy=False) if block.keeps else None
         if block.keeps == 2:
@@ -296,14 +270,17 @@ class Workspace:
             gram -= gram_of(part.reshape(*psi.shape[:2], stop))
         return cross.reshape(*psi.shape[:2], -1), gram
 
-    def _looked_up(self, block: Block, precision: Any) -> tuple[Floats, Array]:
-        """The same of candidates whose states are all stale, as of ``_applied``."""
-        if block.columns is None or block.factors is None:
-            raise ValueError(f"a block of {len(block.names)} candidates does not tell where its states stand")
-        rows = self._renewed[np.searchsorted(self._stale, block.columns), self._width :]  # (c, T, E)
-        rows = rows * block.factors[:, :, None]
-        gram = np.take_along_axis(rows, block.columns[:, None, :], axis=2) * block.factors[:, None, :]
-        return rows.astype(precision, copy=False), gram
+    def _changed(self, block: Block) -> Block:
+        """The same block of candidates that changed, filled: those that are targets too stand renewed."""
+        columns, factors = self._described(block).columns, block.factors
+        if columns is None or factors is None or block.keeps < 2:
+            self._fill(block, self._scratch)
+            return block
+        rows = self._renewed[np.searchsorted(self._stale, columns), self._width :] * factors[:, :, None]
+        each, state = np.ogrid[: len(columns), : block.states]
+        block.gram = rows[each[:, :, None], state[:, :, None], columns[:, None, :]] * factors[:, None, :]
+        block.cross = rows.astype(self.question.precision, copy=False)  # (c, T, E)
+        return block
 
     # ---- scoring
 
@@ -371,21 +348,12 @@ class Workspace:
 
 
 def _whitening(question: Question, noise_variance: float) -> Array:
-    """L^-T (p, p), which rows are multiplied by."""
+    """What rows are multiplied by to whiten them, (p, p)."""
     known = np.concatenate(question.known).astype(np.float64) * question.scale
     moments = question.coverage
     if moments is not None:
         moments = moments.astype(np.float64) * question.scale**2
-    factor = Posterior.fit(known, noise_variance, moments).cholesky
-    inverse = solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
-    return np.asfortranarray(inverse.T)  # a few rows times this take half the time of the other order
-
-
-def _appended(before: Floats, after: Floats) -> Floats | None:
-    """The rows that came after the earlier ones; None where those are no longer all there."""
-    if before is after:
-        return after[:0]
-    return after[len(before) :] if same(before, after[: len(before)]) else None
+    return Posterior.fit(known, noise_variance, moments).whitening()
 
 
 def _distinct(rows: Array) -> tuple[Array, NDArray[np.intp]]:

@@ -125,13 +125,14 @@ def test_directions_taken_one_after_the_other_agree_with_fitting_again(rows, noi
         new = posterior.whiten(more)
         seen = np.concatenate([seen, directions(new, new - (new @ seen.T) @ seen, noise, new.shape[1])])
     psi, width = posterior.whiten(second), data.shape[1]
+    size = max(1.0, float(np.square(second).sum(axis=1).max()))
+    np.testing.assert_allclose(second @ posterior.whitening(), psi, atol=1e-9 * size)
     beside = np.concatenate([psi, psi @ psi.T], axis=1)  # products with other rows are carried along
     taken = directions(beside, beside, noise, width)
     np.testing.assert_allclose(
         taken[:, width:], taken[:, :width] @ psi.T, atol=1e-9 * max(1, np.square(psi).sum())
     )
     again = Posterior.fit(np.concatenate([data, first, second]), noise).whiten(second)
-    size = max(1.0, float(np.square(second).sum(axis=1).max()))
     taken = psi @ seen.T
     np.testing.assert_allclose(psi @ psi.T - taken @ taken.T, again @ again.T, atol=1e-7 * size)
 
