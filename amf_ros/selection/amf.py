@@ -245,10 +245,12 @@ Taught = tuple[int, list[tuple[float, int]]]
 
 def _taught(gains: Floats) -> list[Taught]:
     """Of each row. The four largest gains, in case the task itself is one of them, and what equals these."""
-    counts = np.count_nonzero(gains >= WORTH_TELLING, axis=1).tolist()
-    least = np.partition(gains, -4, axis=1)[:, -4:-3] if gains.shape[1] > 4 else -np.inf
+    worth = gains >= WORTH_TELLING
+    counts = np.count_nonzero(worth, axis=1).tolist()
+    if gains.shape[1] > 4:
+        worth &= gains >= np.partition(gains, -4, axis=1)[:, -4:-3]
     largest: list[list[tuple[float, int]]] = [[] for _ in counts]
-    rows, columns = np.nonzero(gains >= least)
+    rows, columns = np.nonzero(worth)
     for row, column, gain in zip(rows.tolist(), columns.tolist(), gains[rows, columns].tolist()):
         largest[row].append((-gain, column))
     return list(zip(counts, largest))
@@ -256,15 +258,17 @@ def _taught(gains: Floats) -> list[Taught]:
 
 def _reason(record: TaskRecord, targets: tuple[str, ...], own: int, gains: Floats, taught: Taught) -> str:
     """What is known about the task, and which targets a demonstration would teach."""
-    known = f"{record.num_demonstrations} demonstration{'' if record.num_demonstrations == 1 else 's'}"
+    known = (
+        "1 demonstration" if record.num_demonstrations == 1 else f"{record.num_demonstrations} demonstrations"
+    )
     if record.num_episodes:
         known += f", {record.num_successes}/{record.num_episodes} successes"
     gain = float(gains[own]) if own >= 0 else 0.0
     said = [] if own < 0 else [f"expected to teach {gain:.2f} nat of it"]
     count = taught[0] - int(gain >= WORTH_TELLING)
     if count:
-        largest = sorted(pair for pair in taught[1] if pair[1] != own)[: min(count, 3)]
-        shown = ", ".join(f"{targets[column]} ({-less:.2f} nat)" for less, column in largest)
+        largest = sorted([pair for pair in taught[1] if pair[1] != own])[:3]
+        shown = ", ".join([f"{targets[column]} ({-less:.2f} nat)" for less, column in largest])
         more = f" and {count - 3} more" if count > 3 else ""
         said.append(f"{'also' if said else 'expected to teach'} {shown}{more}")
     return f"{known}; {', '.join(said) or 'not expected to teach the targets anything'}"
