@@ -34,6 +34,7 @@ from amf_ros.tasks.loading import load_suite
 
 STRATEGIES = ("amf", "amf_outcomes", "uniform", "rebalancing", "audit_then_count")
 BY_COST = ("amf_cost",)
+SETTINGS = ("mismatched", "matched", "contributions", "costs")
 SLOWER = 3.0
 
 
@@ -93,33 +94,55 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=4, help="demonstrations a round (default: %(default)s)")
     parser.add_argument("--episodes", type=int, default=2, help="a task after each round")
     parser.add_argument("--final-episodes", type=int, default=6, help="a task at both ends")
+    parser.add_argument(
+        "--settings",
+        nargs="+",
+        choices=SETTINGS,
+        default=SETTINGS,
+        help="default: all; mismatched always runs",
+    )
     args = parse(parser)
     if args.quick:
         args.seeds, args.demonstrations, args.batch, args.episodes, args.final_episodes = 2, 4, 2, 1, 1
     seeds = range(args.first_seed, args.first_seed + args.seeds)
-    made = settings(args)
-    pair = [name for name in ("amf", "uniform") if name in args.strategies]
+    made, name = settings(args), "tabletop"
+    if set(args.settings) != set(SETTINGS):
+        name = "_".join(["tabletop", *args.settings, f"{args.seeds}_seeds"])
     rows: list[dict[str, Any]] = []
     jobs: list[dict[str, Any]] = []
-    for names, strategies in (
-        (("mismatched", "matched"), args.strategies),
-        (("replay", "scratch"), pair),
-        (("costs",), args.cost_strategies),
-    ):
+    for names, strategies in wanted(args):
         done, asked = run_sessions(
             "tabletop", [made[name] for name in names], strategies, seeds, args.out, how(args)
         )
         rows, jobs = rows + done, jobs + asked
-    panels = {name: collect(of_setting(rows, name)) for name in ("mismatched", "matched")}
-    panels["contributions"] = contributions(rows)
+    panels = {
+        one: collect(of_setting(rows, one)) for one in ("mismatched", "matched") if one in args.settings
+    }
+    if "contributions" in args.settings:
+        panels["contributions"] = contributions(rows)
+    if "costs" not in args.settings:
+        return finish(args, name, rows, jobs, panels)
+    by_cost = {"costs": by_minutes(rows, "mismatched", made["costs"], args.strategies)}
     costs = publish(
-        args.out, "tabletop_costs", {"costs": by_minutes(rows, "mismatched", made["costs"], args.strategies)},
+        args.out, f"{name}_costs", by_cost,
         reference=args.reference, rows=rows, num_jobs=len(jobs), x="minutes", plot=args.plot,
     )  # fmt: skip
-    code = finish(args, "tabletop", rows, jobs, panels, extra={"costs": costs.document["settings"]["costs"]})
+    code = finish(args, name, rows, jobs, panels, extra={"costs": costs.document["settings"]["costs"]})
     if not args.json:
         show_all(costs)
     return code
+
+
+def wanted(args: argparse.Namespace) -> list[tuple[list[str], list[str]]]:
+    """Names of settings, and the strategies to run in them."""
+    pair = [name for name in ("amf", "uniform") if name in args.strategies]
+    whole = ["mismatched"] + ["matched"] * ("matched" in args.settings)
+    asked = [(whole, list(args.strategies))]
+    if "contributions" in args.settings:
+        asked.append((["replay", "scratch"], pair))
+    if "costs" in args.settings:
+        asked.append((["costs"], list(args.cost_strategies)))
+    return asked
 
 
 if __name__ == "__main__":
