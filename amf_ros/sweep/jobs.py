@@ -175,11 +175,14 @@ def _in_processes(call: Call, jobs: list[dict[str, Any]], count: int) -> Answers
     """As they come. However the block is left, the processes end: they hold on to a pipe that we close."""
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's and PyBullet's threads
     held, holder = context.Pipe(duplex=False)
-    with _environment(dict.fromkeys(_THREADS, "1")):
+    stopped = threading.Event()
+    with _environment(dict.fromkeys(_THREADS, "1")), _on_interrupt(stopped, holder):
         pool = ProcessPoolExecutor(count, context, initializer=_start, initargs=(held,))
         try:
             futures = {pool.submit(call, job): i for i, job in enumerate(jobs)}
             for future in as_completed(futures):
+                if stopped.is_set():
+                    raise KeyboardInterrupt
                 try:
                     yield futures[future], future.result()
                 except BrokenProcessPool as error:
@@ -189,6 +192,27 @@ def _in_processes(call: Call, jobs: list[dict[str, Any]], count: int) -> Answers
             holder.close()
             pool.shutdown(cancel_futures=True)
             held.close()
+
+
+@contextmanager
+def _on_interrupt(stopped: threading.Event, holder: Connection) -> Iterator[None]:
+    """Ctrl-C ends the workers, which wakes whoever waits for them; it is raised there.
+
+    Raised wherever it arrives, it may leave a lock of the pool taken, and the pool then never ends.
+    """
+
+    def stop(signum: int, frame: object) -> None:
+        stopped.set()
+        holder.close()
+
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start(held: Connection) -> None:
