@@ -40,8 +40,8 @@ MATRIX_ENTRIES = 250_000
 NUM_REASONS = 100
 """Candidates, from the best, whose score gets a reason."""
 
-WORTH_TELLING = 0.005
-"""Gains [nat] from here on are named in reasons: they are printed to the hundredth."""
+WORTH_TELLING = 0.05
+"""Gains of at least this share of a candidate's largest are named in its reason."""
 
 DRIFTED = 1.0
 """Errors of float32 in units of their bound beyond which a kept workspace is thrown away and made anew."""
@@ -239,13 +239,14 @@ class Amf:
         }
 
 
-Taught = tuple[int, list[tuple[float, int]]]
-"""How many targets a demonstration teaches anything worth telling, and (-gain, column) of the most taught."""
+Taught = tuple[int, list[tuple[float, int]], float]
+"""How many targets it teaches anything worth telling, (-gain, column) of the most taught, and the least gain told."""
 
 
 def _taught(gains: Floats) -> list[Taught]:
     """Of each row. The four largest gains, in case the task itself is one of them, and what equals these."""
-    worth = gains >= WORTH_TELLING
+    least = np.maximum(WORTH_TELLING * gains.max(axis=1, initial=0), np.finfo(gains.dtype).tiny)
+    worth = gains >= least[:, None]
     counts = np.count_nonzero(worth, axis=1).tolist()
     if gains.shape[1] > 4:
         worth &= gains >= np.partition(gains, -4, axis=1)[:, -4:-3]
@@ -253,7 +254,7 @@ def _taught(gains: Floats) -> list[Taught]:
     rows, columns = np.nonzero(worth)
     for row, column, gain in zip(rows.tolist(), columns.tolist(), gains[rows, columns].tolist()):
         largest[row].append((-gain, column))
-    return list(zip(counts, largest))
+    return list(zip(counts, largest, least.tolist()))
 
 
 def _reason(record: TaskRecord, targets: tuple[str, ...], own: int, gains: Floats, taught: Taught) -> str:
@@ -264,11 +265,11 @@ def _reason(record: TaskRecord, targets: tuple[str, ...], own: int, gains: Float
     if record.num_episodes:
         known += f", {record.num_successes}/{record.num_episodes} successes"
     gain = float(gains[own]) if own >= 0 else 0.0
-    said = [] if own < 0 else [f"expected to teach {gain:.2f} nat of it"]
-    count = taught[0] - int(gain >= WORTH_TELLING)
+    said = [] if own < 0 else [f"expected to teach {gain:.2g} nat of it"]
+    count = taught[0] - int(gain >= taught[2])
     if count:
         largest = sorted([pair for pair in taught[1] if pair[1] != own])[:3]
-        shown = ", ".join([f"{targets[column]} ({-less:.2f} nat)" for less, column in largest])
+        shown = ", ".join([f"{targets[column]} ({-less:.2g} nat)" for less, column in largest])
         more = f" and {count - 3} more" if count > 3 else ""
         said.append(f"{'also' if said else 'expected to teach'} {shown}{more}")
     return f"{known}; {', '.join(said) or 'not expected to teach the targets anything'}"
