@@ -240,7 +240,7 @@ class Amf:
 
 
 Taught = tuple[int, list[tuple[float, int]], float]
-"""How many targets it teaches anything worth telling, (-gain, column) of the most taught, and the least gain told."""
+"""How many targets are taught anything worth telling, (-gain, column) of the most, and the least told."""
 
 
 def _taught(gains: Floats) -> list[Taught]:
