@@ -37,7 +37,7 @@ from amf_ros.types import Array
 MATRIX_ENTRIES = 250_000
 """Pairs of candidate and target up to which a selection carries the matrix of gains."""
 
-NUM_REASONS = 100
+NUM_REASONS = 16
 """Candidates, from the best, whose score gets a reason."""
 
 WORTH_TELLING = 0.05
@@ -114,7 +114,7 @@ class Amf:
                 workspace = Workspace(workspace.question, self._config)
                 selection, diagnostics = self._select(problem, workspace, False)
             self.last = diagnostics
-            self._keep(problem, workspace)
+            self._keep(problem, workspace, diagnostics.held)
         return selection
 
     def gains(self, problem: Problem) -> Gains:
@@ -127,16 +127,12 @@ class Amf:
             workspace, _ = self._prepared(problem)
             question = workspace.question
             matrix = workspace.totals(question.mu[None], matrix=True).matrix
-            self._keep(problem, workspace)
+            self._keep(problem, workspace, workspace.held())
         return Gains(question.candidates, question.targets, np.asarray(matrix, dtype=np.float64))
 
     def _features(self, problem: Problem) -> Problem:
         """The problem with features as rows, whose inner products are the kernel."""
         return problem
-
-    def _weights(self, problem: Problem, targets: tuple[str, ...]) -> Array:
-        """What a nat about each target is worth, (targets,), not negative."""
-        return np.array([problem.targets[task_id] for task_id in targets])
 
     def _prices(self, problem: Problem) -> Array:
         """What one demonstration of each candidate costs, (candidates,), above 0."""
@@ -162,29 +158,28 @@ class Amf:
         del kept  # before the memory for the new one is taken
         return Workspace(question, self._config), False
 
-    def _keep(self, problem: Problem, workspace: Workspace) -> None:
-        if workspace.held() <= self._config.memory_mb * 10**6:
+    def _keep(self, problem: Problem, workspace: Workspace, held: int) -> None:
+        if held <= self._config.memory_mb * 10**6:
             self._workspace, self._checked = workspace, problem
 
     def _select(
         self, problem: Problem, workspace: Workspace, followed: bool
     ) -> tuple[Selection, Diagnostics]:
         question, prices = workspace.question, self._prices(problem)
-        worth = self._weights(problem, question.targets)
-        if not (np.isfinite(prices) & (prices > 0)).all():
+        if not 0 < prices.min() <= prices.max() < np.inf:
             raise SelectionError(f"{self.name}: a price of {prices.min()}; prices are finite and above 0")
-        weights = worth[None] if np.array_equal(worth, question.mu) else np.stack([worth, question.mu])
         small = len(question.candidates) * len(question.targets) <= MATRIX_ENTRIES
         noise, information = self._config.noise_variance, self._config.information
         first: Certified | None = None
         chosen: list[str] = []
         rescored, roundings = 0, 0.0
         while first is None or len(chosen) < problem.num_tasks:
-            found = certified(workspace, weights, prices, noise, information, small and first is None)
+            found = certified(
+                workspace, question.mu[None], prices, noise, information, small and first is None
+            )
             first = first or found
             rescored, roundings = rescored + len(found.again), max(roundings, found.roundings)
-            among = {question.candidates[row]: float(found.scores[row]) for row in found.again}
-            chosen.append(best(among, problem.seed))
+            chosen.append(_best(question.candidates, found, problem.seed))
             if len(chosen) < problem.num_tasks:
                 workspace.plan(chosen[-1])
         workspace.forget_plan()
@@ -197,16 +192,15 @@ class Amf:
         self, problem: Problem, workspace: Workspace, found: Certified, chosen: Sequence[str]
     ) -> Selection:
         """The selection, scores best first."""
-        names, gains = workspace.question.candidates, found.totals.gains[:, -1]
+        names, gains = workspace.question.candidates, found.totals.gains[:, 0]
         order = np.argsort(-found.scores, kind="stable")
         told = order[:NUM_REASONS].tolist()
         told += [] if (row := names.index(chosen[0])) in told else [row]
         reasons = self._reasons(problem, workspace, found, told)
-        values, taught, stds = found.scores.tolist(), gains.tolist(), found.totals.std.tolist()
-        scores = tuple(
-            Score(names[row], values[row], taught[row], stds[row], reasons.get(row, ""))
-            for row in order.tolist()
-        )
+        rows = order.tolist()
+        columns = [values[order].tolist() for values in (found.scores, gains, found.totals.std)]
+        said = [reasons.get(row, "") for row in rows]
+        scores = tuple(map(Score, [names[row] for row in rows], *columns, said))
         matrix = found.totals.matrix
         return Selection(
             tuple(chosen),
@@ -239,37 +233,44 @@ class Amf:
         }
 
 
-Taught = tuple[int, list[tuple[float, int]], float]
-"""How many targets are taught anything worth telling, (-gain, column) of the most, and the least told."""
+def _best(names: tuple[str, ...], found: Certified, seed: int) -> str:
+    """Of those scored in float64; what is well below their best can be no tie."""
+    rows = np.array(found.again)
+    scores = found.scores[rows]
+    near = rows[scores >= scores.max() - 1e-6 * np.abs(scores.max())].tolist()
+    return best({names[row]: float(found.scores[row]) for row in near}, seed)
+
+
+Taught = tuple[int, list[tuple[int, float]], float]
+"""How many targets are taught anything worth telling, (column, gain) of the most, and the least told."""
 
 
 def _taught(gains: Floats) -> list[Taught]:
-    """Of each row. The four largest gains, in case the task itself is one of them, and what equals these."""
+    """Of each row. The four largest gains, in case the task itself is one of them."""
     least = np.maximum(WORTH_TELLING * gains.max(axis=1, initial=0), np.finfo(gains.dtype).tiny)
-    worth = gains >= least[:, None]
-    counts = np.count_nonzero(worth, axis=1).tolist()
-    if gains.shape[1] > 4:
-        worth &= gains >= np.partition(gains, -4, axis=1)[:, -4:-3]
-    largest: list[list[tuple[float, int]]] = [[] for _ in counts]
-    rows, columns = np.nonzero(worth)
-    for row, column, gain in zip(rows.tolist(), columns.tolist(), gains[rows, columns].tolist()):
-        largest[row].append((-gain, column))
-    return list(zip(counts, largest, least.tolist()))
+    counts = (gains >= least[:, None]).sum(axis=1).tolist()
+    order = np.argsort(-gains, axis=1, kind="stable")[:, :4]
+    largest = np.take_along_axis(gains, order, axis=1).tolist()
+    pairs = [list(zip(columns, row)) for columns, row in zip(order.tolist(), largest)]
+    return list(zip(counts, pairs, least.tolist()))
 
 
 def _reason(record: TaskRecord, targets: tuple[str, ...], own: int, gains: Floats, taught: Taught) -> str:
     """What is known about the task, and which targets a demonstration would teach."""
+    count, largest, least = taught
     known = (
         "1 demonstration" if record.num_demonstrations == 1 else f"{record.num_demonstrations} demonstrations"
     )
     if record.num_episodes:
         known += f", {record.num_successes}/{record.num_episodes} successes"
+    if record.effective_sample_size == record.effective_sample_size:
+        known += f", states by importance ({record.effective_sample_size:.1f} effective demonstrations)"
     gain = float(gains[own]) if own >= 0 else 0.0
     said = [] if own < 0 else [f"expected to teach {gain:.2g} nat of it"]
-    count = taught[0] - int(gain >= taught[2])
+    count -= gain >= least
     if count:
-        largest = sorted([pair for pair in taught[1] if pair[1] != own])[:3]
-        shown = ", ".join([f"{targets[column]} ({-less:.2g} nat)" for less, column in largest])
-        more = f" and {count - 3} more" if count > 3 else ""
-        said.append(f"{'also' if said else 'expected to teach'} {shown}{more}")
+        others = [(column, more) for column, more in largest if column != own and more >= least]
+        shown = ", ".join([f"{targets[column]} ({more:.2g} nat)" for column, more in others[:3]])
+        rest = f" and {count - 3} more" if count > 3 else ""
+        said.append(f"{'also' if said else 'expected to teach'} {shown}{rest}")
     return f"{known}; {', '.join(said) or 'not expected to teach the targets anything'}"

@@ -10,7 +10,8 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import zip_longest
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,7 @@ class Problem:
     task_columns: int = 0
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """What a strategy believes about one candidate; mirrors ``amf_msgs/TaskScore``."""
 
     task_id: str
@@ -163,10 +163,14 @@ def check_weights(weights: Mapping[str, float]) -> None:
     Raises:
         BadWeights: names the first bad one.
     """
-    for task_id, weight in weights.items():
-        if not 0 <= weight < math.inf:
-            raise BadWeights(f"target weight of {task_id!r} is {weight}; weights are finite and not negative")
-    if not sum(weights.values()) > 0:
+    total = sum(weights.values())
+    if not (total < math.inf and min(weights.values(), default=0) >= 0):
+        for task_id, weight in weights.items():
+            if not 0 <= weight < math.inf:
+                raise BadWeights(
+                    f"target weight of {task_id!r} is {weight}; weights are finite and not negative"
+                )
+    if not total > 0:
         raise BadWeights("every target weight is 0; give at least one target a weight above 0")
 
 
@@ -175,7 +179,7 @@ def check(problem: Problem, checked: Problem | None = None) -> None:
 
     Args:
         problem: to look at.
-        checked: one that passed before; arrays that both share are not read again.
+        checked: one that passed before; arrays that its tasks share with this one's are not read again.
 
     Raises:
         UnknownName: a candidate or target is not among the tasks.
@@ -188,8 +192,8 @@ def check(problem: Problem, checked: Problem | None = None) -> None:
         if not members:
             raise SelectionError(f"{name} is empty; give at least one task")
         _refuse_duplicates(name, tuple(members))
-    indices("task", ids, problem.candidates)
-    indices("task", ids, problem.targets)
+    if not set(ids).issuperset((*problem.candidates, *problem.targets)):
+        indices("task", ids, (*problem.candidates, *problem.targets))
     check_weights(problem.targets)
     total = sum(problem.targets.values())
     if abs(total - 1) > 1e-6:
@@ -218,25 +222,32 @@ def ranked(scores: Sequence[Score]) -> tuple[Score, ...]:
 
 def _check_features(problem: Problem, checked: Problem | None) -> None:
     width = problem.demonstrated.shape[-1]
-    known = set() if checked is None else {id(array) for array in _arrays(checked)}
-    for task in problem.tasks:
-        if id(task.states) not in known or task.states.shape[1:] != (width,):
-            _check_rows(f"states of {task.id!r}", task.states, width)
-        if task.weights is not None:
-            _check_state_weights(task, task.weights, id(task.weights) in known)
-        if not (math.isnan(task.demonstration_s) or 0 < task.demonstration_s < math.inf):
-            raise SelectionError(
-                f"demonstration_s of {task.id!r} is {task.demonstration_s}; durations are above 0 [s], "
-                "or NaN where nobody knows"
-            )
+    if checked is not None and checked.demonstrated.shape[-1] != width:
+        checked = None
+    for task, before in zip_longest(problem.tasks, checked.tasks[: len(problem.tasks)] if checked else ()):
+        if task is not before:
+            _check_record(task, before, width)
     _check_rows("demonstrated", problem.demonstrated, width)
     if problem.anchors is not None:
         _check_rows("anchors", problem.anchors, width)
-    if problem.coverage is not None and id(problem.coverage) not in known:
+    if problem.coverage is not None and (checked is None or problem.coverage is not checked.coverage):
         if problem.coverage.shape != (width, width):
             raise BadFeatures(f"coverage: shape {problem.coverage.shape}, expected {(width, width)}")
         if not _finite(problem.coverage):
             raise BadFeatures("coverage is not finite; make the checkpoint again")
+
+
+def _check_record(task: TaskRecord, before: TaskRecord | None, width: int) -> None:
+    if before is None or task.states is not before.states:
+        _check_rows(f"states of {task.id!r}", task.states, width)
+    if task.weights is not None:
+        known = before is not None and task.weights is before.weights
+        _check_state_weights(task, task.weights, known)
+    if not (math.isnan(task.demonstration_s) or 0 < task.demonstration_s < math.inf):
+        raise SelectionError(
+            f"demonstration_s of {task.id!r} is {task.demonstration_s}; durations are above 0 [s], "
+            "or NaN where nobody knows"
+        )
 
 
 def _check_rows(name: str, rows: F32, width: int) -> None:
@@ -263,15 +274,10 @@ def _check_state_weights(task: TaskRecord, weights: F32, known: bool) -> None:
 
 
 def _finite(rows: F32) -> bool:
-    # One pass without a mask; a sum of finite numbers may overflow, so only a finite sum is an answer.
+    # One pass without a mask; squares of finite numbers may overflow, so only a finite sum is an answer.
     with np.errstate(over="ignore", invalid="ignore"):
-        total = np.add.reduce(rows, axis=None)
+        total = np.vdot(rows, rows)
     return bool(np.isfinite(total)) or bool(np.isfinite(rows).all())
-
-
-def _arrays(problem: Problem) -> list[F32]:
-    own = [problem.coverage, *(a for task in problem.tasks for a in (task.states, task.weights))]
-    return [array for array in own if array is not None]
 
 
 def _refuse_duplicates(name: str, members: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dgemm
 
 from amf_ros.selection.threads import Scratch
 from amf_ros.types import Array
@@ -112,9 +113,7 @@ class Pending:
         part, shared = block.products(self.looks, self.width), self.looks[:, self.width :]  # (c T, m), (m, E)
         flat = cross.reshape(len(part), -1)
         if known:
-            change = scratch.array("change", flat.shape, flat.dtype)
-            np.matmul(part[:, :known], shared[:known], out=change)
-            np.subtract(flat, change, out=flat)
+            _subtract(flat, part[:, :known], shared[:known], scratch)
             gram -= gram_of(part[:, :known].reshape(*cross.shape[:2], known))
         if len(self.stale):
             flat[:, self.stale] = block.products(self.again, self.width)
@@ -124,6 +123,18 @@ class Pending:
         np.matmul(part[:, known:], shared[known:], out=change)
         np.subtract(flat, change, out=change)
         return change.reshape(cross.shape), gram - gram_of(part[:, known:].reshape(*cross.shape[:2], -1))
+
+
+def _subtract(rows: Floats, left: Floats, right: Floats, scratch: Scratch) -> None:
+    """Take left @ right from (n, E) rows, in place."""
+    if rows.dtype == np.float64:  # few: no need to write the product down, nor to let other threads work
+        taken = dgemm(-1.0, right.T, left.T, 1.0, rows.T, overwrite_c=1)
+        if not np.may_share_memory(taken, rows):
+            rows[:] = taken.T
+        return
+    change = scratch.array("change", rows.shape, rows.dtype)
+    np.matmul(left, right, out=change)
+    np.subtract(rows, change, out=rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, qr, solve_triangular
+from scipy.linalg.blas import dtrmm
 
 from amf_ros.errors import IllConditioned
 from amf_ros.types import Array
@@ -60,9 +61,15 @@ class Posterior:
         return white
 
     def whitening(self) -> Array:
-        """L^-T, (p, p), from the right the same as :meth:`whiten`; in Fortran's order, for few rows."""
+        """L^-T, (p, p), upper triangular, in Fortran's order: see :func:`whitened`."""
         inverse = solve_triangular(self.cholesky, np.eye(len(self.cholesky)), lower=True, check_finite=False)
         return np.asfortranarray(inverse.T)
+
+
+def whitened(rows: Array, whitening: Array) -> Array:
+    """The same as :meth:`Posterior.whiten`, (n, p) -> (n, p), in half the time of a product."""
+    white: Array = dtrmm(1.0, whitening, rows.T, trans_a=1).T
+    return white
 
 
 def _factor_of_squares(moments: Array, noise_variance: float) -> Array:
@@ -133,24 +140,23 @@ def trajectory_gains(
         IllConditioned: a T x T covariance is not finite.
     """
     inverse = _inverse_root(gram, noise_variance)
-    white = np.matmul(inverse.astype(cross.dtype), cross, out=out)
+    white = np.matmul(inverse.astype(cross.dtype, copy=False), cross, out=out)
     removed: Rows = np.einsum("ctn,ctn->cn", white, white)
-    np.minimum(removed, prior, out=removed)
     if information == "variance":
-        return removed
-    removed /= prior + cross.dtype.type(noise_variance)
-    if information == "linear":
-        removed *= 0.5
-        return removed
-    return _half_log(removed)
+        return np.minimum(removed, prior, out=removed)
+    total = prior + cross.dtype.type(noise_variance)
+    # Where the variance drowns sigma^2 in rounding, all but the last digit is known.
+    np.minimum(removed, np.minimum(prior, total * (1 - np.finfo(cross.dtype).eps)), out=removed)
+    removed /= total if information == "exact" else 2 * total
+    return _half_log(removed) if information == "exact" else removed
 
 
 def _half_log(share: Rows) -> Rows:
-    """-1/2 log(1 - share), as exact for small shares as for large ones."""
+    """-1/2 log(1 - share), as exact for small shares as for large ones; ``share`` is written over."""
     if share.dtype == np.float64:
-        # Where the variance drowns sigma^2 in rounding, all but the last digit is known.
-        exact: Rows = -0.5 * np.log1p(-np.minimum(share, 1 - np.finfo(np.float64).eps))
-        return exact
+        np.log1p(np.negative(share, out=share), out=share)
+        share *= -0.5
+        return share
     # log1p takes six times as long as log here: put right what rounding 1 - share loses.
     rest = 1 - share
     gain: Rows = np.log(rest)
@@ -191,13 +197,12 @@ def _inverse_root(gram: Array, noise_variance: float) -> Array:
             f"the covariance of {gram.shape[-1]} states is not finite; check the features, whose squares "
             "may exceed what a number holds"
         )
-    symmetric = (gram + np.swapaxes(gram, -1, -2)) / 2
     try:
-        factor = np.linalg.cholesky(symmetric + noise_variance * np.eye(gram.shape[-1]))
+        factor = np.linalg.cholesky(gram + noise_variance * np.eye(gram.shape[-1]))
         inverse: Array = np.linalg.inv(factor)
     except LinAlgError:
         # States so large or so alike that sigma^2 is lost in rounding: eigenvalues below 0 are 0.
-        values, vectors = np.linalg.eigh(symmetric)
+        values, vectors = np.linalg.eigh((gram + np.swapaxes(gram, -1, -2)) / 2)
         roots = np.sqrt(np.maximum(values, 0) + noise_variance)
         inverse = np.swapaxes(vectors / roots[..., None, :], -1, -2)
     return inverse

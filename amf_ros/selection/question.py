@@ -41,6 +41,7 @@ class View:
         weights: (n,) summing to 1.
         square: weighted mean of |phi|^2.
         largest: |phi|^2.
+        held: bytes of these arrays.
     """
 
     states: NDArray[Any]
@@ -48,6 +49,7 @@ class View:
     weights: Array
     square: float
     largest: float
+    held: int
 
     @classmethod
     def of(cls, task: TaskRecord) -> View:
@@ -56,7 +58,8 @@ class View:
         weights = weights / weights.max()  # the sum of weights may exceed what a float holds
         weights /= weights.sum()
         squares = np.einsum("np,np->n", task.states, task.states, dtype=np.float64)
-        return cls(task.states, task.weights, weights, float(weights @ squares), float(squares.max()))
+        square, held = float(weights @ squares), task.states.nbytes + weights.nbytes
+        return cls(task.states, task.weights, weights, square, float(squares.max()), held)
 
     def holds(self, task: TaskRecord) -> bool:
         """Whether the task's occupancy is still this one."""
@@ -70,6 +73,7 @@ class Question:
     """What there is to score.
 
     Attributes:
+        problem: as it was given.
         candidates: ids, in the problem's order.
         targets: ids of positive weight, in the suite's order.
         views: of all candidates and targets.
@@ -82,6 +86,7 @@ class Question:
         fresh: to be solved from scratch each time (:data:`WELL_SCALED`).
     """
 
+    problem: Problem
     candidates: tuple[str, ...]
     targets: tuple[str, ...]
     views: dict[str, View]
@@ -116,19 +121,20 @@ class Question:
             NoEmbeddings: a candidate or a target of positive weight has no states.
             SelectionError: the features of all targets are zero.
         """
-        targets = tuple(task.id for task in problem.tasks if problem.targets.get(task.id, 0) > 0)
-        views = _views(problem, {*problem.candidates, *targets}, {} if earlier is None else earlier.views)
-        mu = np.array([problem.targets[key] for key in targets])
+        targets, mu, views = _asked(problem, earlier)
         scale = _scale(mu, [views[key].square for key in targets]) if rescale else 1.0
-        counts = [len(views[key].states) for key in targets]
-        thinned = 0
-        if sum(counts) > max(len(targets), EVALUATION_STATES):
+        counts = [len(views[key].weights) for key in targets]
+        thinned, columns = 0, sum(counts)
+        if columns > max(len(targets), EVALUATION_STATES):
             thinned = max(1, EVALUATION_STATES // len(targets))
-        columns = sum(min(count, thinned) if thinned else count for count in counts)
-        rows = sum(len(views[key].states) for key in problem.candidates)
-        fresh = max(view.largest for view in views.values()) * scale**2 > WELL_SCALED * config.noise_variance
+            columns = sum([min(count, thinned) for count in counts])
+        rows = sum([len(views[key].weights) for key in problem.candidates])
+        fresh = (
+            max([view.largest for view in views.values()]) * scale**2 > WELL_SCALED * config.noise_variance
+        )
         anchors = problem.demonstrated[:0] if problem.anchors is None else problem.anchors
         return cls(
+            problem=problem,
             candidates=problem.candidates,
             targets=targets,
             views=views,
@@ -145,9 +151,7 @@ class Question:
     def held(self) -> int:
         """Bytes of the arrays that the next question is compared with."""
         arrays = [*self.known, *([] if self.coverage is None else [self.coverage])]
-        for view in self.views.values():
-            arrays += [view.states, view.weights]
-        return sum(array.nbytes for array in arrays)
+        return sum([array.nbytes for array in arrays]) + sum([view.held for view in self.views.values()])
 
     def evaluation(self, target: str) -> tuple[Array, Array]:
         """States a target is judged by, (n, p) scaled, and what each counts, (n,) summing to 1.
@@ -200,7 +204,8 @@ class Change:
         if any(part is None for part in rows) or not same(old.coverage, new.coverage):
             return None
         come = np.concatenate([part for part in rows if part is not None]).astype(np.float64)
-        changed = {key for key, view in new.views.items() if old.views.get(key) is not view}
+        before = old.views
+        changed = {key for key, view in new.views.items() if before.get(key) is not view}
         targets = [row for row, key in enumerate(new.targets) if key in changed]
         shown = [new.evaluation(new.targets[row]) for row in targets]
         return cls(come * new.scale, changed, targets, [s for s, _ in shown], [w for _, w in shown])
@@ -213,18 +218,39 @@ def same(left: NDArray[Any] | None, right: NDArray[Any] | None) -> bool:
     return left.shape == right.shape and left.dtype == right.dtype and bool((left == right).all())
 
 
-def _views(problem: Problem, wanted: set[str], earlier: dict[str, View]) -> dict[str, View]:
-    involved = [task for task in problem.tasks if task.id in wanted]
-    _refuse_missing(task.id for task in involved if len(task.states) == 0)
-    views = {}
-    for task in involved:
+def _asked(problem: Problem, earlier: Question | None) -> tuple[tuple[str, ...], Array, dict[str, View]]:
+    """Ids and weights of the targets that count, and a view of each task that plays a part."""
+    before = None if earlier is None else earlier.problem
+    if earlier is not None and before is not None and len(before.tasks) == len(problem.tasks):
+        moved = [(now, old) for now, old in zip(problem.tasks, before.tasks) if now is not old]
+        alike = problem.candidates is before.candidates and problem.targets is before.targets
+        if alike and all(now.id == old.id for now, old in moved):
+            wanted = {now.id for now, _ in moved if now.id in earlier.views}
+            views = {**earlier.views, **_views([now for now, _ in moved], wanted, earlier.views)}
+            return earlier.targets, earlier.mu, views
+    weights = {key: weight for key, weight in problem.targets.items() if weight > 0}
+    targets = tuple([task.id for task in problem.tasks if task.id in weights])
+    views = _views(problem.tasks, {*problem.candidates, *targets}, earlier.views if earlier else {})
+    return targets, np.array([weights[key] for key in targets]), views
+
+
+def _views(tasks: Iterable[TaskRecord], wanted: set[str], earlier: dict[str, View]) -> dict[str, View]:
+    views, missing = {}, []
+    for task in tasks:
+        if task.id not in wanted:
+            continue
         view = earlier.get(task.id)
-        views[task.id] = view if view is not None and view.holds(task) else View.of(task)
+        if view is not None and view.holds(task):
+            views[task.id] = view
+        elif len(task.states):
+            views[task.id] = View.of(task)
+        else:
+            missing.append(task.id)
+    _refuse(missing)
     return views
 
 
-def _refuse_missing(missing: Iterable[str]) -> None:
-    names = list(missing)
+def _refuse(names: Sequence[str]) -> None:
     if names:
         shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
         raise NoEmbeddings(

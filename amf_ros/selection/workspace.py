@@ -38,7 +38,7 @@ from amf_ros.selection.blocks import (
     in_float64,
     sizes_of,
 )
-from amf_ros.selection.posterior import Posterior, directions, trajectory_gains, variance
+from amf_ros.selection.posterior import Posterior, directions, trajectory_gains, variance, whitened
 from amf_ros.selection.question import Change, Question
 from amf_ros.selection.threads import Scratch, cores, spread
 from amf_ros.types import Array
@@ -65,11 +65,12 @@ class Workspace:
         self._place: dict[str, int] = {}  # where targets' states stand, other than thinned ones
         self._locate(range(len(lengths)))
         self._weights: Array = np.concatenate([weights for _, weights in shown])
-        self._evaluation: Array = np.concatenate([rows for rows, _ in shown]) @ self._whitening
+        self._evaluation: Array = whitened(np.concatenate([rows for rows, _ in shown]), self._whitening)
         self._cast: Floats = self._evaluation.astype(question.precision, copy=False)
         self.prior: Array = variance(self._evaluation)  # given what was known at first
         self._width = len(self._whitening)
         self._limit = max(2 * self._width, 64)
+        self._spent: Array = np.zeros_like(self.prior)  # of the prior variance, by what is known since
         self._looks: Array = np.empty((self._limit, self._width + len(self.prior)))  # [W, W Psi_E^T]
         # Rows of W that the kept blocks have taken in; that are known; that are planned besides.
         self._applied = self._known = self._planned = 0
@@ -96,7 +97,7 @@ class Workspace:
         self._stale = np.concatenate([self._stale, *moved])
         # Often the new rows are the changed states.
         distinct, index = _distinct(np.concatenate([change.rows, *change.states]))
-        psi, known, looks = distinct @ self._whitening, self._known, index[: len(change.rows)]
+        psi, known, looks = whitened(distinct, self._whitening), self._known, index[: len(change.rows)]
         part, again = psi @ self._looks[:known, : self._width].T, index[len(looks) :]
         self._replace(psi[again], part[again], change.weights)
         if 4 * len(self._stale) > len(self.prior) or 2 * len(change.changed) > len(question.views):
@@ -108,6 +109,8 @@ class Workspace:
         self._exchange(change.changed)
         if len(looks):
             self._take(wide[looks], left[looks])
+            come = self._looks[self._known : self._planned, self._width :]
+            self._spent += np.einsum("re,re->e", come, come)
             self._known = self._planned
         return True
 
@@ -179,25 +182,22 @@ class Workspace:
             return
         stale = self._stale
         self._evaluation[stale], self._cast[stale], self._weights[stale] = psi, psi, np.concatenate(weights)
-        self.prior[stale] = variance(psi)
+        self.prior[stale], self._spent[stale] = variance(psi), variance(part)
         self._looks[: self._known, self._width + stale] = part.T
 
     def _exchange(self, changed: set[str]) -> None:
         """Drop candidates that changed or are no longer asked for; add those that are missing."""
         wanted = set(self.question.candidates)
         for block in self._blocks:
-            again = [key for key in block.names if key in changed and key in wanted]
-            again = [key for key in again if self._length(key) == block.states]
-            gone = {key for key in block.names if key in changed or key not in wanted}.difference(again)
+            names = set(block.names)
+            again = [key for key in sorted(names & changed & wanted) if self._length(key) == block.states]
             if again:
                 block.assign(self._changed(Block(again, block.states, block.keeps)))
-            if gone:
+            if gone := (names - wanted) | (names & changed).difference(again):
                 self._blocks = [b.without(gone) if b is block else b for b in self._blocks]
         self._blocks = [block for block in self._blocks if block.names]
-        present = {key for block in self._blocks for key in block.names}
-        missing = [key for key in self.question.candidates if key not in present]
-        if missing:
-            self._insert(missing)
+        if missing := wanted.difference(*(block.names for block in self._blocks)):
+            self._insert([key for key in self.question.candidates if key in missing])
 
     def _take(self, rows: Array, left: Array) -> None:
         """Condition on rows, (m, p + E), of which ``left`` remains."""
@@ -222,12 +222,12 @@ class Workspace:
 
     def _described(self, block: Block) -> Block:
         """The same block, told what each state counts and where it stands."""
-        weights = np.stack([self.question.views[key].weights for key in block.names])
+        weights = np.array([self.question.views[key].weights for key in block.names])
         block.factors = np.sqrt(self._config.states_per_trajectory * weights)
         if all(key in self._place for key in block.names):
             starts = np.array([self._place[key] for key in block.names])
             block.columns = starts[:, None] + np.arange(block.states)
-            block.sizes = np.sqrt(np.einsum("ct,ct->c", block.factors**2, self.prior[block.columns]))
+            block.sizes = np.sqrt((block.factors**2 * self.prior[block.columns]).sum(axis=1))
         return block
 
     def _whitened(self, block: Block) -> Array:
@@ -235,14 +235,13 @@ class Workspace:
         if block.columns is not None and block.factors is not None:
             return self._evaluation[block.columns] * block.factors[:, :, None]
         rows = self.question.trajectories(block.names, self._config.states_per_trajectory)
-        white: Array = rows.reshape(-1, rows.shape[2]) @ self._whitening
-        return white.reshape(rows.shape)
+        return whitened(rows.reshape(-1, rows.shape[2]), self._whitening).reshape(rows.shape)
 
     def _insert(self, names: Sequence[str]) -> None:
         """Blocks for candidates, as of ``_applied``, kept as far as memory allows."""
         entry = np.dtype(self.question.precision).itemsize
         blocks = arrange(names, self._shape, self._room(entry))
-        spread(self._fill, blocks, self._threads(names))
+        spread(self._fill, blocks, self._threads(blocks))
         self._blocks += blocks
 
     def _fill(self, block: Block, _: Scratch) -> None:
@@ -254,8 +253,9 @@ class Workspace:
         if block.keeps == 2:
             block.cross, block.gram = self._covariances(psi, precision, self._applied)
 
-    def _threads(self, names: Sequence[str]) -> int:
-        return cores() if sum(map(self._length, names)) * len(self.prior) > SPREAD_ENTRIES else 1
+    def _threads(self, blocks: Sequence[Block]) -> int:
+        states = sum(len(block.names) * block.states for block in blocks)
+        return cores() if states * len(self.prior) > SPREAD_ENTRIES else 1
 
     def _covariances(self, psi: Floats, precision: Any, stop: int) -> tuple[Floats, Array]:
         """K and the own Gram of each candidate, given the first ``stop`` rows of W."""
@@ -277,8 +277,8 @@ class Workspace:
             self._fill(block, self._scratch)
             return block
         rows = self._renewed[np.searchsorted(self._stale, columns), self._width :] * factors[:, :, None]
-        each, state = np.ogrid[: len(columns), : block.states]
-        block.gram = rows[each[:, :, None], state[:, :, None], columns[:, None, :]] * factors[:, None, :]
+        own = np.stack([row[:, where] for row, where in zip(rows, columns)])
+        block.gram = own * factors[:, None, :]
         block.cross = rows.astype(self.question.precision, copy=False)  # (c, T, E)
         return block
 
@@ -300,8 +300,8 @@ class Workspace:
         precision = precision or self.question.precision
         position = {key: row for row, key in enumerate(names)}
         columns = self._columns(weights).astype(precision).T
-        shared = self._looks[: self._planned, self._width :]
-        left = self.prior - np.einsum("re,re->e", shared, shared)
+        shared = self._looks[self._known : self._planned, self._width :]
+        left = self.prior - self._spent - np.einsum("re,re->e", shared, shared)
         prior = np.maximum(left, 0).astype(precision)
         pending = self._pending(precision)
         own = self._weights.astype(precision)
@@ -328,7 +328,7 @@ class Workspace:
             if found.matrix is not None:
                 found.matrix[rows] = np.add.reduceat(gains * own, self._starts, axis=1)
 
-        spread(work, blocks, self._threads(names), self._scratch)
+        spread(work, blocks, self._threads(blocks), self._scratch)
         return found
 
     def _pending(self, precision: Any) -> Pending:
@@ -358,8 +358,12 @@ def _whitening(question: Question, noise_variance: float) -> Array:
 
 def _distinct(rows: Array) -> tuple[Array, NDArray[np.intp]]:
     """The rows without repetitions, and where each now stands."""
-    place: dict[bytes, int] = {}
-    index = np.array([place.setdefault(row.tobytes(), len(place)) for row in rows], dtype=np.intp)
-    if len(place) == len(rows):
-        return rows, index
-    return rows[np.unique(index, return_index=True)[1]], index
+    half = len(rows) // 2
+    if 2 * half == len(rows) and (rows[:half] == rows[half:]).all():  # one task, demonstrated once
+        return rows[:half], np.tile(np.arange(half), 2)
+    first: dict[float, int] = {}  # by their sum: rows that share it and differ are all left as they are
+    same = np.array([first.setdefault(key, row) for row, key in enumerate(rows.sum(axis=1).tolist())])
+    if len(first) == len(rows) or not (rows == rows[same]).all():
+        return rows, np.arange(len(rows))
+    kept = np.fromiter(first.values(), np.intp)
+    return rows[kept], np.searchsorted(kept, same)

@@ -275,7 +275,7 @@ def _check_answer(selection: Selection, plan: Plan) -> None:
 
 def _plain(selection: Selection) -> dict[str, Any]:
     scores = [
-        {key: _finite(value) if isinstance(value, float) else value for key, value in asdict(score).items()}
+        {key: _finite(value) if isinstance(value, float) else value for key, value in score._asdict().items()}
         for score in selection.scores
     ]
     return {

@@ -307,6 +307,15 @@ def test_reason_tells_counts_and_what_else_a_demonstration_teaches():
     assert "task_1 (" in reason and "nat)" in reason
 
 
+def test_reason_tells_how_many_demonstrations_importance_weights_amount_to():
+    problem = make_problem()
+    weighted = replace(problem.tasks[0], effective_sample_size=2.34)
+    found = Amf(CONFIG).select(replace(problem, tasks=(weighted, *problem.tasks[1:])))
+    reasons = {s.task_id: s.reason for s in found.scores}
+    assert "states by importance (2.3 effective demonstrations)" in reasons[problem.tasks[0].id]
+    assert sum("by importance" in reason for reason in reasons.values()) == 1
+
+
 def test_gain_matrix_adds_up_to_the_scores():
     problem = make_problem()
     gains = Amf(CONFIG).gains(problem)
