@@ -7,15 +7,14 @@
     totals = workspace.totals(weights)
 
 With rows Psi whitened by all that was known when the workspace was made, m new states X take a rank-m term
-W = R^-1 Psi_X (...) from every covariance (:func:`amf_ros.selection.posterior.directions`):
+W from every covariance (:mod:`amf_ros.selection.looks`):
 
     K  <-  K - (Psi_c W^T) (W Psi_E^T)        for the cross-covariance K of a candidate and evaluation states
 
 so a demonstration costs T / p of computing K again, and is taken in while scoring, block by block, when the
-block is in the processor's cache. Rows are carried with their products with the evaluation states beside
-them, [X, X Psi_E^T]: what is asked of X mostly stands there already. Blocks that do not fit into
-``memory_mb`` are computed anew on each call. A pure optimisation: the answers differ from those of a new
-workspace by rounding only. Imports question, blocks, posterior and threads.
+block is in the processor's cache. Blocks that do not fit into ``memory_mb`` are computed anew on each call.
+A pure optimisation: the answers differ from those of a new workspace by rounding only. Imports question,
+looks, blocks, posterior and threads.
 """
 
 from __future__ import annotations
@@ -38,7 +37,8 @@ from amf_ros.selection.blocks import (
     in_float64,
     sizes_of,
 )
-from amf_ros.selection.posterior import Posterior, directions, trajectory_gains, variance, whitened
+from amf_ros.selection.looks import Looks
+from amf_ros.selection.posterior import trajectory_gains
 from amf_ros.selection.question import Change, Question
 from amf_ros.selection.threads import Scratch, cores, spread
 from amf_ros.types import Array
@@ -56,26 +56,15 @@ class Workspace:
         Raises:
             IllConditioned: the posterior could not be factorised.
         """
-        self.question, self._config, self._noise = question, config, config.noise_variance
-        self._whitening = _whitening(question, self._noise)
-        shown = [question.evaluation(key) for key in question.targets]
-        lengths = np.array([len(weights) for _, weights in shown])
-        self._starts = np.cumsum(lengths) - lengths
-        self._lengths = lengths
+        self.question, self._config = question, config
+        self._looks = Looks(question, config.noise_variance)
+        self._cast: Floats = self._looks.evaluation.astype(question.precision, copy=False)
         self._place: dict[str, int] = {}  # where targets' states stand, other than thinned ones
-        self._locate(range(len(lengths)))
-        self._weights: Array = np.concatenate([weights for _, weights in shown])
-        self._evaluation: Array = whitened(np.concatenate([rows for rows, _ in shown]), self._whitening)
-        self._cast: Floats = self._evaluation.astype(question.precision, copy=False)
-        self.prior: Array = variance(self._evaluation)  # given what was known at first
-        self._width = len(self._whitening)
-        self._limit = max(2 * self._width, 64)
-        self._spent: Array = np.zeros_like(self.prior)  # of the prior variance, by what is known since
-        self._looks: Array = np.empty((self._limit, self._width + len(self.prior)))  # [W, W Psi_E^T]
-        # Rows of W that the kept blocks have taken in; that are known; that are planned besides.
-        self._applied = self._known = self._planned = 0
-        self._stale: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # columns that kept blocks have wrong
-        self._renewed: Array = self._looks[:0]  # rows of these states, given what kept blocks have taken in
+        self._locate(range(len(question.targets)))
+        self._applied = 0  # looks that the kept blocks have taken in
+        # Columns that kept blocks have wrong, and rows of these states, given what these blocks have taken in.
+        self._stale: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._renewed: Array = self._looks.rows[:0]
         self._blocks: list[Block] = []
         self._scratch = Scratch()  # of problems that one thread is enough for
         self._insert(question.candidates)
@@ -86,43 +75,41 @@ class Workspace:
         Raises:
             IllConditioned: see :func:`amf_ros.selection.posterior.directions`.
         """
-        change = Change.between(self.question, question)
-        if change is None or self._known + len(change.rows) > self._limit:
+        change, looks = Change.between(self.question, question), self._looks
+        if change is None or looks.known + len(change.rows) > looks.limit:
             return False
-        if any(len(w) != self._lengths[row] for row, w in zip(change.targets, change.weights)):
+        if any(len(w) != looks.lengths[row] for row, w in zip(change.targets, change.weights)):
             return False
         self.question = question
         self._locate(change.targets)
-        moved = [self._starts[row] + np.arange(self._lengths[row]) for row in change.targets]
+        moved = [looks.starts[row] + np.arange(looks.lengths[row]) for row in change.targets]
         self._stale = np.concatenate([self._stale, *moved])
         # Often the new rows are the changed states.
         distinct, index = _distinct(np.concatenate([change.rows, *change.states]))
-        psi, known, looks = whitened(distinct, self._whitening), self._known, index[: len(change.rows)]
-        part, again = psi @ self._looks[:known, : self._width].T, index[len(looks) :]
-        self._replace(psi[again], part[again], change.weights)
-        if 4 * len(self._stale) > len(self.prior) or 2 * len(change.changed) > len(question.views):
-            self._blocks, self._stale, self._applied = [], self._stale[:0], known
-            psi, part, looks, again = psi[looks], part[looks], np.arange(len(looks)), again[:0]
-        wide = np.concatenate([psi, psi @ self._evaluation.T], axis=1)
-        left = wide - part @ self._looks[:known]
+        come, again = index[: len(change.rows)], index[len(change.rows) :]
+        psi, part = looks.whiten(distinct)
+        if len(again):
+            looks.exchange(self._stale, psi[again], part[again], change.weights)
+            self._cast[self._stale] = psi[again]
+        if 4 * len(self._stale) > len(looks.prior) or 2 * len(change.changed) > len(question.views):
+            self._blocks, self._stale, self._applied = [], self._stale[:0], looks.known
+            psi, part, come, again = psi[come], part[come], np.arange(len(come)), again[:0]
+        wide, left = looks.beside(psi, part)
         self._renewed = left[again]
         self._exchange(change.changed)
-        if len(looks):
-            self._take(wide[looks], left[looks])
-            come = self._looks[self._known : self._planned, self._width :]
-            self._spent += np.einsum("re,re->e", come, come)
-            self._known = self._planned
+        if len(come):
+            looks.take(wide[come], left[come])
+            looks.keep()
         return True
 
     def plan(self, name: str) -> None:
         """Condition on a candidate's expected trajectory, until :meth:`forget_plan`."""
-        psi, looks = self._whitened(self._described(Block([name], self._length(name))))[0], self._planned
-        wide = np.concatenate([psi, psi @ self._evaluation.T], axis=1)
-        self._take(wide, wide - (psi @ self._looks[:looks, : self._width].T) @ self._looks[:looks])
+        rows = self.question.trajectories([name], self._config.states_per_trajectory)[0]
+        self._looks.take(*self._looks.beside(*self._looks.whiten(rows, planned=True)))
 
     def forget_plan(self) -> None:
         """Back to what is known."""
-        self._planned = self._known
+        self._looks.forget()
 
     def totals(self, weights: Array, matrix: bool = False) -> Totals:
         """Score all candidates in the question's precision.
@@ -135,7 +122,8 @@ class Workspace:
             IllConditioned: a candidate's covariance could not be factorised.
         """
         found = self._score(self._blocks, self.question.candidates, weights, matrix)
-        self._applied, self._stale, self._renewed = self._known, self._stale[:0], self._looks[:0]
+        self._applied, self._stale = self._looks.known, self._stale[:0]
+        self._renewed = self._looks.rows[:0]
         return found
 
     def exact(self, names: Sequence[str], weights: Array, matrix: bool = False) -> Totals:
@@ -150,7 +138,7 @@ class Workspace:
 
     def spread_of(self, weights: Array) -> tuple[float, float]:
         """Weighted mean and maximum of the prior variance over the evaluation states."""
-        return float(np.abs(self._columns(weights)[0]) @ self.prior), float(self.prior.max())
+        return float(np.abs(self._columns(weights)[0]) @ self._looks.prior), float(self._looks.prior.max())
 
     @property
     def streamed(self) -> int:
@@ -159,31 +147,19 @@ class Workspace:
 
     def held(self) -> int:
         """Bytes kept, with the problem's arrays that the next one's are compared with."""
-        own = (self._whitening, self._evaluation, self.prior, self._weights, self._starts, self._lengths)
-        total = sum(a.nbytes for a in own) + sum(block.held() for block in self._blocks)
-        total += 0 if self._cast is self._evaluation else self._cast.nbytes
-        # Rows beyond those in use are reserved, but no memory stands behind them yet.
-        total += 8 * self._known * self._looks.shape[1]
-        return int(total) + self._scratch.nbytes + self.question.held
+        cast = 0 if self._cast is self._looks.evaluation else self._cast.nbytes
+        blocks = sum([block.held() for block in self._blocks])
+        return self._looks.held() + cast + blocks + self._scratch.nbytes + self.question.held
 
-    # ---- what is known
+    # ---- candidates
 
     def _locate(self, targets: Iterable[int]) -> None:
         """Note of some targets whether their states stand whole, and where."""
         for row in targets:
             key = self.question.targets[row]
             self._place.pop(key, None)
-            if self._lengths[row] == len(self.question.views[key].states):
-                self._place[key] = int(self._starts[row])
-
-    def _replace(self, psi: Array, part: Array, weights: Sequence[Array]) -> None:
-        """Other evaluation states in the stale columns, whose products with W are ``part``."""
-        if not len(psi):
-            return
-        stale = self._stale
-        self._evaluation[stale], self._cast[stale], self._weights[stale] = psi, psi, np.concatenate(weights)
-        self.prior[stale], self._spent[stale] = variance(psi), variance(part)
-        self._looks[: self._known, self._width + stale] = part.T
+            if self._looks.lengths[row] == len(self.question.views[key].states):
+                self._place[key] = int(self._looks.starts[row])
 
     def _exchange(self, changed: set[str]) -> None:
         """Drop candidates that changed or are no longer asked for; add those that are missing."""
@@ -199,26 +175,16 @@ class Workspace:
         if missing := wanted.difference(*(block.names for block in self._blocks)):
             self._insert([key for key in self.question.candidates if key in missing])
 
-    def _take(self, rows: Array, left: Array) -> None:
-        """Condition on rows, (m, p + E), of which ``left`` remains."""
-        start, stop = self._planned, self._planned + len(rows)
-        if stop > len(self._looks):
-            self._looks = np.concatenate([self._looks, np.empty((stop, self._looks.shape[1]))])
-        self._looks[start:stop] = directions(rows, left, self._noise, self._width)
-        self._planned = stop
-
-    # ---- candidates
-
     def _length(self, name: str) -> int:
         return len(self.question.views[name].states)
 
     def _shape(self, name: str) -> tuple[int, int]:
-        return self._length(name), 0 if name in self._place else self._width
+        return self._length(name), 0 if name in self._place else self._looks.width
 
     def _room(self, entry: int) -> Room:
         # What a few dozen demonstrations will take is left free.
         spare = int(0.99 * self._config.memory_mb * 10**6) - self.held()
-        return Room(len(self.prior), entry, spare)
+        return Room(len(self._looks.prior), entry, spare)
 
     def _described(self, block: Block) -> Block:
         """The same block, told what each state counts and where it stands."""
@@ -227,15 +193,15 @@ class Workspace:
         if all(key in self._place for key in block.names):
             starts = np.array([self._place[key] for key in block.names])
             block.columns = starts[:, None] + np.arange(block.states)
-            block.sizes = np.sqrt((block.factors**2 * self.prior[block.columns]).sum(axis=1))
+            block.sizes = np.sqrt((block.factors**2 * self._looks.prior[block.columns]).sum(axis=1))
         return block
 
     def _whitened(self, block: Block) -> Array:
         """Expected trajectories of a described block, (c, T, p)."""
         if block.columns is not None and block.factors is not None:
-            return self._evaluation[block.columns] * block.factors[:, :, None]
+            return self._looks.evaluation[block.columns] * block.factors[:, :, None]
         rows = self.question.trajectories(block.names, self._config.states_per_trajectory)
-        return whitened(rows.reshape(-1, rows.shape[2]), self._whitening).reshape(rows.shape)
+        return self._looks.whiten(rows.reshape(-1, rows.shape[2]))[0].reshape(rows.shape)
 
     def _insert(self, names: Sequence[str]) -> None:
         """Blocks for candidates, as of ``_applied``, kept as far as memory allows."""
@@ -255,18 +221,18 @@ class Workspace:
 
     def _threads(self, blocks: Sequence[Block]) -> int:
         states = sum(len(block.names) * block.states for block in blocks)
-        return cores() if states * len(self.prior) > SPREAD_ENTRIES else 1
+        return cores() if states * len(self._looks.prior) > SPREAD_ENTRIES else 1
 
     def _covariances(self, psi: Floats, precision: Any, stop: int) -> tuple[Floats, Array]:
         """K and the own Gram of each candidate, given the first ``stop`` rows of W."""
-        evaluation = self._evaluation if precision is np.float64 else self._cast
+        evaluation = self._looks.evaluation if precision is np.float64 else self._cast
         rows = psi.reshape(-1, psi.shape[2]).astype(precision, copy=False)
         cross = rows @ evaluation.T
         gram = gram_of(psi)
         if stop:
-            looks = self._looks[:stop]
-            part = rows @ looks[:, : self._width].T.astype(precision, copy=False)
-            cross -= part @ looks[:, self._width :].astype(precision, copy=False)
+            looks, width = self._looks.rows[:stop], self._looks.width
+            part = rows @ looks[:, :width].T.astype(precision, copy=False)
+            cross -= part @ looks[:, width:].astype(precision, copy=False)
             gram -= gram_of(part.reshape(*psi.shape[:2], stop))
         return cross.reshape(*psi.shape[:2], -1), gram
 
@@ -276,7 +242,7 @@ class Workspace:
         if columns is None or factors is None or block.keeps < 2:
             self._fill(block, self._scratch)
             return block
-        rows = self._renewed[np.searchsorted(self._stale, columns), self._width :] * factors[:, :, None]
+        rows = self._renewed[np.searchsorted(self._stale, columns), self._looks.width :] * factors[:, :, None]
         own = np.stack([row[:, where] for row, where in zip(rows, columns)])
         block.gram = own * factors[:, None, :]
         block.cross = rows.astype(self.question.precision, copy=False)  # (c, T, E)
@@ -286,7 +252,7 @@ class Workspace:
 
     def _columns(self, weights: Array) -> Array:
         """Weights of targets as weights of their states, (m, E)."""
-        each: Array = np.repeat(weights, self._lengths, axis=1) * self._weights
+        each: Array = np.repeat(weights, self._looks.lengths, axis=1) * self._looks.weights
         return each
 
     def _score(
@@ -300,16 +266,15 @@ class Workspace:
         precision = precision or self.question.precision
         position = {key: row for row, key in enumerate(names)}
         columns = self._columns(weights).astype(precision).T
-        shared = self._looks[self._known : self._planned, self._width :]
-        left = self.prior - self._spent - np.einsum("re,re->e", shared, shared)
-        prior = np.maximum(left, 0).astype(precision)
+        looks, starts = self._looks, self._looks.starts
+        prior = looks.variance().astype(precision)
         pending = self._pending(precision)
-        own = self._weights.astype(precision)
+        own = looks.weights.astype(precision)
         found = Totals(
             np.empty((len(names), len(weights))),
             np.empty(len(names)),
             np.empty(len(names)),
-            np.empty((len(names), len(self._starts)), precision) if matrix else None,
+            np.empty((len(names), len(starts)), precision) if matrix else None,
         )
 
         def work(block: Block, scratch: Scratch) -> None:
@@ -317,43 +282,35 @@ class Workspace:
             if block.cross is None:
                 psi = self._whitened(self._described(block)) if block.psi is None else block.psi
                 block.sizes = sizes_of(psi) if block.sizes is None else block.sizes
-                cross, gram = self._covariances(psi, precision, self._planned)
+                cross, gram = self._covariances(psi, precision, looks.planned)
             else:
                 cross, gram = pending.apply(block, scratch)
             out = scratch.array("white", cross.shape, cross.dtype)
-            gains = trajectory_gains(cross, gram, prior, self._noise, self._config.information, out)
+            gains = trajectory_gains(
+                cross, gram, prior, self._config.noise_variance, self._config.information, out
+            )
             found.gains[rows] = gains @ columns
             found.std[rows] = self._deviation(block, gram)
             found.sizes[rows] = block.sizes
             if found.matrix is not None:
-                found.matrix[rows] = np.add.reduceat(gains * own, self._starts, axis=1)
+                found.matrix[rows] = np.add.reduceat(gains * own, starts, axis=1)
 
         spread(work, blocks, self._threads(blocks), self._scratch)
         return found
 
     def _pending(self, precision: Any) -> Pending:
         """What kept blocks have not taken in yet."""
-        looks = self._looks[self._applied : self._planned]
-        known, stale = self._known - self._applied, self._stale
-        again = self._renewed[: len(stale)]
-        again = again - looks[:known, self._width + stale].T @ looks[:known]
-        looks, again = (rows.astype(precision, copy=False) for rows in (looks, again))
-        return Pending(self._width, looks, known, stale, again)
+        width, stale = self._looks.width, self._stale
+        rows, known = self._looks.rows[self._applied : self._looks.planned], self._looks.known - self._applied
+        again = self._renewed - rows[:known, width + stale].T @ rows[:known]
+        rows, again = (each.astype(precision, copy=False) for each in (rows, again))
+        return Pending(width, rows, known, stale, again)
 
     def _deviation(self, block: Block, gram: Array) -> Array:
         """Mean of sqrt(v) over the states of each candidate: gram has T w_i v_i on its diagonals."""
         std = np.sqrt(np.maximum(np.einsum("ctt->ct", gram), 0))
         mean: Array = (std * block.factors).sum(axis=1) / self._config.states_per_trajectory
         return mean
-
-
-def _whitening(question: Question, noise_variance: float) -> Array:
-    """What rows are multiplied by to whiten them, (p, p)."""
-    known = np.concatenate(question.known).astype(np.float64) * question.scale
-    moments = question.coverage
-    if moments is not None:
-        moments = moments.astype(np.float64) * question.scale**2
-    return Posterior.fit(known, noise_variance, moments).whitening()
 
 
 def _distinct(rows: Array) -> tuple[Array, NDArray[np.intp]]:
