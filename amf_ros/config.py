@@ -78,7 +78,10 @@ class SelectionConfig(Model):
     )
     reset_s: float = Field(10.0, ge=0, description="of resetting the scene before each attempt [s]")
     stop_below: float = Field(
-        0.0, ge=0, description="another demonstration is not worth it below this expected gain [nat]"
+        0.0,
+        ge=0,
+        description="another demonstration is not worth it below this expected gain [nat]; "
+        "for strategies that choose by cost, below this gain per minute",
     )
     memory_mb: int = Field(1200, ge=1, description="bound on what is kept between calls [MB]")
     kernel: KernelConfig = KernelConfig()

@@ -207,7 +207,7 @@ class Amf:
             scores,
             self.name,
             f"{chosen[0]}: {reasons[row]}",
-            worthwhile=bool(gains.max() >= self._config.stop_below),
+            worthwhile=bool(found.scores.max() >= self._config.stop_below),
             targets=workspace.question.targets if matrix is not None else (),
             gains=None if matrix is None else matrix[order].astype(np.float32),
         )

@@ -11,10 +11,10 @@ of number (Wolsey 1982; Leskovec et al., Cost-effective Outbreak Detection in Ne
 nat per minute. A task nobody has timed is taken for the mean of the timed ones; where none is, each costs
 1 and the choice is AMF's.
 
-Stopping. ``SelectionConfig.stop_below`` bounds the gain of one demonstration in nat, in every form of AMF.
-A gain of g shrinks the predictive variance v + sigma^2 at the target states by a factor exp(-2 g), on
-average: by 2% at 0.01. Whoever gives r minutes of an operator for a nat breaks even at stop_below = t / r,
-with t the minutes of a usual demonstration.
+Stopping. ``SelectionConfig.stop_below`` bounds the best score: here nat per minute, the gain below which a
+minute of the operator is worth more than what a demonstration teaches; in other forms of AMF nat per
+demonstration. A gain of g shrinks the predictive variance v + sigma^2 at the target states by a factor
+exp(-2 g), on average: by 2% at 0.01. Whoever gives r minutes for a nat sets it to 1 / r.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Selection:
     """The answer: chosen ids in order, one score per candidate (best first), one sentence why.
 
     Attributes:
-        worthwhile: False where the best expected gain is below ``SelectionConfig.stop_below``.
+        worthwhile: False where the best score is below ``SelectionConfig.stop_below``.
         targets: columns of ``gains``.
         gains: (candidates in the order of ``scores``, targets) [nat]: what a demonstration of each
             candidate would teach each target, per state of the target; None where it is not computed.

@@ -62,7 +62,7 @@ class Workspace:
         self._place: dict[str, int] = {}  # where targets' states stand, other than thinned ones
         self._locate(range(len(question.targets)))
         self._applied = 0  # looks that the kept blocks have taken in
-        # Columns that kept blocks have wrong, and rows of these states, given what these blocks have taken in.
+        # Columns that kept blocks have wrong, and rows of these states, given what the blocks have taken in.
         self._stale: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._renewed: Array = self._looks.rows[:0]
         self._blocks: list[Block] = []

@@ -156,3 +156,13 @@ def test_costs_of_tasks_that_are_no_candidates_count_in_the_mean():
     few = replace(problem, candidates=IDS[1:3])
     whole, part = scores("amf_cost", problem), scores("amf_cost", few)
     assert part == pytest.approx({key: whole[key] for key in IDS[1:3]})
+
+
+def test_stopping_by_cost_bounds_the_gain_per_minute():
+    problem = make_problem(demonstration_s=(120.0,) * 6)
+    best = load("strategy", "amf_cost")(CONFIG).select(problem).scores[0]
+    assert best.score == pytest.approx(best.information_gain / 2)
+    for name, bound in (("amf_cost", best.score), ("amf", best.information_gain)):
+        for share, worthwhile in ((0.99, True), (1.01, False)):
+            config = CONFIG.model_copy(update={"stop_below": share * bound})
+            assert load("strategy", name)(config).select(problem).worthwhile is worthwhile
