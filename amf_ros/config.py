@@ -69,7 +69,9 @@ class SelectionConfig(Model):
         0.5, ge=0, lt=1, description="share of the kernel that the task embedding alone makes up"
     )
     coverage: bool = Field(True, description="condition on what the checkpoint says pre-training covered")
-    anchors: bool = Field(True, description="condition on successful roll-outs of the pre-trained policy")
+    anchors: bool = Field(
+        True, description="condition on what an audit of the pre-trained policy shows to work"
+    )
     occupancy: str = Field(
         "demonstrations", description="registered occupancy: where the states of a task come from"
     )

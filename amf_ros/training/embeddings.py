@@ -107,6 +107,17 @@ class Embedder:
 
         return self._once(("weights", self._keys(parts), tuple(masses)), make)
 
+    def weighted_rows(self, parts: Sequence[Part], masses: Sequence[float], scale: float = 1.0) -> F32:
+        """:meth:`rows`, those of each trajectory times the square root of what it counts."""
+        if all(mass == 1 for mass in masses):
+            return self.rows(parts, scale)
+
+        def make() -> F32:
+            roots = np.repeat(np.sqrt(masses), [self._length(trajectory) for trajectory, _ in parts])
+            return self.rows(parts, scale) * roots.astype(np.float32)[:, None]
+
+        return self._once(("weighted", self._keys(parts), tuple(masses), scale), make)
+
     def once(self, key: str, make: Callable[[], F32]) -> F32:
         """An array made once for this pi_0."""
         return self._once(("other", key), make)

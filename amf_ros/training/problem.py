@@ -25,6 +25,7 @@ from amf_ros.selection.base import Problem, TaskRecord, check, target_weights
 from amf_ros.selection.costs import demonstration_seconds
 from amf_ros.selection.threads import one_blas_thread
 from amf_ros.tasks.base import Suite
+from amf_ros.training.anchors import anchor_rows
 from amf_ros.training.checkpoints import Checkpoint
 from amf_ros.training.cloning import one_thread
 from amf_ros.training.coverage import Coverage, coverage
@@ -213,7 +214,7 @@ class ProblemBuilder:
         return embedder.once(f"coverage/{scale!r}/{self._digest[1]}", make)
 
     def _anchors(self, embedder: Embedder, audits: Sequence[Rollout], scale: float) -> F32 | None:
-        """States where pi_0 itself succeeded; what fine-tuned policies can do, D stands for already.
+        """States where pi_0 itself succeeds; what fine-tuned policies can do, D stands for already.
 
         Where rows are inputs, those of pre-training come first: they are its coverage.
         """
@@ -222,8 +223,7 @@ class ProblemBuilder:
         if inputs is not None:
             parts.append(inputs)
         if self._config.anchors:
-            worked = sorted((r for r in audits if r.outcome is Outcome.SUCCESS), key=lambda r: r.id)
-            parts.append(embedder.rows([(rollout, rollout.task_id) for rollout in worked], scale))
+            parts.append(anchor_rows(embedder, audits, scale))
         return np.concatenate(parts) if len(parts) > 1 else next(iter(parts), None)
 
 

@@ -12,8 +12,10 @@ import pytest
 from amf_ros.config import SelectionConfig
 from amf_ros.errors import CheckpointError, SelectionError, UnknownName
 from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem
 from amf_ros.selection.costs import demonstration_seconds
+from amf_ros.training.anchors import HALF_KNOWN, anchor_demonstrations
 from amf_ros.training.checkpoints import Checkpoint
 from amf_ros.training.coverage import Coverage
 from amf_ros.training.problem import ProblemBuilder, build_problem, coverage, evaluations_of
@@ -227,10 +229,57 @@ def test_anchors_are_states_of_the_first_checkpoints_successes() -> None:
         build([], made, config=config, first_checkpoint_id="lab"),
     ):
         assert problem.anchors is not None
-        assert problem.anchors.tolist() == [[0, 0, 1, 0], [3, 0, 1, 0], [6, 0, 1, 0]]
+        states = np.array([[0, 0, 1, 0], [3, 0, 1, 0], [6, 0, 1, 0]])
+        np.testing.assert_allclose(problem.anchors, np.sqrt(HALF_KNOWN) * states, rtol=1e-6)
         assert [(t.num_audited, t.num_audit_successes) for t in problem.tasks] == [(1, 0), (1, 1), (0, 0)]
     none = build([], made, config=config, first_checkpoint_id="other")
     assert none.anchors is not None and none.anchors.shape == (0, 4)
+
+
+def audit(**outcomes: tuple[int, int]) -> list[Rollout]:
+    """(successes, failures) of each task."""
+    return [
+        rollout(f"{task_id}_{i:02d}", task_id, "lab", *range(i, i + 3), outcome=outcome)
+        for task_id, (successes, failures) in outcomes.items()
+        for i, outcome in enumerate([Outcome.SUCCESS] * successes + [Outcome.FAILURE] * failures)
+    ]
+
+
+def test_anchors_of_a_task_count_for_its_rate_and_not_for_its_successes() -> None:
+    config = CONFIG.model_copy(update={"anchors": True})
+    problem = build([], audit(wipe=(4, 6), pour=(2, 0), stir=(0, 10)), config=config)
+    assert problem.anchors is not None
+    squared = np.square(problem.anchors[:, 1:], dtype=np.float64).sum(axis=0) / config.states_per_trajectory
+    wanted = [anchor_demonstrations(4, 6), anchor_demonstrations(2, 0), 0]
+    np.testing.assert_allclose(squared, wanted, rtol=1e-6)
+    # All successes of a task count alike, with their own states.
+    scale = np.sqrt(wanted[0] / 4)
+    wiped = problem.anchors[problem.anchors[:, 1] > 0]
+    np.testing.assert_allclose(wiped[:, 0] / scale, [i + j for i in range(4) for j in range(3)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("episodes", [2, 4, 10, 40])
+def test_a_task_that_half_works_comes_before_one_that_works_and_after_one_that_does_not(
+    episodes: int,
+) -> None:
+    config = CONFIG.model_copy(update={"anchors": True, "coverage": False})
+    half = episodes // 2
+    tried = audit(wipe=(2, 0), pour=(half, half), stir=(0, 2))
+    at_rest = [replace(r, observations=np.zeros((3, 1))) for r in tried]  # states tell nothing
+    chosen = Amf(config).select(build([], at_rest, config=config, num_tasks=3))
+    assert [score.task_id for score in chosen.scores] == ["stir", "pour", "wipe"]
+
+
+def test_anchors_stay_the_same_object_until_an_audit_episode_comes_in() -> None:
+    config = CONFIG.model_copy(update={"anchors": True})
+    builder = ProblemBuilder(Kitchen(), config)  # type: ignore[arg-type]
+    tried = audit(wipe=(3, 1), pour=(1, 1))
+    first, again = (builder.build(CHECKPOINT, [], tried, {}) for _ in range(2))
+    assert first.anchors is not None and first.anchors is again.anchors
+    assert not first.anchors.flags.writeable
+    failed = rollout("wipe_99", "wipe", "lab", 7, outcome=Outcome.FAILURE)
+    less = builder.build(CHECKPOINT, [], [*tried, failed], {}).anchors
+    assert less is not None and np.linalg.norm(less) < np.linalg.norm(first.anchors)
 
 
 def test_demonstrations_cost_their_time_with_resets_and_failed_attempts() -> None:

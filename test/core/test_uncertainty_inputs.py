@@ -19,7 +19,7 @@ from amf_ros.training.environment import make_environment
 from amf_ros.training.pretrain import pretrain_checkpoint
 from amf_ros.training.problem import ProblemBuilder
 from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import CheckpointInfo, Outcome
+from amf_ros.types import CheckpointInfo, Outcome, Rollout
 
 SUITE = IntegratorSuite()
 KNOWN = {"goal_000": 2, "goal_030": 1}
@@ -61,6 +61,22 @@ def test_a_question_over_inputs_has_those_of_pretraining_for_anchors(policy: str
     assert taught["goal_180"] > 2 * taught["goal_000"]
     bare = ProblemBuilder(SUITE, CONFIG.model_copy(update={"coverage": False}))
     assert bare.build(checkpoint, [demo], rollouts, {}).anchors is None
+
+
+def test_inputs_cannot_be_scaled_so_as_many_successes_stand_as_the_rate_is_worth(tmp_path: Path) -> None:
+    checkpoint = load(pretrained("gp", tmp_path).uri)
+    config = CONFIG.model_copy(update={"anchors": True, "coverage": False})
+    tried = [
+        Rollout(f"{key}_{i}", key, np.full((5, 2), float(i)), outcome, checkpoint.info.id, 5)
+        for key, successes, failures in [("goal_000", 1, 9), ("goal_030", 4, 6), ("goal_060", 1, 0)]
+        for i, outcome in enumerate([Outcome.SUCCESS] * successes + [Outcome.FAILURE] * failures)
+    ]
+    anchors = ProblemBuilder(SUITE, config).build(checkpoint, [], tried, {}).anchors
+    assert anchors is not None
+    # Worth 3/10, 12/7 and 3 demonstrations, of which there is one: none, two, and one roll-out.
+    wanted = np.repeat([GOALS["goal_030"], GOALS["goal_030"], GOALS["goal_060"]], 5, axis=0)
+    np.testing.assert_allclose(anchors[:, 2:], wanted, atol=1e-6)
+    assert len(np.unique(anchors[:10, 0])) == 2
 
 
 def test_observations_of_a_network_are_z_scores_over_pretraining(tmp_path: Path) -> None:
