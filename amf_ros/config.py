@@ -95,7 +95,8 @@ class TrainingConfig(Model):
     hidden: tuple[int, ...] = Field((256, 256, 256), description="widths of the hidden layers")
     chunk: int = Field(4, ge=1, description="actions per inference [steps]")
     batch_size: int = Field(128, ge=1, description="steps per gradient step")
-    learning_rate: float = Field(3e-3, gt=0, description="of AdamW, cosine to zero")
+    pretrain_learning_rate: float = Field(3e-3, gt=0, description="of AdamW in pre-training, cosine to zero")
+    learning_rate: float = Field(1e-3, gt=0, description="of AdamW in fine-tuning, cosine to zero")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
     pretrain_steps: int = Field(2500, ge=1, description="gradient steps of pre-training")
     num_steps: int = Field(1000, ge=1, description="gradient steps of one fine-tuning")
@@ -104,7 +105,10 @@ class TrainingConfig(Model):
     )
     prior_learning_rate: float = Field(1e-1, gt=0, description="of the mixing weights alpha(c)")
     prior_pull: float = Field(
-        0.2, ge=0, description="weight of mean alpha in the loss: by how much pi_ft must fit better than pi_0"
+        0.2,
+        ge=0,
+        description="weight of alpha(c) in the loss, over the number of its demonstrations: by how much "
+        "pi_ft must fit them better than pi_0",
     )
     device: str = Field("cpu", description="torch device: cpu, cuda, cuda:0")
     gp: GpConfig = GpConfig()

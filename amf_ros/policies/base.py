@@ -52,12 +52,14 @@ class Steps:
         tasks: (N, k) task embeddings.
         chunks: (N, H, a) actions; past the end of a demonstration the last action is repeated.
         valid: (N, H) 1 where the action was demonstrated, 0 where it is padding.
+        demonstrations: (N,) number of the demonstration that the step is of; None = all of one.
     """
 
     observations: F32
     tasks: F32
     chunks: F32
     valid: F32
+    demonstrations: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.observations)

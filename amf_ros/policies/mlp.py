@@ -239,9 +239,11 @@ def _parse_settings(settings: Mapping[str, Any]) -> _Settings:
 class MlpObjective:
     """L1 cloning loss, with the adaptive prior once there is a pi_0 to keep:
 
-        L(mix) + 1/2 L(pi_ft) + pull * mean alpha
+        L(mix) + 1/2 L(pi_ft) + mean of pull / n(c) * alpha(c)
 
-    The middle term lets pi_ft learn a task whose alpha is still small; the last pulls towards pi_0.
+    The middle term lets pi_ft learn a task whose alpha is still small. The last pulls towards pi_0, by as
+    much as one of the task's n(c) demonstrations counts: what fits one demonstration better may still do
+    worse than pi_0 elsewhere, what fits five better hardly does (docs/adr/0007).
     """
 
     def __init__(self, policy: MlpPolicy, steps: Steps, config: TrainingConfig) -> None:
@@ -256,6 +258,14 @@ class MlpObjective:
             with torch.no_grad():  # pi_0 and the steps are fixed: once is enough
                 self._frozen = policy._frozen(self._x, self._c)
             self._rows = policy._prior.rows(self._c)
+            self._pulls = config.prior_pull / self._counts(steps, len(policy._prior.tasks))  # (m,)
+
+    def _counts(self, steps: Steps, num_tasks: int) -> Tensor:
+        """Demonstrations of each task that has a logit, (m,)."""
+        rows = self._rows.cpu().numpy()
+        of = np.zeros_like(rows) if steps.demonstrations is None else steps.demonstrations
+        tasks, _ = np.unique(np.stack([rows, of]), axis=1)
+        return self._policy._tensor(np.bincount(tasks, minlength=num_tasks))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The network, and the mixing weights at their own rate and without decay."""
@@ -275,5 +285,5 @@ class MlpObjective:
             return direct
         prior, which = self._policy._prior, self._rows[rows]
         mixed = prior.mix(fine_tuned, self._frozen[rows], which)
-        pull = self._config.prior_pull * prior.alphas(which).mean()
+        pull = (self._pulls[which] * prior.alphas(which)).mean()
         return ((mixed - y).abs() * valid).sum() * scale + 0.5 * direct + pull

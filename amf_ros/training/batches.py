@@ -32,8 +32,11 @@ def make_steps(
     parts = [_chunked(d, embedding(d.task_id), chunk) for d in demonstrations if d.num_steps]
     if not parts:
         raise DataError(f"{len(demonstrations)} demonstrations hold no steps to learn from; record one first")
-    columns = [np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True)]
-    return Steps(*columns)
+    observations, tasks, chunks, valid = (
+        np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True)
+    )
+    lengths = [len(part[0]) for part in parts]
+    return Steps(observations, tasks, chunks, valid, np.repeat(np.arange(len(parts)), lengths))
 
 
 def _chunked(demo: Demonstration, embedding: Array, chunk: int) -> tuple[Array, Array, Array, Array]:

@@ -65,7 +65,7 @@ def pretrain(
     """
     steps = make_steps(demonstrations, suite.embedding, spec.chunk)
     trained: Trainable = load_registered("policy", policy).create(spec, steps, config, seed)
-    learn(trained, steps, config, config.pretrain_steps, seed, progress, should_stop)
+    learn(trained, steps, from_nothing(config), config.pretrain_steps, seed, progress, should_stop)
     trained.finish_pretraining(steps)
     return trained
 
@@ -111,9 +111,14 @@ def train_anew(
     spec = checkpoint.policy.spec
     steps = make_steps(demonstrations, suite.embedding, spec.chunk)
     made = type(checkpoint.policy).create(spec, steps, config, seed)
-    learn(made, steps, config, num_steps, seed, progress, should_stop)
+    learn(made, steps, from_nothing(config), num_steps, seed, progress, should_stop)
     made.finish_pretraining(steps)
     return made
+
+
+def from_nothing(config: TrainingConfig) -> TrainingConfig:
+    """How to train random weights: at the rate of pre-training."""
+    return config.model_copy(update={"learning_rate": config.pretrain_learning_rate})
 
 
 def learn(
@@ -178,7 +183,8 @@ def minimise(
         if not math.isfinite(since_report[-1]):
             raise TrainingDiverged(
                 f"the loss is {since_report[-1]} at step {step} of {num_steps}; the last checkpoint stands. "
-                f"Lower learning_rate (now {config.learning_rate:g}) or look for broken demonstrations"
+                f"Lower learning_rate (now {config.learning_rate:g}; in pre-training pretrain_learning_rate) "
+                "or look for broken demonstrations"
             )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

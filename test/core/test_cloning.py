@@ -9,8 +9,9 @@ from amf_ros.config import TrainingConfig
 from amf_ros.errors import DataError, TrainingDiverged
 from amf_ros.policies.base import PolicySpec, Trainable
 from amf_ros.tasks.base import Suite
+from amf_ros.training.batches import make_steps
 from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.cloning import Progress, fine_tune, pretrain
+from amf_ros.training.cloning import Progress, fine_tune, pretrain, train_anew
 from amf_ros.types import Array, CheckpointInfo, Demonstration, Task
 
 NUM_TASKS, D, A = 3, 4, 2
@@ -156,6 +157,24 @@ def test_divergence_is_an_error_that_says_when(suite: LinearSuite, pretrained: C
     wild = CONFIG.model_copy(update={"learning_rate": 1e38})
     with pytest.raises(TrainingDiverged, match=r"at step \d+ of 50.*learning_rate"):
         fine_tune(pretrained, [suite.demonstration("task2", 0)], suite, wild, 50, seed=0)  # type: ignore[arg-type]
+
+
+def test_each_kind_of_training_has_its_own_rate(suite: LinearSuite, pretrained: Checkpoint) -> None:
+    demos = [suite.demonstration("task2", 0)]
+    wild = CONFIG.model_copy(update={"pretrain_learning_rate": 1e38})
+    tuned = fine_tune(pretrained, demos, suite, wild, 50, seed=0)  # type: ignore[arg-type]
+    assert tensors_equal(tuned, fine_tune(pretrained, demos, suite, CONFIG, 50, seed=0))  # type: ignore[arg-type]
+    with pytest.raises(TrainingDiverged, match="pretrain_learning_rate"):
+        pretrain(SPEC, demos, suite, wild, seed=0)  # type: ignore[arg-type]
+    with pytest.raises(TrainingDiverged, match="pretrain_learning_rate"):
+        train_anew(pretrained, demos, suite, wild, 50, seed=0)  # type: ignore[arg-type]
+
+
+def test_steps_say_which_demonstration_they_are_of(suite: LinearSuite) -> None:
+    demos = [suite.demonstration("task2", seed, steps) for seed, steps in enumerate((3, 0, 1, 2))]
+    steps = make_steps(demos, suite.embedding, chunk=1)
+    assert steps.demonstrations is not None
+    assert steps.demonstrations.tolist() == [0, 0, 0, 1, 2, 2]  # the empty one is none
 
 
 def test_demonstrations_without_steps_or_with_nan_raise(suite: LinearSuite, pretrained: Checkpoint) -> None:

@@ -119,6 +119,24 @@ def test_loss_is_l1_of_the_mix_plus_half_of_the_fine_tuned_plus_the_pull() -> No
     assert got.item() == pytest.approx(wanted, rel=1e-4)
 
 
+def test_pull_of_a_task_is_divided_by_its_number_of_demonstrations() -> None:
+    parts = [make_steps(task=task, seed=task) for task in (1, 2)]
+    names = ("observations", "tasks", "chunks", "valid")
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+    rows = len(parts[0])
+    numbers = np.concatenate([np.arange(rows) // 10, np.full(rows, 7)])  # four of task 1, one of task 2
+    for of, per_task in ((numbers, (4, 1)), (None, (1, 1))):
+        steps = Steps(*columns, demonstrations=of)
+        policy = perturb(make_policy().fine_tunable(steps, CONFIG))
+        for task, count in enumerate(per_task):
+            batch = torch.arange(rows) + task * rows
+            pulled, free = (
+                policy.objective(steps, CONFIG.model_copy(update={"prior_pull": pull})).loss(batch).item()
+                for pull in (0.6, 0.0)
+            )
+            assert pulled - free == pytest.approx(0.6 / count * SIGMOID_OF_MINUS_3, rel=1e-3)
+
+
 def test_without_prior_the_output_is_the_fine_tuned_network() -> None:
     config = CONFIG.model_copy(update={"prior": False})
     steps = make_steps(task=1)
