@@ -130,7 +130,7 @@ def test_a_step_costs_tens_of_microseconds():
     assert best < 100e-6
 
 
-def test_a_network_does_its_tasks_fails_unseen_ones_and_learns_one_from_three_demonstrations():
+def test_a_network_does_its_tasks_fails_unseen_ones_and_learns_them_from_three_demonstrations_each():
     suite, training = KinematicSuite(), TrainingConfig(hidden=(128, 128), chunk=2)
     environment = make_environment(suite)
     seen = [task_id for task_id in TASK_IDS if task_id.startswith(("red", "green"))]
@@ -138,16 +138,17 @@ def test_a_network_does_its_tasks_fails_unseen_ones_and_learns_one_from_three_de
     spec = make_spec(interface_of(suite), suite, training.chunk)
     pretrained = pretrain(spec, demos, suite, training, seed=0)
 
-    def rate(policy, task_ids):
+    def rate(policy, task_ids, episodes=6):
         done = [
             run_policy(environment, policy, t, n, "r").outcome is Outcome.SUCCESS
             for t in task_ids
-            for n in range(6)
+            for n in range(episodes)
         ]
         return np.mean(done)
 
+    unseen = ["blue_left", "yellow_up"]
     assert rate(pretrained, seen) >= 0.85
-    assert rate(pretrained, ["blue_left", "yellow_up"]) <= 0.2
+    assert rate(pretrained, unseen) <= 0.1
     checkpoint = Checkpoint(CheckpointInfo("pretrained", "", "mlp", 0, 0), pretrained)
-    few = [demonstrate(environment, "blue_left", 200 + n, f"b{n}") for n in range(3)]
-    assert rate(fine_tune(checkpoint, few, suite, training, 400, seed=1), ["blue_left"]) >= 0.5
+    few = [demonstrate(environment, t, 200 + n, f"{t}{n}") for t in unseen for n in range(3)]
+    assert rate(fine_tune(checkpoint, few, suite, training, 400, seed=1), unseen, episodes=15) >= 0.3
