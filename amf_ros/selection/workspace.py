@@ -84,20 +84,18 @@ class Workspace:
         self._locate(change.targets)
         moved = [looks.starts[row] + np.arange(looks.lengths[row]) for row in change.targets]
         self._stale = np.concatenate([self._stale, *moved])
-        # Often the new rows are the changed states.
-        distinct, index = _distinct(np.concatenate([change.rows, *change.states]))
-        come, again = index[: len(change.rows)], index[len(change.rows) :]
+        distinct, come, again = _distinct(change.rows, change.states)
         psi, part = looks.whiten(distinct)
-        if len(again):
+        if change.targets:
             looks.exchange(self._stale, psi[again], part[again], change.weights)
             self._cast[self._stale] = psi[again]
         if 4 * len(self._stale) > len(looks.prior) or 2 * len(change.changed) > len(question.views):
             self._blocks, self._stale, self._applied = [], self._stale[:0], looks.known
-            psi, part, come, again = psi[come], part[come], np.arange(len(come)), again[:0]
+            psi, part, come, again = psi[come], part[come], slice(None), slice(0)
         wide, left = looks.beside(psi, part)
         self._renewed = left[again]
         self._exchange(change.changed)
-        if len(come):
+        if len(change.rows):
             looks.take(wide[come], left[come])
             looks.keep()
         return True
@@ -313,14 +311,18 @@ class Workspace:
         return mean
 
 
-def _distinct(rows: Array) -> tuple[Array, NDArray[np.intp]]:
-    """The rows without repetitions, and where each now stands."""
-    half = len(rows) // 2
-    if 2 * half == len(rows) and (rows[:half] == rows[half:]).all():  # one task, demonstrated once
-        return rows[:half], np.tile(np.arange(half), 2)
+Rows = NDArray[np.intp] | slice
+
+
+def _distinct(come: Array, states: Sequence[Array]) -> tuple[Array, Rows, Rows]:
+    """Rows that came to be known and changed states without repetitions, and where each of these stand."""
+    if len(states) == 1 and come.shape == states[0].shape and (come == states[0]).all():
+        return come, slice(None), slice(None)  # a task that was demonstrated for the first time
+    rows = np.concatenate([come, *states])
     first: dict[float, int] = {}  # by their sum: rows that share it and differ are all left as they are
     same = np.array([first.setdefault(key, row) for row, key in enumerate(rows.sum(axis=1).tolist())])
     if len(first) == len(rows) or not (rows == rows[same]).all():
-        return rows, np.arange(len(rows))
+        return rows, slice(0, len(come)), slice(len(come), None)
     kept = np.fromiter(first.values(), np.intp)
-    return rows[kept], np.searchsorted(kept, same)
+    index = np.searchsorted(kept, same)
+    return rows[kept], index[: len(come)], index[len(come) :]
