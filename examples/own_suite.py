@@ -69,7 +69,7 @@ class ArmSuite:
 if __name__ == "__main__":
     suite, folder = "examples.own_suite:ArmSuite", Path("runs/own_suite")
     known = {"reach_0": 3, "reach_30": 3, "reach_60": 3, "reach_90": 3}
-    training = TrainingConfig(hidden=(64, 64), pretrain_steps=1500, num_steps=400)
+    training = TrainingConfig(hidden=(64, 64), pretrain_steps=1500, num_steps=400, learning_rate=3e-3)
     config = PretrainConfig(suite=suite, demonstrations=known, training=training)
     pretrained = pretrain_checkpoint(config, folder / "checkpoints", processes=1)
     plan = Plan(suite=suite, num_rounds=6, demonstrations_per_round=1, final_episodes=5)
