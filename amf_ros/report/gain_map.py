@@ -62,6 +62,8 @@ def _figure(candidates: Sequence[str], targets: Sequence[str], gains: Array, tit
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
+    unit = 10.0 ** np.floor(np.log10(gains.max())) if gains.max() > 0 else 1.0  # short numbers fit the cells
+    gains = gains / unit
     largest = float(gains.max())
     image = axes.imshow(gains, cmap=HEAT, vmin=0.0, vmax=max(largest, 1e-12), aspect="auto")
     for set_ticks, names in ((axes.set_yticks, candidates), (axes.set_xticks, targets)):
@@ -74,11 +76,12 @@ def _figure(candidates: Sequence[str], targets: Sequence[str], gains: Array, tit
     if max(rows, columns) <= MOST_NUMBERS:
         for row, column in np.ndindex(rows, columns):
             ink = LIGHT if gains[row, column] > 0.55 * largest else DARK
-            text = f"{gains[row, column]:.2g}" if gains[row, column] >= largest / 100 else ""
+            text = f"{gains[row, column]:.1f}" if gains[row, column] >= 0.05 else ""
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=ink)
     row, column = np.unravel_index(int(gains.argmax()), gains.shape)
     corner = (float(column) - 0.5, float(row) - 0.5)
     axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=FRAME, linewidth=2.2))
-    figure.colorbar(image, ax=axes, label="… teaches about the target [nat]", fraction=0.03, aspect=40)
+    label = f"… teaches about the target [{unit:g} nat]"
+    figure.colorbar(image, ax=axes, label=label, fraction=0.03, aspect=40)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
