@@ -36,16 +36,14 @@ class _Limit:
         with self._lock:
             if not self._inside:
                 self._before = [library.num_threads for library in _libraries()]
-                for library in _libraries():
-                    library.set_num_threads(1)
+                _limit([1] * len(self._before))
             self._inside += 1
 
     def leave(self) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                for library, before in zip(_libraries(), self._before):
-                    library.set_num_threads(before)
+                _limit(self._before)
 
 
 _LIMIT = _Limit()
@@ -106,6 +104,16 @@ def spread(
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _limit(threads: Sequence[int]) -> None:
+    """How many threads each library may use; for the caller that holds the lock, whichever thread it is."""
+    for library, number in zip(_libraries(), threads):
+        # threadpoolctl 3.8 takes limits from the first thread that set one and, unless told that it is done,
+        # ignores all others without a word.
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+        library.set_num_threads(number)
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from amf_ros.selection.threads import Scratch, cores, one_blas_thread, spread
 
@@ -13,7 +13,34 @@ def limits():
     return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 
-def test_limit_holds_inside_and_is_lifted_after_the_last_of_overlapping_callers():
+@pytest.fixture
+def two_threads():
+    """BLAS on two threads, as in a node, whatever the other tests run with."""
+    with threadpool_limits(2, user_api="blas"):
+        assert set(limits().values()) == {2}
+        yield
+
+
+def in_threads(work):
+    """What ``work`` gives in each of three threads, one after the other."""
+    found = []
+    for _ in range(3):
+        thread = threading.Thread(target=lambda: found.append(work()))
+        thread.start()
+        thread.join()
+    return found
+
+
+def test_limit_holds_in_whichever_thread_it_is_asked_for(two_threads):
+    def inside():
+        with one_blas_thread():
+            return set(limits().values())
+
+    assert [inside(), *in_threads(inside), inside()] == [{1}] * 5
+    assert in_threads(lambda: set(limits().values())) == [{2}] * 3
+
+
+def test_limit_holds_inside_and_is_lifted_after_the_last_of_overlapping_callers(two_threads):
     before, inside, leave = limits(), threading.Event(), threading.Event()
 
     def caller():
