@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -245,15 +246,24 @@ def _difference(made_for: tuple[str, ...], running: tuple[str, ...]) -> str:
 
 
 def parse_description(path: Path) -> _Description:
-    """``checkpoint.yaml`` of a checkpoint directory. Raises CheckpointError."""
-    if not (path / DESCRIPTION).is_file():
+    """``checkpoint.yaml`` of a checkpoint directory, read once. Raises CheckpointError."""
+    file = path / DESCRIPTION
+    try:
+        status = file.stat()
+    except OSError as error:
         raise CheckpointError(
             f"no checkpoint at {path}: {DESCRIPTION} is missing; run 'amf pretrain' to make one"
-        )
+        ) from error
+    return _parsed(file, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(file: Path, version: tuple[int, ...]) -> _Description:
+    """The description as it was at one version of the file: who looks for news looks at all checkpoints."""
     try:
-        return load_yaml(path / DESCRIPTION, _Description)
+        return load_yaml(file, _Description)
     except ConfigError as error:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {error}") from error
+        raise CheckpointError(f"checkpoint {file.parent} cannot be read: {error}") from error
 
 
 def _info(path: Path, description: _Description) -> CheckpointInfo:

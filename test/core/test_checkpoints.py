@@ -116,6 +116,22 @@ def test_newest_is_the_one_made_last(tmp_path: Path, policy: MlpPolicy) -> None:
     assert last is not None and last.id == "b"
 
 
+def test_looking_for_the_newest_parses_only_what_is_new(
+    tmp_path: Path, policy: MlpPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    real = checkpoints.load_yaml
+    monkeypatch.setattr(checkpoints, "load_yaml", lambda path, model: read.append(path) or real(path, model))
+    for number in (1, 2):
+        save(tmp_path, f"r00{number}", policy, round=number, num_demonstrations=number)
+    read.clear()
+    assert [info.id for info in list_checkpoints(tmp_path)] == ["r001", "r002"]
+    assert not read
+    save(tmp_path, "r001", policy, round=1, num_demonstrations=7)
+    assert {info.id: info.num_demonstrations for info in list_checkpoints(tmp_path)} == {"r001": 7, "r002": 2}
+    assert {path.parent.name for path in read} == {"r001"}
+
+
 def test_saving_again_replaces(tmp_path: Path, policy: MlpPolicy) -> None:
     save(tmp_path, "r001", policy, round=1, num_demonstrations=2)
     save(tmp_path, "r001", policy, round=1, num_demonstrations=3)
