@@ -60,7 +60,8 @@ def prepare(folder: Path, rollouts: int) -> RunDirectory:
 def visit(run: RunDirectory, task_id: str, number: int) -> None:
     states = np.random.default_rng(number).normal(size=(150, WIDTH))
     name = f"pretrained_e{number:02d}_{task_id}"
-    rollout = Rollout(name, task_id, states, Outcome.FAILURE, "pretrained", len(states))
+    outcome = (Outcome.FAILURE, Outcome.SUCCESS)[number % 2]  # each news moves the rate, and so the anchors
+    rollout = Rollout(name, task_id, states, outcome, "pretrained", len(states))
     RolloutStore(run.rollouts).save(rollout)
 
 

@@ -137,8 +137,6 @@ class Embedder:
                 return self._model.embed(States(np.zeros((0, d), np.float32), np.zeros((0, k), np.float32)))
             return np.concatenate([self._embed(key, *part) for key, part in zip(keys, parts, strict=True)])
 
-        # One by one, or those inside a joined array would count as unused and go.
-        self._used.update(keys)
         return self._once(("phi", keys), make)
 
     def _embed(self, key: bytes, trajectory: Trajectory, task_id: str) -> F32:
@@ -161,10 +159,13 @@ class Embedder:
 
     def _keys(self, parts: Sequence[Part]) -> tuple[bytes, ...]:
         """What the features of each part follow from, digested."""
-        return tuple(
+        keys = tuple(
             self._digest(trajectory) + f"/{trajectory.id}/{trajectory.task_id}/{task_id}".encode()
             for trajectory, task_id in parts
         )
+        # One by one, or those inside an array that was made of them would count as unused and go.
+        self._used.update(keys)
+        return keys
 
     def _digest(self, trajectory: Trajectory) -> bytes:
         """Of the arrays; stores hand out the same objects again, which saves reading them."""

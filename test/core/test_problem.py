@@ -339,6 +339,28 @@ def test_what_did_not_change_is_the_same_array_again_and_only_what_is_new_is_emb
     assert ask("r3").demonstrated[:, 0].tolist() == [3, 2, 7]
 
 
+def test_only_a_new_audit_episode_is_embedded_where_anchors_and_task_part_are_made_of_all() -> None:
+    class Counting(Plain):
+        rows = 0
+
+        def embed(self, observations: F32, tasks: F32) -> F32:
+            Counting.rows += len(observations)
+            return super().embed(observations, tasks)
+
+    config = CONFIG.model_copy(update={"anchors": True, "task_weight": 0.5})
+    builder = ProblemBuilder(Kitchen(), config)  # type: ignore[arg-type]
+    checkpoint = replace(CHECKPOINT, policy=Counting())  # type: ignore[arg-type]
+    tried = audit(wipe=(3, 1), pour=(1, 1))
+    for _ in range(3):  # what was made of them is at hand, and no longer asks for the parts
+        builder.build(checkpoint, [], tried, {})
+    Counting.rows = 0
+    new = rollout("wipe_99", "wipe", "lab", 7, 8, outcome=Outcome.SUCCESS)
+    moved = builder.build(checkpoint, [], [*tried, new], {})
+    assert Counting.rows == 2
+    anew = ProblemBuilder(Kitchen(), config).build(checkpoint, [], [*tried, new], {})  # type: ignore[arg-type]
+    assert moved.anchors is not None and np.array_equal(moved.anchors, np.asarray(anew.anchors))
+
+
 def test_another_pi_0_embeds_everything_anew() -> None:
     class Doubled(Plain):
         def embed(self, observations: F32, tasks: F32) -> F32:
