@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.selection.posterior import Posterior, directions, variance, whitened
+from amf_ros.selection.posterior import Posterior, directions, product, variance, whitened
 from amf_ros.selection.question import Question
 from amf_ros.types import Array
 
@@ -62,7 +62,7 @@ class Looks:
     def whiten(self, states: Array, planned: bool = False) -> tuple[Array, Array]:
         """Psi of (m, p) states, and what the looks so far take from each, (m, known or planned)."""
         psi = whitened(states, self._whitening)
-        return psi, psi @ self.rows[: self.planned if planned else self.known, : self.width].T
+        return psi, product(psi, self.rows[: self.planned if planned else self.known, : self.width].T)
 
     def exchange(self, columns: NDArray[np.int64], psi: Array, part: Array, weights: Sequence[Array]) -> None:
         """Other evaluation states in some columns."""
@@ -72,8 +72,11 @@ class Looks:
 
     def beside(self, psi: Array, part: Array) -> tuple[Array, Array]:
         """[X, X Psi_E^T] of rows X, and what the looks of ``part`` leave of it."""
-        wide = np.concatenate([psi, psi @ self.evaluation.T], axis=1)
-        return wide, wide - part @ self.rows[: part.shape[1]]
+        wide = np.empty((len(psi), self.rows.shape[1]))
+        wide[:, : self.width] = psi
+        product(psi, self.evaluation.T, wide[:, self.width :])
+        left = product(part, self.rows[: part.shape[1]])
+        return wide, np.subtract(wide, left, out=left)
 
     def take(self, wide: Array, left: Array) -> None:
         """Condition on rows X, until :meth:`forget` or for good (:meth:`keep`).

@@ -7,12 +7,15 @@ from hypothesis import strategies as st
 
 from amf_ros.errors import IllConditioned
 from amf_ros.selection.posterior import (
+    FEW,
     Posterior,
     condition,
     directions,
     information_gain,
+    product,
     trajectory_gains,
     variance,
+    whitened,
 )
 
 NOISES = st.floats(0.01, 10.0)
@@ -188,3 +191,16 @@ def test_data_that_drown_the_prior_leave_what_they_did_not_see(scale):
 def test_further_states_that_no_number_describes_are_ill_conditioned():
     with pytest.raises(IllConditioned, match="not finite"):
         directions(np.full((2, 3), np.nan), np.zeros((2, 3)), 0.1, 3)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, FEW, FEW + 1, 100])
+@pytest.mark.parametrize("width", [1, 5, 300, 700])
+def test_products_strip_by_strip_are_those_of_the_whole(count, width):
+    rng = np.random.default_rng(count + width)
+    rows, others = rng.normal(size=(count, width)), rng.normal(size=(width, 230))
+    upper = np.asfortranarray(np.triu(rng.normal(size=(width, width))))
+    wide = np.full((count, 240), np.nan)
+    product(rows, others, wide[:, 10:])
+    np.testing.assert_allclose(wide[:, 10:], rows @ others, rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(product(rows, others), rows @ others, rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(whitened(rows, upper), rows @ upper, rtol=1e-12, atol=1e-11)
