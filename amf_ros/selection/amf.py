@@ -250,7 +250,7 @@ def _taught(gains: Floats) -> list[Taught]:
     least = np.maximum(WORTH_TELLING * gains.max(axis=1, initial=0), np.finfo(gains.dtype).tiny)
     counts = (gains >= least[:, None]).sum(axis=1).tolist()
     order = np.argsort(-gains, axis=1, kind="stable")[:, :4]
-    largest = np.take_along_axis(gains, order, axis=1).tolist()
+    largest = gains[np.arange(len(gains))[:, None], order].tolist()
     pairs = [list(zip(columns, row)) for columns, row in zip(order.tolist(), largest)]
     return list(zip(counts, pairs, least.tolist()))
 

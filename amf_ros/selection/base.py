@@ -187,6 +187,49 @@ def check(problem: Problem, checked: Problem | None = None) -> None:
         BadFeatures: features of different length, or not finite.
         BadWeights: weights of targets or states that are negative, not finite, or of no sum.
     """
+    changed = None if checked is None else moved(problem, checked)
+    if changed is None:
+        _check_names(problem)
+    if problem.num_tasks < 1:
+        raise SelectionError(f"num_tasks is {problem.num_tasks}; ask for at least 1")
+    if problem.seed < 0:
+        raise SelectionError(f"seed is {problem.seed}; seeds are not negative")
+    _check_features(problem, checked, changed)
+
+
+def moved(problem: Problem, earlier: Problem) -> list[tuple[TaskRecord, TaskRecord]] | None:
+    """Records that are other ones than in an earlier problem, and those; None where ids or weights may be.
+
+    At a glance: equal candidates and targets that are not the same objects are not compared.
+    """
+    if problem.candidates is not earlier.candidates or problem.targets is not earlier.targets:
+        return None
+    if len(problem.tasks) != len(earlier.tasks):
+        return None
+    pairs = [(now, old) for now, old in zip(problem.tasks, earlier.tasks) if now is not old]
+    return pairs if all(now.id == old.id for now, old in pairs) else None
+
+
+def best(scores: Mapping[str, float], seed: int) -> str:
+    """The id with the largest score; scores equal to rounding are ties, which ``seed`` and the ids decide.
+
+    The order of ``scores`` plays no part, so the answer does not change when tasks change places.
+    """
+    top = max(scores.values())
+    tied = [key for key, score in scores.items() if top - score <= 1e-9 * max(abs(top), 1e-300)]
+    return (
+        tied[0]
+        if len(tied) == 1
+        else min(tied, key=lambda key: hashlib.sha256(f"{seed}/{key}".encode()).digest())
+    )
+
+
+def ranked(scores: Sequence[Score]) -> tuple[Score, ...]:
+    """Best first; equal scores keep their order."""
+    return tuple(sorted(scores, key=lambda score: -score.score))
+
+
+def _check_names(problem: Problem) -> None:
     ids = tuple(task.id for task in problem.tasks)
     for name, members in (("tasks", ids), ("candidates", problem.candidates), ("targets", problem.targets)):
         if not members:
@@ -198,33 +241,16 @@ def check(problem: Problem, checked: Problem | None = None) -> None:
     total = sum(problem.targets.values())
     if abs(total - 1) > 1e-6:
         raise BadWeights(f"target weights sum to {total:.6g}; they must sum to 1: see target_weights()")
-    if problem.num_tasks < 1:
-        raise SelectionError(f"num_tasks is {problem.num_tasks}; ask for at least 1")
-    if problem.seed < 0:
-        raise SelectionError(f"seed is {problem.seed}; seeds are not negative")
-    _check_features(problem, checked)
 
 
-def best(scores: Mapping[str, float], seed: int) -> str:
-    """The id with the largest score; scores equal to rounding are ties, which ``seed`` and the ids decide.
-
-    The order of ``scores`` plays no part, so the answer does not change when tasks change places.
-    """
-    top = max(scores.values())
-    tied = [key for key, score in scores.items() if top - score <= 1e-9 * max(abs(top), 1e-300)]
-    return min(tied, key=lambda key: hashlib.sha256(f"{seed}/{key}".encode()).digest())
-
-
-def ranked(scores: Sequence[Score]) -> tuple[Score, ...]:
-    """Best first; equal scores keep their order."""
-    return tuple(sorted(scores, key=lambda score: -score.score))
-
-
-def _check_features(problem: Problem, checked: Problem | None) -> None:
+def _check_features(
+    problem: Problem, checked: Problem | None, changed: list[tuple[TaskRecord, TaskRecord]] | None
+) -> None:
     width = problem.demonstrated.shape[-1]
     if checked is not None and checked.demonstrated.shape[-1] != width:
-        checked = None
-    for task, before in zip_longest(problem.tasks, checked.tasks[: len(problem.tasks)] if checked else ()):
+        checked = changed = None
+    known = checked.tasks[: len(problem.tasks)] if checked else ()
+    for task, before in zip_longest(problem.tasks, known) if changed is None else changed:
         if task is not before:
             _check_record(task, before, width)
     _check_rows("demonstrated", problem.demonstrated, width)

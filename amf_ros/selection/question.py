@@ -8,7 +8,7 @@ at the same arrays twice). Imports base, types, errors and config.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from amf_ros.config import SelectionConfig
 from amf_ros.errors import NoEmbeddings, SelectionError
-from amf_ros.selection.base import Problem, TaskRecord
+from amf_ros.selection.base import Problem, TaskRecord, moved
 from amf_ros.types import Array
 
 EVALUATION_STATES = 4096
@@ -42,6 +42,7 @@ class View:
         square: weighted mean of |phi|^2.
         largest: |phi|^2.
         held: bytes of these arrays.
+        length: n.
     """
 
     states: NDArray[Any]
@@ -50,6 +51,7 @@ class View:
     square: float
     largest: float
     held: int
+    length: int
 
     @classmethod
     def of(cls, task: TaskRecord) -> View:
@@ -59,7 +61,8 @@ class View:
         weights /= weights.sum()
         squares = np.einsum("np,np->n", task.states, task.states, dtype=np.float64)
         square, held = float(weights @ squares), task.states.nbytes + weights.nbytes
-        return cls(task.states, task.weights, weights, square, float(squares.max()), held)
+        largest = float(squares.max())
+        return cls(task.states, task.weights, weights, square, largest, held, len(weights))
 
     def holds(self, task: TaskRecord) -> bool:
         """Whether the task's occupancy is still this one."""
@@ -122,16 +125,15 @@ class Question:
             SelectionError: the features of all targets are zero.
         """
         targets, mu, views = _asked(problem, earlier)
-        scale = _scale(mu, [views[key].square for key in targets]) if rescale else 1.0
-        counts = [len(views[key].weights) for key in targets]
-        thinned, columns = 0, sum(counts)
+        shown, asked = [views[key] for key in targets], [views[key] for key in problem.candidates]
+        scale = _scale(mu, [view.square for view in shown]) if rescale else 1.0
+        thinned, columns = 0, sum([view.length for view in shown])
         if columns > max(len(targets), EVALUATION_STATES):
             thinned = max(1, EVALUATION_STATES // len(targets))
-            columns = sum([min(count, thinned) for count in counts])
-        rows = sum([len(views[key].weights) for key in problem.candidates])
-        fresh = (
-            max([view.largest for view in views.values()]) * scale**2 > WELL_SCALED * config.noise_variance
-        )
+            columns = sum([min(view.length, thinned) for view in shown])
+        rows = sum([view.length for view in asked])
+        largest = max([view.largest for view in views.values()])
+        fresh = largest * scale**2 > WELL_SCALED * config.noise_variance
         anchors = problem.demonstrated[:0] if problem.anchors is None else problem.anchors
         return cls(
             problem=problem,
@@ -220,21 +222,18 @@ def same(left: NDArray[Any] | None, right: NDArray[Any] | None) -> bool:
 
 def _asked(problem: Problem, earlier: Question | None) -> tuple[tuple[str, ...], Array, dict[str, View]]:
     """Ids and weights of the targets that count, and a view of each task that plays a part."""
-    before = None if earlier is None else earlier.problem
-    if earlier is not None and before is not None and len(before.tasks) == len(problem.tasks):
-        moved = [(now, old) for now, old in zip(problem.tasks, before.tasks) if now is not old]
-        alike = problem.candidates is before.candidates and problem.targets is before.targets
-        if alike and all(now.id == old.id for now, old in moved):
-            wanted = {now.id for now, _ in moved if now.id in earlier.views}
-            views = {**earlier.views, **_views([now for now, _ in moved], wanted, earlier.views)}
-            return earlier.targets, earlier.mu, views
+    changed = None if earlier is None else moved(problem, earlier.problem)
+    if earlier is not None and changed is not None:
+        records = [now for now, _ in changed if now.id in earlier.views]
+        views = {**earlier.views, **_views(records, earlier.views, earlier.views)}
+        return earlier.targets, earlier.mu, views
     weights = {key: weight for key, weight in problem.targets.items() if weight > 0}
     targets = tuple([task.id for task in problem.tasks if task.id in weights])
     views = _views(problem.tasks, {*problem.candidates, *targets}, earlier.views if earlier else {})
     return targets, np.array([weights[key] for key in targets]), views
 
 
-def _views(tasks: Iterable[TaskRecord], wanted: set[str], earlier: dict[str, View]) -> dict[str, View]:
+def _views(tasks: Iterable[TaskRecord], wanted: Container[str], earlier: dict[str, View]) -> dict[str, View]:
     views, missing = {}, []
     for task in tasks:
         if task.id not in wanted:

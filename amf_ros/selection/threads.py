@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 T = TypeVar("T")
 
@@ -108,11 +108,11 @@ def cores() -> int:
 
 def _limit(threads: Sequence[int]) -> None:
     """How many threads each library may use; for the caller that holds the lock, whichever thread it is."""
+    # threadpoolctl 3.8 takes limits of OpenBLAS from the first thread that set one and, unless told that it
+    # is done, ignores all others without a word.
+    if hasattr(OpenBLASController, "clear_controlling_thread"):
+        OpenBLASController.clear_controlling_thread(force=True)
     for library, number in zip(_libraries(), threads):
-        # threadpoolctl 3.8 takes limits from the first thread that set one and, unless told that it is done,
-        # ignores all others without a word.
-        if hasattr(library, "clear_controlling_thread"):
-            library.clear_controlling_thread(force=True)
         library.set_num_threads(number)
 
 
