@@ -217,11 +217,9 @@ def best(scores: Mapping[str, float], seed: int) -> str:
     """
     top = max(scores.values())
     tied = [key for key, score in scores.items() if top - score <= 1e-9 * max(abs(top), 1e-300)]
-    return (
-        tied[0]
-        if len(tied) == 1
-        else min(tied, key=lambda key: hashlib.sha256(f"{seed}/{key}".encode()).digest())
-    )
+    if len(tied) == 1:
+        return tied[0]
+    return min(tied, key=lambda key: hashlib.sha256(f"{seed}/{key}".encode()).digest())
 
 
 def ranked(scores: Sequence[Score]) -> tuple[Score, ...]:

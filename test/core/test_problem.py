@@ -45,6 +45,14 @@ class Plain:
         return {}
 
 
+class Counting(Plain):
+    rows = 0  # embedded by all of them
+
+    def embed(self, observations: F32, tasks: F32) -> F32:
+        Counting.rows += len(observations)
+        return super().embed(observations, tasks)
+
+
 class Kitchen:
     name = "kitchen"
     tasks = tuple(Task(task_id, task_id, {}) for task_id in IDS)
@@ -305,13 +313,6 @@ def test_loss_is_the_mean_error_of_the_current_policy_on_the_tasks_own_demonstra
 
 
 def test_what_did_not_change_is_the_same_array_again_and_only_what_is_new_is_embedded() -> None:
-    class Counting(Plain):
-        rows = 0
-
-        def embed(self, observations: F32, tasks: F32) -> F32:
-            Counting.rows += len(observations)
-            return super().embed(observations, tasks)
-
     builder = ProblemBuilder(Kitchen(), CONFIG)  # type: ignore[arg-type]
     made, shown = [rollout("a", "stir", "r1", 4, 5)], [demo("pour", 1, 2)]
 
@@ -340,13 +341,6 @@ def test_what_did_not_change_is_the_same_array_again_and_only_what_is_new_is_emb
 
 
 def test_only_a_new_audit_episode_is_embedded_where_anchors_and_task_part_are_made_of_all() -> None:
-    class Counting(Plain):
-        rows = 0
-
-        def embed(self, observations: F32, tasks: F32) -> F32:
-            Counting.rows += len(observations)
-            return super().embed(observations, tasks)
-
     config = CONFIG.model_copy(update={"anchors": True, "task_weight": 0.5})
     builder = ProblemBuilder(Kitchen(), config)  # type: ignore[arg-type]
     checkpoint = replace(CHECKPOINT, policy=Counting())  # type: ignore[arg-type]
