@@ -8,6 +8,7 @@ Imports files, types and errors only.
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ class RolloutStore:
         self.root = Path(root)
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-        self._loaded: dict[Path, tuple[tuple[int, int], int, Rollout]] = {}
+        self._loaded: dict[str, tuple[tuple[int, int], int, Rollout]] = {}
 
     def save(self, rollout: Rollout, saved_ns: int | None = None) -> Rollout:
         """Keep a roll-out; one of the same id is replaced whole.
@@ -74,15 +75,23 @@ class RolloutStore:
         Raises:
             DataError: a file that is no roll-out, by name.
         """
-        found = []
-        for path in self.root.glob("*" + SUFFIX):
-            status = path.stat()
-            version = (status.st_mtime_ns, status.st_size)
-            known = self._loaded.get(path)
-            if known is None or known[0] != version:
-                known = self._loaded[path] = (version, *read_rollout(path))
-            found.append(known)
-        return [rollout for _, _, rollout in sorted(found, key=lambda entry: (entry[1], entry[2].id))]
+        if not self.root.is_dir():
+            return []
+        found = {}
+        # As entries, not as paths: a session has thousands of them and is looked at often.
+        with os.scandir(self.root) as entries:
+            for entry in entries:
+                if not entry.name.endswith(SUFFIX):
+                    continue
+                status = entry.stat()
+                version = (status.st_mtime_ns, status.st_size)
+                known = self._loaded.get(entry.name)
+                if known is None or known[0] != version:
+                    known = (version, *read_rollout(self.root / entry.name))
+                found[entry.name] = known
+        self._loaded = found
+        rows = sorted(found.values(), key=lambda row: (row[1], row[2].id))
+        return [rollout for _, _, rollout in rows]
 
 
 def read_rollout(path: Path) -> tuple[int, Rollout]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,16 @@ def test_the_same_id_replaces_whole_and_is_read_again(store):
 def test_each_file_is_read_once(store):
     store.save(rollout())
     assert store.all()[0].observations is store.all()[0].observations
+
+
+def test_what_was_taken_away_is_gone_and_a_missing_folder_holds_none(store):
+    for id_ in ("a", "b"):
+        store.save(rollout(id_))
+    assert len(store.all()) == 2
+    (store.root / "a.safetensors").unlink()
+    assert [found.id for found in store.all()] == ["b"]
+    shutil.rmtree(store.root)
+    assert store.all() == []
 
 
 @pytest.mark.parametrize("observations", [np.zeros(3), np.full((2, 3), np.nan), np.zeros((1, 2, 3))])
