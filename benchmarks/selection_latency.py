@@ -21,7 +21,7 @@ import json
 import multiprocessing
 import resource
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from amf_ros.selection.threads import cores
 
 DEMONSTRATIONS = 20
 TURNS, TURNS_S = 12, 3.0  # from the start, so often, or for so long [s]
+Job = tuple[int, int, int, int, int]  # tasks, features, states, calls, most tasks for the peer
 LATENT = 32  # tasks share this many directions, so that one teaches about others
 
 
@@ -101,63 +102,76 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def measure(job: tuple[int, int, int, int, int]) -> dict[str, Any]:
-    """One row of the table."""
+@dataclass
+class Turn:
+    """One suite asked from its first question on. Times in seconds."""
+
+    first: float
+    warm: list[float]
+    cpu: float
+    batch: float
+    kept_mb: float
+    peak_mb: float
+    precision: str
+    peer: dict[int, float] = field(default_factory=dict)  # by number of threads
+
+
+def turn(job: Job) -> Turn:
+    """The package's times, and the peer's for the last of its questions."""
     num_tasks, features, states, calls, peer_limit = job
     config = SelectionConfig(states_per_trajectory=states)
-    Amf(config).select(Suite(2, features, states).problem())  # libraries are loaded and looked up once
-    before = peak_mb()
-    times: dict[str, list[float]] = {"first": [], "warm": [], "batch": []}
-    theirs: dict[int, list[float]] = {1: [], cores(): []}
-    started, cpu = time.perf_counter(), 0.0
+    suite = Suite(num_tasks, features, states)
+    problem, strategy = suite.problem(), Amf(config)
 
-    def timed(asked: Problem, kind: str) -> str:
-        begun = time.perf_counter()
+    def timed(asked: Problem) -> tuple[str, float]:
+        started = time.perf_counter()
         chosen = strategy.select(asked).task_ids[0]
-        times[kind].append(time.perf_counter() - begun)
-        return chosen
+        return chosen, time.perf_counter() - started
 
-    for turn in range(TURNS):
-        suite = Suite(num_tasks, features, states)
-        problem, strategy = suite.problem(), Amf(config)
-        chosen = timed(problem, "first")
-        begun = time.process_time()
-        for _ in range(calls):
-            problem = suite.demonstrate(problem, chosen)
-            chosen = timed(problem, "warm")
-            if strategy.last is None or not strategy.last.followed:
-                raise SystemExit(f"{num_tasks} candidates: the strategy solved again instead of following")
-        cpu += time.process_time() - begun
-        timed(replace(problem, num_tasks=4), "batch")
-        if not turn:
-            gained, held = peak_mb() - before, strategy.last.held
-        for threads, took in theirs.items() if num_tasks <= peer_limit else ():
-            found, seconds = peer_choice(problem, config, threads)
-            if found != chosen:
-                raise SystemExit(f"{num_tasks} candidates: activeft chooses {found}, this package {chosen}")
-            took.append(seconds)
-        if time.perf_counter() - started > TURNS_S:
-            break
-    warm, peer = (
-        times["warm"],
-        min((float(np.median(took)) for took in theirs.values() if took), default=None),
-    )
+    chosen, first = timed(problem)
+    warm, cpu = [], time.process_time()
+    for _ in range(calls):
+        problem = suite.demonstrate(problem, chosen)
+        chosen, took = timed(problem)
+        warm.append(took)
+        if strategy.last is None or not strategy.last.followed:
+            raise SystemExit(f"{num_tasks} candidates: the strategy solved again instead of following")
+    cpu = (time.process_time() - cpu) / calls
+    _, batch = timed(replace(problem, num_tasks=4))
+    found = Turn(first, warm, cpu, batch, strategy.last.held / 1e6, peak_mb(), strategy.last.precision)
+    for threads in (1, cores()) if num_tasks <= peer_limit else ():
+        theirs, found.peer[threads] = peer_choice(problem, config, threads)
+        if theirs != chosen:
+            raise SystemExit(f"{num_tasks} candidates: activeft chooses {theirs}, this package {chosen}")
+    return found
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """One row of the table."""
+    num_tasks, features, states, calls, _ = job
+    turn((2, features, states, 1, 0))  # libraries are loaded and looked up once
+    before, started = peak_mb(), time.perf_counter()
+    turns = [turn(job)]
+    while len(turns) < TURNS and time.perf_counter() - started < TURNS_S:
+        turns.append(turn(job))
+    warm = [took for one in turns for took in one.warm]
+    peer = {threads: float(np.median([one.peer[threads] for one in turns])) for threads in turns[0].peer}
     return {
         "candidates": num_tasks,
         "features": features,
         "states": states,
-        "turns": len(times["first"]),
-        "first_s": float(np.median(times["first"])),
+        "turns": len(turns),
+        "first_s": float(np.median([one.first for one in turns])),
         "warm_s": float(np.median(warm)),
         "warm_least_s": min(warm),
-        "warm_cpu_s": cpu / len(warm),
+        "warm_cpu_s": float(np.median([one.cpu for one in turns])),
         "warm_p95_s": float(np.quantile(warm, 0.95)),
-        "batch_of_4_s": float(np.median(times["batch"])),
-        "precision": strategy.last.precision,
-        "kept_mb": held / 1e6,
-        "peak_mb": gained,
-        "activeft_s": peer,
-        "ratio": None if peer is None else peer / float(np.median(warm)),
+        "batch_of_4_s": float(np.median([one.batch for one in turns])),
+        "precision": turns[0].precision,
+        "kept_mb": turns[0].kept_mb,
+        "peak_mb": turns[0].peak_mb - before,
+        "activeft_s": min(peer.values(), default=None),
+        "ratio": min(peer.values()) / float(np.median(warm)) if peer else None,
     }
 
 
