@@ -28,6 +28,12 @@ BLOCK_BYTES = 3 << 20
 """Of one block's cross-covariances: they and two arrays to work in fit a core's share of the cache."""
 
 
+TOGETHER = 1024
+"""States of candidates to multiply with the evaluation states at once. For a single block's, BLAS spends a
+third of its time on packing the evaluation states (5,000 candidates, computed for the first time: 1.6 s in
+place of 2.3 s)."""
+
+
 @dataclass(eq=False)
 class Block:
     """Candidates with the same number T of states.
@@ -183,6 +189,20 @@ def arrange(names: Sequence[str], shape: Shape, room: Room) -> list[Block]:
                 block.keeps += 1
             blocks.append(block)
     return blocks
+
+
+def together(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Blocks with as many states in groups of up to :data:`TOGETHER` rows."""
+    groups: list[list[Block]] = []
+    rows = 0
+    for block in blocks:
+        more = len(block.names) * block.states
+        if not groups or groups[-1][0].states != block.states or rows + more > TOGETHER:
+            groups.append([])
+            rows = 0
+        groups[-1].append(block)
+        rows += more
+    return groups
 
 
 def in_float64(names: Sequence[str], shape: Shape, room: Room) -> list[Block]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,9 +56,7 @@ class View:
     @classmethod
     def of(cls, task: TaskRecord) -> View:
         """Raises nothing for checked records that have states."""
-        weights = np.ones(len(task.states)) if task.weights is None else task.weights.astype(np.float64)
-        weights = weights / weights.max()  # the sum of weights may exceed what a float holds
-        weights /= weights.sum()
+        weights = _alike(len(task.states)) if task.weights is None else _normalised(task.weights)
         squares = np.einsum("np,np->n", task.states, task.states, dtype=np.float64)
         square, held = float(weights @ squares), task.states.nbytes + weights.nbytes
         largest = float(squares.max())
@@ -165,7 +163,7 @@ class Question:
             return view.states.astype(np.float64) * self.scale, view.weights
         steps = (np.arange(self.thinned) + 0.5) / self.thinned
         picked = np.searchsorted(np.cumsum(view.weights), steps).clip(max=len(view.states) - 1)
-        return view.states[picked].astype(np.float64) * self.scale, np.full(len(steps), 1 / len(steps))
+        return view.states[picked].astype(np.float64) * self.scale, _alike(self.thinned)
 
     def trajectories(self, names: Sequence[str], size: int) -> Array:
         """The expected trajectories of candidates with T states each, (c, T, p).
@@ -211,6 +209,20 @@ class Change:
         targets = [row for row, key in enumerate(new.targets) if key in changed]
         shown = [new.evaluation(new.targets[row]) for row in targets]
         return cls(come * new.scale, changed, targets, [s for s, _ in shown], [w for _, w in shown])
+
+
+@lru_cache(maxsize=256)
+def _alike(count: int) -> Array:
+    """Weights of states that count alike, (count,); thousands of tasks share them."""
+    weights = np.full(count, 1 / count)
+    weights.setflags(write=False)
+    return weights
+
+
+def _normalised(weights: NDArray[Any]) -> Array:
+    shares: Array = weights.astype(np.float64) / weights.max()  # their sum may exceed what a float holds
+    shares /= shares.sum()
+    return shares
 
 
 def same(left: NDArray[Any] | None, right: NDArray[Any] | None) -> bool:

@@ -36,6 +36,7 @@ from amf_ros.selection.blocks import (
     gram_of,
     in_float64,
     sizes_of,
+    together,
 )
 from amf_ros.selection.looks import Looks
 from amf_ros.selection.posterior import trajectory_gains
@@ -205,27 +206,43 @@ class Workspace:
         """Blocks for candidates, as of ``_applied``, kept as far as memory allows."""
         entry = np.dtype(self.question.precision).itemsize
         blocks = arrange(names, self._shape, self._room(entry))
-        spread(self._fill, blocks, self._threads(blocks))
+        spread(self._fill, together(blocks), self._threads(blocks))
         self._blocks += blocks
 
-    def _fill(self, block: Block, _: Scratch) -> None:
-        """Compute what a block is to keep."""
-        psi, precision = self._whitened(self._described(block)), self.question.precision
-        if block.columns is None:
-            block.sizes = sizes_of(psi)
-            block.psi = psi.astype(precision, copy=False) if block.keeps else None
-        if block.keeps == 2:
+    def _fill(self, blocks: Sequence[Block], scratch: Scratch) -> None:
+        """Compute what blocks of as many states are to keep."""
+        precision, kept = self.question.precision, []
+        for block in blocks:
+            psi = self._whitened(self._described(block))
+            if block.columns is None:
+                block.sizes = sizes_of(psi)
+                block.psi = psi.astype(precision, copy=False) if block.keeps else None
+            if block.keeps == 2:
+                kept.append((block, psi))
+        if len(kept) == 1:
+            ((block, psi),) = kept
             block.cross, block.gram = self._covariances(psi, precision, self._applied)
+        elif kept:
+            together = np.concatenate([psi for _, psi in kept])
+            shape = *together.shape[:2], len(self._cast)
+            out = scratch.array("together", shape, precision)
+            cross, gram = self._covariances(together, precision, self._applied, out)
+            ends = np.cumsum([len(psi) for _, psi in kept])
+            for (block, psi), end in zip(kept, ends.tolist()):
+                rows = slice(end - len(psi), end)
+                block.cross, block.gram = cross[rows].copy(), gram[rows].copy()
 
     def _threads(self, blocks: Sequence[Block]) -> int:
         states = sum(len(block.names) * block.states for block in blocks)
         return cores() if states * len(self._looks.prior) > SPREAD_ENTRIES else 1
 
-    def _covariances(self, psi: Floats, precision: Any, stop: int) -> tuple[Floats, Array]:
-        """K and the own Gram of each candidate, given the first ``stop`` rows of W."""
+    def _covariances(
+        self, psi: Floats, precision: Any, stop: int, out: Floats | None = None
+    ) -> tuple[Floats, Array]:
+        """K (c, T, E), written to ``out`` if given, and each candidate's Gram, given ``stop`` rows of W."""
         evaluation = self._looks.evaluation if precision is np.float64 else self._cast
         rows = psi.reshape(-1, psi.shape[2]).astype(precision, copy=False)
-        cross = rows @ evaluation.T
+        cross = np.matmul(rows, evaluation.T, out=None if out is None else out.reshape(len(rows), -1))
         gram = gram_of(psi)
         if stop:
             looks, width = self._looks.rows[:stop], self._looks.width
@@ -238,7 +255,7 @@ class Workspace:
         """The same block of candidates that changed, filled: those that are targets too stand renewed."""
         columns, factors = self._described(block).columns, block.factors
         if columns is None or factors is None or block.keeps < 2:
-            self._fill(block, self._scratch)
+            self._fill([block], self._scratch)
             return block
         rows = self._renewed[np.searchsorted(self._stale, columns), self._looks.width :] * factors[:, :, None]
         own = np.stack([row[:, where] for row, where in zip(rows, columns)])

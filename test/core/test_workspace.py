@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from amf_ros.config import SelectionConfig
 from amf_ros.errors import IllConditioned, NoEmbeddings
+from amf_ros.selection import blocks
 from amf_ros.selection import question as questions
 from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
@@ -190,6 +191,28 @@ def test_short_memory_keeps_less_and_answers_alike(memory_mb):
     assert ample.last.streamed == 0 and ample.last.held > 7e6
     assert short.last.streamed > 0 or memory_mb == 8
     assert short._workspace is None or short._workspace.held() <= memory_mb * 1e6
+
+
+@pytest.mark.parametrize("kind", [Amf, AmfSingle])
+def test_blocks_that_are_computed_together_hold_what_each_would_alone(monkeypatch, kind):
+    rng = np.random.default_rng(4)
+    problem = make_problem(rng, 9)
+    problem = replace(
+        problem, tasks=tuple(replace(t, states=rows(rng, 3 + i // 6)) for i, t in enumerate(problem.tasks))
+    )
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)  # a block for each candidate
+    answers = []
+    for most, sizes in ((1, [1] * 9), (9, [3, 3, 2, 1]), (1024, [6, 3])):
+        monkeypatch.setattr(blocks, "TOGETHER", most)
+        asked, kept = problem, kind(CONFIG)
+        answers.append([kept.select(asked)])
+        assert [len(group) for group in blocks.together(kept._workspace._blocks)] == sizes
+        for event in ("demonstration", "longer", "candidates", "occupancy", "batch"):
+            asked = happen(event, asked, np.random.default_rng(5))
+            answers[-1].append(kept.select(asked))
+    for alone, *others in zip(*answers):
+        for other in others:
+            assert_alike(other, alone)
 
 
 def test_concurrent_callers_get_their_own_answers():
