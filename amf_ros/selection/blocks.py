@@ -29,9 +29,8 @@ BLOCK_BYTES = 3 << 20
 
 
 TOGETHER = 1024
-"""States of candidates to multiply with the evaluation states at once. For a single block's, BLAS spends a
-third of its time on packing the evaluation states (5,000 candidates, computed for the first time: 1.6 s in
-place of 2.3 s)."""
+"""States of candidates to multiply with the evaluation states at once: for those of a single block BLAS packs
+the evaluation states as often (first choice among 5,000 candidates: 1.70 s in place of 1.95 s)."""
 
 
 @dataclass(eq=False)

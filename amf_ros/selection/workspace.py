@@ -223,10 +223,9 @@ class Workspace:
             ((block, psi),) = kept
             block.cross, block.gram = self._covariances(psi, precision, self._applied)
         elif kept:
-            together = np.concatenate([psi for _, psi in kept])
-            shape = *together.shape[:2], len(self._cast)
-            out = scratch.array("together", shape, precision)
-            cross, gram = self._covariances(together, precision, self._applied, out)
+            every = np.concatenate([psi for _, psi in kept])
+            out = scratch.array("every", (*every.shape[:2], len(self._cast)), precision)
+            cross, gram = self._covariances(every, precision, self._applied, out)
             ends = np.cumsum([len(psi) for _, psi in kept])
             for (block, psi), end in zip(kept, ends.tolist()):
                 rows = slice(end - len(psi), end)
