@@ -11,9 +11,35 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_NAME = 256  # characters; no longer one is looked up, compared or echoed whole
+MOST_SHOWN = 32  # names that are listed
+
 
 class AmfError(Exception):
     """Base of every error that a user can cause or mend; ``str()`` is one clear line."""
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A value from outside as an error message shows it: quoted, on one line, cut where it is long.
+
+    Line ends and control characters are escaped, so what came over the network cannot forge a log line.
+    """
+    if isinstance(value, (str, bytes)):
+        cut = repr(value[:limit])
+        return cut if len(value) <= limit else f"{cut}... ({len(value)} characters)"
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def listed(names: Iterable[str], most: int = MOST_SHOWN) -> str:
+    """Names with commas between, as an error message lists them; of many the first ones and how many more."""
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return (", ".join(_plain(name) for name in known[:most]) or "none") + more
+
+
+def _plain(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME and name.isprintable() else shown(name)
 
 
 class UnknownName(AmfError):
@@ -21,9 +47,14 @@ class UnknownName(AmfError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        near = difflib.get_close_matches(name, self.known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown {kind} {name!r}: {hint}known: {', '.join(self.known) or 'none'}")
+        # Comparing takes time by the length of both: nobody mistypes a thousand characters.
+        near = difflib.get_close_matches(name, self.known, n=1) if len(name) <= LONGEST_NAME else []
+        hint = f"did you mean {shown(near[0])}? " if near else ""
+        super().__init__(f"unknown {kind} {shown(name)}: {hint}known: {listed(self.known)}")
+
+
+class BadRequest(AmfError):
+    """A field of a request that is not allowed; names field, value and what is. Nothing was done."""
 
 
 class ConfigError(AmfError):
@@ -44,6 +75,10 @@ class CheckpointError(AmfError):
 
 class DataError(AmfError):
     """A demonstration is missing, unreadable, empty or contradicts the store."""
+
+
+class BadId(BadRequest, DataError):
+    """An id that cannot be the name of a file."""
 
 
 class StorageError(AmfError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from amf_ros.errors import ConfigError, UnknownName
+from amf_ros.errors import ConfigError, UnknownName, shown
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "suite": {
@@ -79,9 +79,10 @@ def load(kind: str, name: str) -> Any:
         if error.name is None or not module_name.startswith(error.name):
             raise  # the module exists and misses a dependency of its own: that traceback is the useful one
         raise ConfigError(
-            f"{kind} {name!r}: no module {error.name!r}; write package.module:Object of something importable"
+            f"{kind} {shown(name)}: no module {shown(error.name)}; "
+            "write package.module:Object of something importable"
         ) from error
     try:
         return getattr(module, attribute)
     except AttributeError as error:
-        raise ConfigError(f"{kind} {name!r}: {module_name} has no {attribute!r}") from error
+        raise ConfigError(f"{kind} {shown(name)}: {module_name} has no {shown(attribute)}") from error

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from amf_ros.errors import DataError, StorageError
+from amf_ros.errors import BadId, StorageError, shown
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 
@@ -33,11 +33,11 @@ def check_id(kind: str, id_: str) -> str:
     """The id, if it can be a file name in every store.
 
     Raises:
-        DataError: empty, too long, or with other characters than letters, digits, ``_``, ``-``, ``.``.
+        BadId: empty, too long, or with other characters than letters, digits, ``_``, ``-``, ``.``.
     """
     if not _ID.fullmatch(id_):
-        raise DataError(
-            f"{kind} id {id_!r} cannot be a file name; use letters, digits, '_', '-', '.', "
+        raise BadId(
+            f"{kind} id {shown(id_)} cannot be a file name; use letters, digits, '_', '-', '.', "
             "first a letter or digit, at most 200 characters"
         )
     return id_

@@ -20,7 +20,17 @@ from amf_msgs.srv import FinishRecording
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import AmfError, Cancelled, DataError, StaleObservation, StorageError, UnknownName
+from amf_ros.errors import (
+    AmfError,
+    BadRequest,
+    Cancelled,
+    ContractError,
+    DataError,
+    StaleObservation,
+    StorageError,
+    UnknownName,
+    shown,
+)
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import (
     demonstration_msg,
@@ -43,10 +53,13 @@ Result = RecordDemonstration.Result
 CHECK_S = 0.1
 FEEDBACK_CHECKS = 5
 CODES: Codes = (
-    (UnknownName, Result.UNKNOWN_TASK),
+    ("task", Result.UNKNOWN_TASK),
+    (BadRequest, Result.BAD_REQUEST),
     (MissingTopic, Result.MISSING_TOPIC),
     (StaleObservation, Result.STALE_STREAM),
-    (DataError, Result.STALE_STREAM),
+    (UnknownName, Result.BAD_STREAM),  # a joint or object that a stream does not hold
+    (ContractError, Result.BAD_STREAM),
+    (DataError, Result.BAD_STREAM),
     (StorageError, Result.WRITE_FAILED),
     (Cancelled, Result.CANCELLED),
 )
@@ -114,7 +127,7 @@ class DemoRecorderNode(AmfNode):
             elif stored.task_id == task.id:
                 goal.finish(Result(demonstration=demonstration_msg(stored)))
             else:
-                text = f"demonstration {id_!r} is one of {stored.task_id!r}; choose another id"
+                text = f"demonstration {shown(id_)} is one of {stored.task_id!r}; choose another id"
                 goal.finish(Result(error_code=Result.DUPLICATE_ID, error_msg=text))
         except AmfError as error:
             goal.finish(failed(Result(), CODES, error))

@@ -17,7 +17,7 @@ from amf_msgs.action import FineTune
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
+from amf_ros.errors import BadRequest, CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
 from amf_ros.ros import names
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
@@ -33,6 +33,7 @@ from amf_ros.types import Demonstration
 
 Result = FineTune.Result
 CODES: Codes = (
+    (BadRequest, Result.BAD_REQUEST),
     (UnknownName, Result.NO_DATA),
     (DataError, Result.NO_DATA),
     (CheckpointError, Result.CHECKPOINT_INVALID),

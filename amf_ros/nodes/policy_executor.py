@@ -19,12 +19,15 @@ from amf_msgs.action import ExecutePolicy
 from amf_msgs.msg import RobotStatus
 from amf_msgs.srv import LoadCheckpoint
 from amf_ros.contract import load_contract
+from amf_ros.data.files import check_id
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import (
     AmfError,
+    BadRequest,
     Cancelled,
     CheckpointError,
+    ContractError,
     DataError,
     RobotFault,
     StaleObservation,
@@ -47,10 +50,13 @@ Result = ExecutePolicy.Result
 CHECK_S = 0.05
 FEEDBACK_CHECKS = 10
 CODES: Codes = (
-    (UnknownName, Result.UNKNOWN_TASK),
+    ("task", Result.UNKNOWN_TASK),
+    (BadRequest, Result.BAD_REQUEST),
     (StorageError, Result.WRITE_FAILED),
-    (DataError, Result.WRITE_FAILED),
     (StaleObservation, Result.STALE_OBSERVATION),
+    (UnknownName, Result.STALE_OBSERVATION),  # a joint or object that an input does not hold
+    (ContractError, Result.STALE_OBSERVATION),
+    (DataError, Result.STALE_OBSERVATION),  # an input that came, but cannot be read
     (RobotFault, Result.ROBOT_FAULT),
     (Cancelled, Result.CANCELLED),
 )
@@ -114,7 +120,9 @@ class PolicyExecutorNode(AmfNode):
             return
         try:
             task = self._suite.task(request.task_id)
-        except UnknownName as error:
+            if request.rollout_id:
+                check_id("roll-out", request.rollout_id)  # now, not when the arm has moved
+        except AmfError as error:
             goal.finish(failed(Result(), CODES, error))
             return
         self._goal, self._driving = (

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from amf_ros.errors import ConfigError, RobotFault
+from amf_ros.errors import ConfigError, RobotFault, shown
 from amf_ros.robots.base import JointLimit
 from amf_ros.types import Array, JointCommand, JointState, indices
 
@@ -96,7 +96,7 @@ class SafetyGate:
         unknown = [name for name in command.names if name not in self._names]
         if unknown:
             raise RobotFault(
-                f"command names unknown joint {unknown[0]!r}; this robot has {', '.join(self._names)}"
+                f"command names unknown joint {shown(unknown[0])}; this robot has {', '.join(self._names)}"
             )
         if len(set(command.names)) != len(command.names) or len(command.names) != len(command.position):
             raise RobotFault(

@@ -21,7 +21,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
-from amf_ros.errors import AmfError
+from amf_ros.errors import AmfError, UnknownName
 
 RESULT_KEPT_S = 60.0
 
@@ -124,15 +124,22 @@ def _never(_: ServerGoalHandle) -> Any:
     raise RuntimeError("goals are executed by Goal.finish")
 
 
-Codes = Sequence[tuple[type[BaseException], int]]
+# The class of an error, or the kind of an UnknownName ("task", "strategy"), and the code to tell it by.
+Codes = Sequence[tuple[type[BaseException] | str, int]]
 
 
 def failed(answer: Any, codes: Codes, error: BaseException) -> Any:
     """``answer`` (result or response) with the first code that fits, else UNKNOWN, and the text."""
-    answer.error_code = next((code for kind, code in codes if isinstance(error, kind)), answer.UNKNOWN)
+    answer.error_code = next((code for kind, code in codes if _is(error, kind)), answer.UNKNOWN)
     ours = isinstance(error, AmfError)
     answer.error_msg = str(error) if ours else f"{type(error).__name__}: {error}"
     return answer
+
+
+def _is(error: BaseException, kind: type[BaseException] | str) -> bool:
+    if isinstance(kind, str):
+        return isinstance(error, UnknownName) and error.kind == kind
+    return isinstance(error, kind)
 
 
 def in_background(

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.errors import BadFeatures, BadWeights, SelectionError
+from amf_ros.errors import BadFeatures, BadWeights, SelectionError, shown
 from amf_ros.types import indices
 
 F32 = NDArray[np.float32]
@@ -310,5 +310,5 @@ def _refuse_duplicates(name: str, members: Sequence[str]) -> None:
     seen: set[str] = set()
     for member in members:
         if member in seen:
-            raise SelectionError(f"{name}: {member!r} stands twice; name each task once")
+            raise SelectionError(f"{name}: {shown(member)} stands twice; name each task once")
         seen.add(member)

@@ -33,7 +33,7 @@ from safetensors import SafetensorError
 from amf_ros.config import Model, load_yaml
 from amf_ros.contract import Interface
 from amf_ros.data.files import check_id, storage_errors, sync_folder
-from amf_ros.errors import CheckpointError, ConfigError, UnknownName
+from amf_ros.errors import CheckpointError, ConfigError, UnknownName, shown
 from amf_ros.policies.base import PolicySpec, Trainable
 from amf_ros.registry import BUILT_IN
 from amf_ros.registry import load as load_registered
@@ -185,10 +185,13 @@ def as_path(source: Path | str) -> Path:
     """
     if isinstance(source, Path) or "://" not in source:
         return Path(source)
-    parts = urlparse(source)
+    try:
+        parts = urlparse(source)
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {shown(source)}: is no URI ({error})") from error
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
         raise CheckpointError(
-            f"checkpoint {source!r}: only paths and file:// URIs of this computer can be read"
+            f"checkpoint {shown(source)}: only paths and file:// URIs of this computer can be read"
         )
     return Path(unquote(parts.path))
 
@@ -250,9 +253,9 @@ def parse_description(path: Path) -> _Description:
     file = path / DESCRIPTION
     try:
         status = file.stat()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL or half a surrogate in the path
         raise CheckpointError(
-            f"no checkpoint at {path}: {DESCRIPTION} is missing; run 'amf pretrain' to make one"
+            f"no checkpoint at {shown(str(path))}: {DESCRIPTION} is missing; run 'amf pretrain' to make one"
         ) from error
     return _parsed(file, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
 

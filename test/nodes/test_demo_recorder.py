@@ -89,6 +89,11 @@ def test_unknown_task(recorder: Bench) -> None:
     assert result.error_code == Code.UNKNOWN_TASK and "press_button" in result.error_msg
 
 
+def test_an_id_that_cannot_be_a_file_is_refused(recorder: Bench) -> None:
+    result = send(recorder, id_="x" * 1_000_000).result()
+    assert result.error_code == Code.BAD_REQUEST and len(result.error_msg) < 400
+
+
 def test_robot_that_is_not_there_is_named(recorder: Bench) -> None:
     sent = send(recorder)
     result = sent.result()

@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from support.nodes import Bench, bench
 from trajectory_msgs.msg import JointTrajectory
 
 from amf_msgs.action import ExecutePolicy
+from amf_msgs.msg import SceneState
 from amf_msgs.srv import LoadCheckpoint, ResetScene
 from amf_ros.contract import load_contract
 from amf_ros.data.rollouts import RolloutStore
@@ -22,7 +26,7 @@ from amf_ros.data.run_directory import RunDirectory
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.robots.pybullet import PyBulletRobot
-from amf_ros.ros import names
+from amf_ros.ros import names, qos
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.training.checkpoints import load
 from amf_ros.training.environment import RobotEnvironment
@@ -106,6 +110,13 @@ def test_a_checkpoint_that_is_none(executor: Bench, tmp_path: Path) -> None:
     assert "nothing" in response.error_msg
 
 
+@pytest.mark.parametrize("uri", ["http://[::1", "file://[x", "file:///x%00y", "x" * 1_000_000])
+def test_a_uri_that_is_none(executor: Bench, uri: str) -> None:
+    response = load_policy(executor, uri)
+    assert response.error_code == LoadCheckpoint.Response.CHECKPOINT_INVALID
+    assert len(response.error_msg) < 400 and response.error_msg.isprintable()
+
+
 def test_a_checkpoint_for_other_features(executor: Bench, pretrained: Path, tmp_path: Path) -> None:
     other = shutil.copytree(pretrained, tmp_path / "other")
     description = (other / "checkpoint.yaml").read_text().replace("panda_joint3", "panda_joint9")
@@ -118,6 +129,28 @@ def test_a_checkpoint_for_other_features(executor: Bench, pretrained: Path, tmp_
 def test_unknown_task(loaded: Bench) -> None:
     result = send(loaded, "push_gren").result()
     assert result.error_code == Code.UNKNOWN_TASK and "push_green" in result.error_msg
+
+
+def test_an_id_that_cannot_be_kept_is_refused_before_anything_moves(loaded: Bench) -> None:
+    sent_commands = commands(loaded)
+    result = send(loaded, id_="x" * 1_000_000, seed=None).result()
+    assert result.error_code == Code.BAD_REQUEST and len(result.error_msg) < 400
+    assert result.num_steps == 0 and sent_commands == []
+
+
+def test_an_arm_with_other_joints_is_no_unknown_task(run: RunDirectory, pretrained: Path) -> None:
+    with bench(session_directory=str(run.root), real_time_factor=0.0, state_timeout_s=30.0) as made:
+        made.add(PolicyExecutorNode)
+        load_policy(made, pretrained.as_uri())
+        joints = made.client.create_publisher(JointState, "joint_states", qos.STREAM)
+        scene = made.client.create_publisher(SceneState, "scene_state", qos.STREAM)
+        made.until(lambda: bool(joints.get_subscription_count() and scene.get_subscription_count()))
+        sent = send(made, seed=None)
+        header = Header(stamp=Time(sec=1))
+        joints.publish(JointState(header=header, name=["elbow"], position=[0.1], velocity=[0.0]))
+        scene.publish(SceneState(header=header))
+        result = sent.result()
+    assert result.error_code == Code.STALE_OBSERVATION
 
 
 def test_one_episode_at_a_time_but_the_same_one_may_start_over(loaded: Bench, pretrained: Path) -> None:
