@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +59,7 @@ def pretrain(
 
     def show() -> None:
         output.say(f"saved {Path(info.uri.removeprefix('file://'))}")
-        output.say(f"next: amf up --session-directory {session_directory}", "dim")
+        output.say(f"next: amf up {shlex.quote(f'session_directory:={session_directory}')}", "dim")
 
     output.answer(answer, show)
 
