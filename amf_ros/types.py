@@ -116,16 +116,23 @@ class Task:
         id: unique in its suite, lower_snake_case.
         instruction: what a human would tell the robot.
         roles: role name -> scene object name; one feature vector serves all tasks through them.
-            All tasks of a suite name the same roles.
+            All tasks of a robot's suite name the same roles; other suites have none.
         attributes: what tasks share, for the task embedding, e.g. ``{"skill": "pick_place"}``.
         time_limit_s: of one episode, on the robot's clock [s].
+        max_episode_steps: of one episode in a simulator that the suite brings along; 0 = as many as
+            ``time_limit_s`` has.
     """
 
     id: str
-    instruction: str
-    roles: Mapping[str, str]
+    instruction: str = ""
+    roles: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     time_limit_s: float = 20.0
+    max_episode_steps: int = 0
+
+    def num_steps(self, fps: float) -> int:
+        """The longest episode, at ``fps`` steps per second [steps]."""
+        return self.max_episode_steps or round(self.time_limit_s * fps)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""What a task suite offers. Implementations need not inherit: these are protocols.
+"""What a task suite offers. Implementations need not inherit: these are protocols. What all suites do alike
+is there to inherit, in :class:`amf_ros.tasks.table.TaskTable`.
 
 There are two kinds, alike in what selection and training ask of them (:class:`Suite`):
 
@@ -64,7 +65,7 @@ class RobotSuite(Suite, Protocol):
     """Tasks that an arm does in a scene."""
 
     def succeeded(self, task_id: str, scene: SceneState) -> bool:
-        """Whether the scene satisfies the task now (no dwell; see :mod:`amf_ros.tasks.judge`)."""
+        """Whether the scene satisfies the task now, a bool (no dwell; see :mod:`amf_ros.tasks.judge`)."""
 
     def expert(self, task_id: str, seed: int) -> Expert:
         """A fresh scripted expert for one episode; ``seed`` varies its style and injected noise."""
@@ -74,11 +75,18 @@ class RobotSuite(Suite, Protocol):
 
 
 class Simulator(Protocol):
-    """A simulator of a suite's tasks, one episode at a time. It may have a ``close()``, called at the end."""
+    """A simulator of a suite's tasks, one episode at a time.
+
+    It may have a ``close()``, called at the end, and ``ended``, an attribute or property: True after a step
+    that ended the episode for good.
+    """
 
     @property
     def succeeded(self) -> bool:
-        """Whether the task is done now: asked after each step, and once True the episode is a success."""
+        """Whether the task is done now: asked after each step, and once True the episode is a success.
+
+        An attribute or property, never a method: True or False (bool or numpy's), anything else is refused.
+        """
 
     def reset(self, task_id: str, seed: int) -> Array:
         """Start an episode; equal seeds give equal starts. The first observation (d,)."""
@@ -92,7 +100,11 @@ class Simulator(Protocol):
 
 @runtime_checkable
 class SimulatedSuite(Suite, Protocol):
-    """Tasks with a simulator of their own: no robot, no contract."""
+    """Tasks with a simulator of their own: no robot, no contract.
+
+    It may declare ``action_low`` and ``action_high``, (a,) each: a policy's actions are kept within, an
+    expert's that are not are refused.
+    """
 
     @property
     def observation_names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Success with dwell: a predicate must hold for some consecutive states before it counts.
+"""Success: what may be called so, and with dwell: held for some consecutive states before it counts.
 
 judge = Judge(suite, "stack_red_on_blue")
 done = judge.update(scene_state)
@@ -6,8 +6,28 @@ done = judge.update(scene_state)
 
 from __future__ import annotations
 
+import numpy as np
+
+from amf_ros.errors import ContractError
 from amf_ros.tasks.base import RobotSuite
 from amf_ros.types import Outcome, SceneState
+
+
+def truth(value: object, what: str) -> bool:
+    """What a suite said about success, if it is True or False: anything else may count as True by chance.
+
+    A method that nobody called is true, and so is NaN.
+
+    Raises:
+        ContractError: naming ``what`` and what it is instead.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if callable(value):
+        raise ContractError(
+            f"{what} is a method that nobody calls; write @property above it; see docs/own_suite.md"
+        )
+    raise ContractError(f"{what} is {value!r}; it must be True or False (bool); see docs/own_suite.md")
 
 
 class Judge:
@@ -19,10 +39,15 @@ class Judge:
         self._stamp_ns: int | None = None
 
     def update(self, scene: SceneState) -> bool:
-        """True once the task has been done; a state with the stamp seen last counts once."""
+        """True once the task has been done; a state with the stamp seen last counts once.
+
+        Raises:
+            ContractError: the suite answers something that is neither True nor False.
+        """
         if self._held < self._dwell and scene.stamp_ns != self._stamp_ns:
             self._stamp_ns = scene.stamp_ns
-            self._held = self._held + 1 if self._suite.succeeded(self._task_id, scene) else 0
+            what = f"suite {self._suite.name!r}: what succeeded({self._task_id!r}, scene) returns"
+            self._held = self._held + 1 if truth(self._suite.succeeded(self._task_id, scene), what) else 0
         return self._held >= self._dwell
 
     @property

@@ -7,12 +7,17 @@ suite = load_robot_suite("tabletop")      # for what needs a robot's scene
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from amf_ros.errors import ConfigError
 from amf_ros.registry import load
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
+from amf_ros.types import Array, Task
 
 _EVERY = ("name", "tasks", "task", "embedding_names", "embedding")
 _ROBOT = ("succeeded", "expert", "scene")
@@ -21,18 +26,15 @@ _HINT = "see docs/own_suite.md"
 
 
 def load_suite(name: str) -> Suite:
-    """A new suite by its short name or ``package.module:Object``, which is called without arguments.
+    """A suite by its short name or ``package.module:Object``: a class or function, which is called without
+    arguments, or a suite that the module has made, with whatever arguments it likes.
 
     Raises:
         UnknownName: the short name is not registered.
         ConfigError: it cannot be imported or called, lacks something, or contradicts itself.
     """
-    make = load("suite", name)
-    try:
-        inspect.signature(make).bind()
-    except TypeError as error:
-        raise ConfigError(f"suite {name!r} must be called without arguments ({error}); {_HINT}") from error
-    suite = make()
+    found = load("suite", name)
+    suite = found if hasattr(found, "tasks") and not isinstance(found, type) else _called(name, found)
     kind = _SIMULATED if hasattr(suite, "environment") else _ROBOT
     lacking = [member for member in (*_EVERY, *kind) if not hasattr(suite, member)]
     if lacking:
@@ -41,25 +43,45 @@ def load_suite(name: str) -> Suite:
 
 
 def checked(suite: Suite) -> Suite:
-    """The suite, if its tasks have different ids and embeddings of the length that it names.
+    """The suite, if what it says of itself can be so: ids, names, limits, rate, bounds and embeddings.
 
     Raises:
         ConfigError: naming the first thing that is wrong.
     """
-    ids = [task.id for task in suite.tasks]
-    if not ids or len(set(ids)) != len(ids):
-        twice = next((task_id for task_id in ids if ids.count(task_id) > 1), None)
-        problem = f"task {twice!r} stands twice" if twice else "it has no tasks"
-        raise ConfigError(f"suite {suite.name!r}: {problem}; give each task an id of its own, {_HINT}")
-    wanted = (len(suite.embedding_names),)
-    for task_id in ids:
-        embedding = np.asarray(suite.embedding(task_id), dtype=np.float64)
-        if embedding.shape != wanted or not np.isfinite(embedding).all():
-            raise ConfigError(
-                f"suite {suite.name!r}: the embedding of {task_id!r} has shape {embedding.shape}, it must be "
-                f"{wanted} as embedding_names say, and finite; {_HINT}"
-            )
+    try:
+        _check_tasks(suite)
+        _check_embeddings(suite)
+        if isinstance(suite, SimulatedSuite):
+            _check_simulated(suite)
+        else:
+            _check_limits(suite.tasks, None)
+    except _Wrong as wrong:
+        raise ConfigError(f"suite {suite.name!r}: {wrong}; {_HINT}") from wrong
     return suite
+
+
+def action_bounds(suite: SimulatedSuite) -> tuple[Array, Array] | None:
+    """Least and largest action that the suite declares (``action_low``, ``action_high``), each (a,), or None.
+
+    Raises:
+        ConfigError: only one of them is there, they have another length, or low is not below high.
+    """
+    given = [getattr(suite, name, None) for name in ("action_low", "action_high")]
+    if given[0] is None and given[1] is None:
+        return None
+    try:
+        if given[0] is None or given[1] is None:
+            raise _Wrong("it has one of action_low and action_high; give both, or neither")
+        low, high = (_numbers(value, "action_low and action_high") for value in given)
+        wanted = (len(tuple(suite.action_names)),)
+        if low.shape != wanted or high.shape != wanted or not np.all(low < high):
+            raise _Wrong(
+                f"action_low {low.tolist()} and action_high {high.tolist()} must have {wanted[0]} elements "
+                "as action_names says, each low below its high"
+            )
+    except _Wrong as wrong:
+        raise ConfigError(f"suite {suite.name!r}: {wrong}; {_HINT}") from wrong
+    return low, high
 
 
 def load_robot_suite(name: str) -> RobotSuite:
@@ -81,3 +103,105 @@ def load_robot_suite(name: str) -> RobotSuite:
 def brings_simulator(suite: Suite) -> bool:
     """Whether episodes happen in the suite's own simulator; it is a :class:`SimulatedSuite` then."""
     return isinstance(suite, SimulatedSuite)
+
+
+class _Wrong(Exception):
+    """What is wrong with a suite, without its name."""
+
+
+def _called(name: str, make: Any) -> Any:
+    if not callable(make):
+        raise ConfigError(
+            f"suite {name!r} is {make!r}: neither a suite nor something that makes one; {_HINT}"
+        )
+    try:
+        inspect.signature(make).bind()
+    except TypeError as error:
+        raise ConfigError(
+            f"suite {name!r} must be called without arguments ({error}); for arguments name a function that "
+            f"makes it, or a suite that the module has made; {_HINT}"
+        ) from error
+    made = make()
+    if isinstance(made, type):
+        raise ConfigError(f"suite {name!r} returns the class {made.__name__}, not a suite; call it; {_HINT}")
+    return made
+
+
+def _check_tasks(suite: Suite) -> None:
+    ids = [task.id for task in suite.tasks]
+    if not ids:
+        raise _Wrong("it has no tasks; give it some, each with an id of its own")
+    for task_id in ids:
+        if not isinstance(task_id, str) or not task_id.strip():
+            raise _Wrong(f"a task's id is {task_id!r}; give each task an id of its own, a text")
+    _check_unlike(ids, "task", "give each task an id of its own")
+
+
+def _check_embeddings(suite: Suite) -> None:
+    wanted = (len(suite.embedding_names),)
+    owner: dict[bytes, str] = {}
+    for task in suite.tasks:
+        embedding = _numbers(suite.embedding(task.id), f"the embedding of {task.id!r}")
+        if embedding.shape != wanted or not np.isfinite(embedding).all():
+            raise _Wrong(
+                f"the embedding of {task.id!r} has shape {embedding.shape}, it must be {wanted} as "
+                "embedding_names say, and finite"
+            )
+        other = owner.setdefault((embedding + 0.0).tobytes(), task.id)
+        if other != task.id:
+            raise _Wrong(
+                f"tasks {other!r} and {task.id!r} have the same embedding {_brief(embedding)}: the policy "
+                "could not tell them apart; give each one of its own, a one-hot if nothing else"
+            )
+
+
+def _check_simulated(suite: SimulatedSuite) -> None:
+    for member in ("observation_names", "action_names"):
+        names = getattr(suite, member)
+        if isinstance(names, str) or not all(isinstance(n, str) and n for n in names) or not len(names):
+            raise _Wrong(f"{member} is {names!r}; it must be a tuple of texts, one for each element")
+        _check_unlike(list(names), member, "give each element a name of its own")
+    fps: object = suite.fps
+    if isinstance(fps, bool) or not isinstance(fps, (int, float, np.number)) or not 0 < float(fps) < math.inf:
+        raise _Wrong(f"fps is {fps!r}; it must be a number above 0, steps per second")
+    _check_limits(suite.tasks, float(fps))
+    action_bounds(suite)
+
+
+def _check_limits(tasks: Sequence[Task], fps: float | None) -> None:
+    """``fps`` None: on a robot, whose contract says it."""
+    for task in tasks:
+        limit, steps = task.time_limit_s, getattr(task, "max_episode_steps", 0)
+        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
+            raise _Wrong(f"max_episode_steps of {task.id!r} is {steps!r}; it must be a whole number above 0")
+        if steps and fps is None:
+            raise _Wrong(f"{task.id!r} has max_episode_steps; on a robot give time_limit_s in its place")
+        if not 0 < limit < math.inf:
+            raise _Wrong(f"time_limit_s of {task.id!r} is {limit!r}; it must be seconds above 0")
+        if fps and not steps and round(limit * fps) < 1:
+            raise _Wrong(
+                f"time_limit_s of {task.id!r} is {limit:g} s, less than one step at fps {fps:g}; give more, "
+                "or max_episode_steps"
+            )
+
+
+def _check_unlike(names: Sequence[str], what: str, remedy: str) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None) if _repeats(names) else None
+    if twice is not None:
+        raise _Wrong(f"{what} {twice!r} stands twice; {remedy}")
+
+
+def _repeats(names: Sequence[str]) -> bool:
+    return len(set(names)) != len(names)
+
+
+def _numbers(value: ArrayLike | None, what: str) -> Array:
+    try:
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise _Wrong(f"{what} is {value!r}, not numbers") from error
+
+
+def _brief(vector: Array) -> str:
+    text = np.array2string(vector, precision=3, threshold=6, max_line_width=200)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -113,7 +113,7 @@ class RobotEnvironment(Episode):
         """Start an episode; the first observation vector (d,). Raises UnknownName."""
         self._task = self.suite.task(task_id)
         self._judge = Judge(self.suite, task_id)
-        self.begin(self._task.time_limit_s, self.robot.control_hz)
+        self.begin(self._task.num_steps(self.robot.control_hz))
         self._gate.reset()
         self.robot.reset(task_id, seed)
         return self._observe()

@@ -74,9 +74,9 @@ class Episode(ABC):
         self.num_steps = 0
         self._max_steps = 0
 
-    def begin(self, time_limit_s: float, fps: float) -> None:
-        """Count from 0 again."""
-        self.num_steps, self._max_steps = 0, round(time_limit_s * fps)
+    def begin(self, max_steps: int) -> None:
+        """Count from 0 again, up to ``max_steps``."""
+        self.num_steps, self._max_steps = 0, max_steps
 
     @property
     @abstractmethod

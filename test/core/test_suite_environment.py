@@ -7,11 +7,13 @@ import pytest
 
 from amf_ros.errors import ConfigError, ContractError, UnknownName
 from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.loading import load_robot_suite, load_suite
+from amf_ros.tasks.table import TaskTable
 from amf_ros.training.environment import SuiteEnvironment, make_environment
 from amf_ros.training.pretrain import make_spec
 from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import Array, Outcome, Source, Task
+from amf_ros.types import Array, Outcome, SceneState, Source, Task
 
 HERE = __name__
 
@@ -182,6 +184,64 @@ class OddEmbedding(LineSuite):
         return np.zeros(2 if task_id == "right" else 1)
 
 
+class SameEmbedding(LineSuite):
+    def embedding(self, task_id: str) -> Array:
+        return np.ones(1)
+
+
+class WordEmbedding(LineSuite):
+    def embedding(self, task_id: str) -> Array:
+        return np.array([task_id])  # type: ignore[return-value]
+
+
+class NoRate(LineSuite):
+    fps = 0
+
+
+class NanRate(LineSuite):
+    fps = float("nan")  # type: ignore[assignment]
+
+
+class NoTime(LineSuite):
+    tasks = (Task("left", time_limit_s=0.05), LineSuite.tasks[1])
+
+
+class NegativeTime(LineSuite):
+    tasks = (Task("left", time_limit_s=-1.0), LineSuite.tasks[1])
+
+
+class HalfSteps(LineSuite):
+    tasks = (Task("left", max_episode_steps=2.5), LineSuite.tasks[1])  # type: ignore[arg-type]
+
+
+class NoId(LineSuite):
+    tasks = (Task(" "), LineSuite.tasks[1])
+
+
+class NumberId(LineSuite):
+    tasks = (Task(7), LineSuite.tasks[1])  # type: ignore[arg-type]
+
+
+class NoElements(LineSuite):
+    action_names = ()  # type: ignore[assignment]
+
+
+class TextNames(LineSuite):
+    observation_names = "x"  # type: ignore[assignment]
+
+
+class SameNames(LineSuite):
+    action_names = ("dx", "dx")  # type: ignore[assignment]
+
+
+class OddBounds(LineSuite):
+    action_low, action_high = (0.5,), (-0.5,)
+
+
+class HalfBounds(LineSuite):
+    action_low = (0.5,)
+
+
 class HalfRobot(LineSuite):
     environment = property()  # type: ignore[assignment]
     scene = None
@@ -196,8 +256,129 @@ class HalfRobot(LineSuite):
         (Empty, "no tasks"),
         (OddEmbedding, r"embedding of 'right' has shape \(2,\).*\(1,\)"),
         (HalfRobot, "lacks succeeded, expert"),
+        (SameEmbedding, "tasks 'left' and 'right' have the same embedding"),
+        (WordEmbedding, "embedding of 'left' is .*not numbers"),
+        (NoRate, "fps is 0; it must be a number above 0"),
+        (NanRate, "fps is nan"),
+        (NoTime, "time_limit_s of 'left' is 0.05 s, less than one step at fps 5"),
+        (NegativeTime, "time_limit_s of 'left' is -1.0"),
+        (HalfSteps, "max_episode_steps of 'left' is 2.5"),
+        (NoId, "id is ' '"),
+        (NumberId, "id is 7"),
+        (NoElements, "action_names is ()"),
+        (TextNames, "observation_names is 'x'"),
+        (SameNames, "action_names 'dx' stands twice"),
+        (OddBounds, "each low below its high"),
+        (HalfBounds, "one of action_low and action_high; give both"),
     ],
 )
 def test_a_suite_that_is_no_suite_says_why(suite: type, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint + ".*docs/own_suite.md"):
         load_suite(f"{HERE}:{suite.__name__}")
+
+
+def with_simulator(**members: object) -> SuiteEnvironment:
+    """The environment of a suite whose simulator has these members in place of the good ones."""
+    return SuiteEnvironment(type("Other", (LineSuite,), {"environment": type("Odd", (Line,), members)})())
+
+
+def test_succeeded_as_a_method_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ContractError, match="succeeded is a method that nobody calls; write @property"):
+        with_simulator(succeeded=lambda self: False)
+
+
+@pytest.mark.parametrize("told", [float("nan"), None, 1, 1.0, "yes", np.array([True])])
+def test_success_that_is_neither_true_nor_false_is_refused(told: object) -> None:
+    environment = with_simulator(succeeded=told)
+    environment.reset("left", 0)
+    with pytest.raises(ContractError, match="succeeded is .*must be True or False"):
+        environment.step(np.zeros(1))
+
+
+def test_numpys_true_is_success() -> None:
+    environment = with_simulator(succeeded=np.bool_(True))
+    environment.reset("left", 0)
+    environment.step(np.zeros(1))
+    assert environment.succeeded
+
+
+@pytest.mark.parametrize("told", [1, float("nan"), lambda: True])
+def test_a_robots_success_must_be_true_or_false_too(told: object) -> None:
+    suite = type("Odd", (), {"name": "odd", "task": lambda self, i: Task(i), "succeeded": lambda *_: told})()
+    with pytest.raises(ContractError, match=r"suite 'odd': what succeeded\('lift', scene\) returns is"):
+        Judge(suite, "lift").update(SceneState(0, (), np.zeros((0, 7))))
+
+
+def test_a_simulator_that_lacks_something_is_refused_by_name() -> None:
+    suite = type("Other", (LineSuite,), {"environment": type("Bare", (), {"reset": Line.reset})})()
+    with pytest.raises(ContractError, match="simulator lacks step, expert"):
+        SuiteEnvironment(suite)
+
+
+def test_a_reset_as_gymnasiums_is_told_apart() -> None:
+    environment = with_simulator(reset=lambda self, task_id, seed: (np.zeros(1), {}))
+    with pytest.raises(ContractError, match="reset returns a tuple of 2, as gymnasium's does"):
+        environment.reset("left", 0)
+
+
+def test_an_episode_ends_when_the_simulator_says_so() -> None:
+    environment = with_simulator(ended=property(lambda self: self._state[0] < -0.5))
+    environment.reset("left", 0)
+    assert not environment.done
+    environment.step(np.array([-0.7]))
+    assert environment.done and environment.timed_out and not environment.succeeded
+
+
+def test_a_policy_is_kept_within_declared_bounds_and_an_expert_outside_is_refused() -> None:
+    class Bounded(LineSuite):
+        action_low, action_high = (-0.25,), (0.5,)
+
+    environment = SuiteEnvironment(Bounded())
+    before = environment.reset("right", 0)
+    np.testing.assert_allclose(environment.step(np.array([9.0])), before + 0.5)
+    assert demonstrate(environment, "right", 0, "d").outcome is Outcome.SUCCESS
+    with pytest.raises(ContractError, match="expert's action dx is -0.3, declared are -0.25 to 0.5"):
+        demonstrate(environment, "left", 0, "d")
+
+
+def test_steps_may_be_counted_in_place_of_seconds() -> None:
+    class Counted(LineSuite):
+        tasks = tuple(Task(side, max_episode_steps=3) for side in ("left", "right"))
+
+    assert play(SuiteEnvironment(Counted()), *[0.01] * 4).num_steps == 3
+
+
+READY = LineSuite()
+
+
+def far(limit_s: float = 4.0) -> LineSuite:
+    suite = LineSuite()
+    suite.tasks = tuple(Task(side, time_limit_s=limit_s) for side in ("left", "right"))
+    return suite
+
+
+def suite_class() -> type:
+    return LineSuite
+
+
+def test_a_suite_may_be_ready_made_or_made_by_a_function() -> None:
+    assert load_suite(f"{HERE}:READY") is READY
+    assert load_suite(f"{HERE}:far").tasks[0].time_limit_s == 4.0
+    with pytest.raises(ConfigError, match="returns the class LineSuite, not a suite"):
+        load_suite(f"{HERE}:suite_class")
+    with pytest.raises(ConfigError, match="neither a suite nor something that makes one"):
+        load_suite(f"{HERE}:HERE")
+
+
+def test_a_table_of_tasks_looks_up_and_tells_apart() -> None:
+    class Kitchen(TaskTable):
+        name = "kitchen"
+        tasks = (Task("open_door"), Task("boil_water"))
+
+    kitchen = Kitchen()
+    assert kitchen.task("boil_water") is Kitchen.tasks[1]
+    assert kitchen.embedding_names == ("task=open_door", "task=boil_water")
+    assert kitchen.embedding("boil_water").tolist() == [0.0, 1.0]
+    for ask in (kitchen.task, kitchen.embedding):
+        with pytest.raises(UnknownName, match="did you mean 'open_door'"):
+            ask("open_dor")
