@@ -36,6 +36,7 @@ from amf_ros.ros.runtime import DIE_WITH_PARENT, EXIT_USAGE, die_with_parent
 STOP_S = 8
 _DOMAINS = range(10, 102)  # above 101 the DDS ports run into Linux' ephemeral ones
 _SPAWNED = re.compile(r"spawned: '(\w+)' with pid (\d+)")
+_EXITED = re.compile(r"exited: (\w+) \((?:exit status (\d+)|terminated by)")
 
 
 class NodeFailed(AmfError):
@@ -164,8 +165,11 @@ class Graph:
         Raises:
             NodeFailed: the supervisor itself has ended.
         """
-        infos = self._rpc(lambda server: server.getAllProcessInfo())
-        return {info["name"]: (info["statename"], info["pid"]) for info in infos}
+        return {info["name"]: (info["statename"], info["pid"]) for info in self._infos()}
+
+    def _infos(self) -> list[dict[str, Any]]:
+        infos: list[dict[str, Any]] = self._rpc(lambda server: server.getAllProcessInfo())
+        return infos
 
     def pids(self) -> dict[str, int]:
         """Node name -> pid, 0 while it is not running."""
@@ -173,25 +177,39 @@ class Graph:
 
     def restarts(self) -> dict[str, int]:
         """Node name -> how often it was started again."""
-        log = self.logs / "supervisor.log"
-        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-        pids = [name for name, _ in _SPAWNED.findall(text[text.rfind("supervisord started") :])]
+        pids = [name for name, _ in _SPAWNED.findall(self._history())]
         return {node.name: max(pids.count(node.name) - 1, 0) for node in self._nodes}
 
     def check(self) -> None:
-        """Raises NodeFailed naming a node that will not run again, with the end of its log."""
-        for name, (state, _) in self.states().items():
-            if state in ("FATAL", "EXITED", "UNKNOWN"):
+        """Raises NodeFailed naming a node that will not run again, with the end of its log.
+
+        A node that has just died is no such node: its supervisor is about to start it again.
+        """
+        for info in self._infos():
+            if self._final(info):
+                name = info["name"]
                 raise NodeFailed(
                     f"node {name} cannot run: {self.last_words(name)} (whole log: {self.logs / name}.log)"
                 )
 
+    def _final(self, info: Mapping[str, Any]) -> bool:
+        if info["statename"] == "EXITED":  # also passed through by each node that is started again
+            return bool(info["exitstatus"] == EXIT_USAGE)
+        if info["statename"] == "BACKOFF":  # died young: supervisord forgets the exit code, its log does not
+            return dict(_EXITED.findall(self._history())).get(info["name"]) == str(EXIT_USAGE)
+        return info["statename"] in ("FATAL", "UNKNOWN")
+
+    def _history(self) -> str:
+        """What supervisord wrote since it was started."""
+        log = self.logs / "supervisor.log"
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        return text[text.rfind("supervisord started") :]
+
     def last_words(self, name: str) -> str:
         """The last line of a node's log that says something."""
         log = self.logs / f"{name}.log"
-        lines = (
-            log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.is_file() else []
-        )
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
         return lines[-1] if lines else "it wrote nothing"
 
     def follow(self) -> LogFollower:
