@@ -22,6 +22,7 @@ from amf_ros.cli.output import short
 from amf_ros.config import Model, PretrainConfig
 from amf_ros.data.files import storage_errors, write_whole
 from amf_ros.errors import ConfigError
+from amf_ros.paths import home_expanded
 
 _DESCRIPTION, _SUMMARY, _REPORT, _LOCK = "demo.json", "summary.json", "report.html", ".lock"
 # What a pre-trained policy follows from, besides its configuration.
@@ -44,7 +45,7 @@ class DemoFolder:
     """The folder of one demo, which is a session directory too."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root.expanduser().resolve()
+        self.root = home_expanded(root).resolve()
         self.checkpoints, self.logs = self.root / "checkpoints", self.root / "log"
         self.summary, self.report = self.root / _SUMMARY, self.root / _REPORT
         self._description = self.root / _DESCRIPTION

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amf_ros.cli.environment import require_ros
 from amf_ros.errors import AmfError
+from amf_ros.paths import home_expanded, local_path
 
 if TYPE_CHECKING:
     from amf_ros.ros.clients import GraphClient
@@ -128,7 +128,7 @@ def load_checkpoint(graph: GraphClient, source: str) -> Any:
     from amf_msgs.srv import LoadCheckpoint
     from amf_ros.ros import names
 
-    uri = source if "://" in source else Path(source).expanduser().resolve().as_uri()
+    uri = home_expanded(local_path(source, "checkpoint")).resolve().as_uri()
     return graph.call(LoadCheckpoint, names.LOAD_CHECKPOINT, LoadCheckpoint.Request(uri=uri)).checkpoint
 
 

@@ -44,6 +44,7 @@ def pretrain(
     from amf_ros.config import PretrainConfig, load_yaml
     from amf_ros.data.run_directory import RunDirectory
     from amf_ros.paths import find_config
+    from amf_ros.training.checkpoints import as_path
 
     output = Output(as_json)
     wanted = load_yaml(find_config("experiments", config), PretrainConfig)
@@ -58,7 +59,7 @@ def pretrain(
     }
 
     def show() -> None:
-        output.say(f"saved {Path(info.uri.removeprefix('file://'))}")
+        output.say(f"saved {as_path(info.uri)}")
         output.say(f"next: amf up {shlex.quote(f'session_directory:={session_directory}')}", "dim")
 
     output.answer(answer, show)

@@ -30,6 +30,7 @@ def report(
     """Write the report of a session, finished or not, as one HTML file; its path is the last line."""
     from amf_ros.cli.demo_files import demo_seconds
     from amf_ros.errors import DataError
+    from amf_ros.paths import home_expanded
     from amf_ros.report.film import replay
     from amf_ros.report.gather import gather
     from amf_ros.report.page import write_page
@@ -40,6 +41,6 @@ def report(
     facts = gather(session_directory, demo_seconds(session_directory))
     with output.working("filming one episode before and after"):
         shown = replay(session_directory, contract) if film else None
-    path = (out or session_directory / "report.html").expanduser().resolve()
+    path = home_expanded(out or session_directory / "report.html").resolve()
     write_page(facts, path, shown)
     output.answer({"report": str(path)}, lambda: output.say(short(path)))

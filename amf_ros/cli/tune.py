@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from amf_ros.cli.graph import connect, seconds
 from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output
+from amf_ros.paths import home_expanded, local_path
 
 
 def add(app: typer.Typer) -> None:
@@ -39,8 +39,8 @@ def tune(
     Ctrl-C stops training; what was reached is saved.
     """
     output = Output(as_json)
-    if initial and "://" not in initial:
-        initial = Path(initial).expanduser().resolve().as_uri()
+    if initial:
+        initial = home_expanded(local_path(initial, "checkpoint")).resolve().as_uri()
     with connect(namespace, wait) as graph, output.track("fine-tuning", 1.0) as track:
         from amf_msgs.action import FineTune
         from amf_ros.ros import names

@@ -1,4 +1,4 @@
-"""The folders of one run. Imports errors and files only.
+"""The folders of one run. Imports errors, paths and files only.
 
 run = RunDirectory(Path("runs/demo"))
 run.demonstrations, run.database
@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from amf_ros.data.files import storage_errors
+from amf_ros.paths import home_expanded, local_path
 
 
 class RunDirectory:
@@ -21,11 +22,12 @@ class RunDirectory:
         database: SQLite: plan, rounds, outcomes.
 
     Raises:
+        ConfigError: ``root`` is no path.
         StorageError: the folders cannot be made.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root).expanduser().resolve()
+    def __init__(self, root: Path | str) -> None:
+        self.root = home_expanded(local_path(root, "session directory")).resolve()
         self.demonstrations = self.root / "demonstrations"
         self.rollouts = self.root / "rollouts"
         self.checkpoints = self.root / "checkpoints"

@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 import numpy as np
 import safetensors.numpy
@@ -34,6 +33,7 @@ from amf_ros.config import Model, load_yaml
 from amf_ros.contract import Interface
 from amf_ros.data.files import check_id, storage_errors, sync_folder
 from amf_ros.errors import CheckpointError, ConfigError, UnknownName, shown
+from amf_ros.paths import local_path
 from amf_ros.policies.base import PolicySpec, Trainable
 from amf_ros.registry import BUILT_IN
 from amf_ros.registry import load as load_registered
@@ -181,19 +181,9 @@ def as_path(source: Path | str) -> Path:
     """The directory of a path or ``file://`` URI.
 
     Raises:
-        CheckpointError: a URI of another kind.
+        CheckpointError: it is neither.
     """
-    if isinstance(source, Path) or "://" not in source:
-        return Path(source)
-    try:
-        parts = urlparse(source)
-    except ValueError as error:
-        raise CheckpointError(f"checkpoint {shown(source)}: is no URI ({error})") from error
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        raise CheckpointError(
-            f"checkpoint {shown(source)}: only paths and file:// URIs of this computer can be read"
-        )
-    return Path(unquote(parts.path))
+    return local_path(source, "checkpoint", CheckpointError)
 
 
 def describe(source: Path | str) -> CheckpointInfo:
@@ -255,7 +245,8 @@ def parse_description(path: Path) -> _Description:
         status = file.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL or half a surrogate in the path
         raise CheckpointError(
-            f"no checkpoint at {shown(str(path))}: {DESCRIPTION} is missing; run 'amf pretrain' to make one"
+            f"no checkpoint at {shown(str(path), 300)}: {DESCRIPTION} is missing; "
+            "run 'amf pretrain' to make one"
         ) from error
     return _parsed(file, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
 
