@@ -86,7 +86,11 @@ NODES: tuple[NodeSpec, ...] = (
     NodeSpec("teleop", "demonstrates: the scripted expert of the suite", {**_SUITE, **_TIME}),
     NodeSpec("fine_tuner", "makes the next checkpoint", _DATA),
     NodeSpec("policy_executor", "lets the policy drive", {**_DATA, **_TIME}),
-    NodeSpec("session", "select, demonstrate, fine-tune, evaluate, repeat", _DATA),
+    NodeSpec(
+        "session",
+        "select, demonstrate, fine-tune, evaluate, repeat",
+        {**_DATA, "demonstrator": "demonstrator"},
+    ),
 )
 
 

@@ -11,9 +11,12 @@ import typer
 from amf_ros.cli.graph import OUTCOMES, connect, reset_scene, seconds
 from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output
+from amf_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from amf_ros.ros.clients import GraphClient
+
+_LOOK_S = 4.0  # for the session node, which knows who demonstrates, to be seen
 
 
 def add(app: typer.Typer) -> None:
@@ -33,9 +36,9 @@ def record(
         int, typer.Option("--count", "-n", min=1, help="Demonstrations, from different starts.")
     ] = 1,
     by: Annotated[
-        Literal["expert", "person"],
-        typer.Option(help="Who drives; for a person, amf up demonstrator:=person."),
-    ] = "expert",
+        Literal["expert", "person"] | None,
+        typer.Option(help="Who drives; none: as amf up was told (demonstrator:=person).", show_default=False),
+    ] = None,
     seed: Seed = 0,
     namespace: Namespace = "",
     wait: Timeout = 10.0,
@@ -49,8 +52,9 @@ def record(
     output = Output(as_json)
     made: list[dict[str, Any]] = []
     with connect(namespace, wait) as graph, output.track(f"recording {task}", count) as track:
+        who = _demonstrator(graph, by)
         for number in range(count):
-            made.append(_one(output, graph, task, seed + number, by))
+            made.append(_one(output, graph, task, seed + number, who))
             track.to(number + 1, made[-1]["outcome"])
 
     def show() -> None:
@@ -61,6 +65,26 @@ def record(
             output.say(f"  {one['uri']}", "dim")
 
     output.answer({"demonstrations": made}, show)
+
+
+def _demonstrator(graph: GraphClient, by: str | None) -> str:
+    """Who drives in this graph: what is recorded as the source must be true.
+
+    Raises:
+        ConfigError: ``by`` says otherwise than the graph was told.
+    """
+    from rcl_interfaces.srv import GetParameters
+
+    if not graph.sees(("session",), _LOOK_S)["session"]:
+        return by or "expert"
+    request = GetParameters.Request(names=["demonstrator"])
+    known = graph.call(GetParameters, "session/get_parameters", request).values[0].string_value
+    if by is not None and by != known:
+        raise ConfigError(
+            f"--by {by}: this graph runs with demonstrator:={known}; "
+            f"leave --by out, or start it with amf up demonstrator:={by}"
+        )
+    return known
 
 
 def _one(output: Output, graph: GraphClient, task: str, seed: int, by: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from amf_ros.session.loop import Result as Outcome
 from amf_ros.session.loop import run as run_session
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.tasks.loading import load_robot_suite
+from amf_ros.types import Source
 
 Result = RunSession.Result
 CODES: Codes = (
@@ -66,7 +67,9 @@ class SessionNode(AmfNode):
         self._publisher = self.create_publisher(SessionState, names.SESSION_STATE, qos.LATCHED)
         self._goals = Goals(self, RunSession, names.RUN_SESSION, self._on_goal, self._on_cancel)
         self._calls = Calls(self, self._stop.is_set, settings.server_timeout_s, settings.step_timeout_s)
-        self._worker = RosWorker(self, self._directory, self._calls)
+        person = settings.demonstrator == "person"
+        source = Source.TELEOPERATION if person else Source.SCRIPTED_EXPERT
+        self._worker = RosWorker(self, self._directory, self._calls, source)
         self._tell(self._state)
         self.get_logger().info(f"session directory {self._directory.root}")
 

@@ -1,6 +1,6 @@
 """A session's steps over the graph: the same calls as the in-process worker, through services and actions.
 
-    worker = RosWorker(node, RunDirectory(path), calls)
+    worker = RosWorker(node, RunDirectory(path), calls, Source.TELEOPERATION)
     result = run(plan, worker.with_plan(plan), journal)   # in a worker thread; the node spins meanwhile
 
 A step whose server died is made again from its reset on; ids make that safe.
@@ -16,7 +16,6 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 
 from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration
-from amf_msgs.msg import Demonstration
 from amf_msgs.srv import LoadCheckpoint, NextTask, ResetScene
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import Cancelled, CheckpointError
@@ -27,7 +26,7 @@ from amf_ros.selection.base import Score, Selection
 from amf_ros.session.base import Episode, Note, Tuning
 from amf_ros.session.plan import Plan
 from amf_ros.training.checkpoints import newest
-from amf_ros.types import CheckpointInfo, Outcome
+from amf_ros.types import CheckpointInfo, Outcome, Source
 
 T = TypeVar("T")
 ATTEMPTS = 4
@@ -52,10 +51,21 @@ _TUNER_AGAIN = {FineTune.Result.BUSY, FineTune.Result.CANCELLED}
 
 
 class RosWorker:
-    """Implements :class:`amf_ros.session.base.Worker`."""
+    """Implements :class:`amf_ros.session.base.Worker`.
 
-    def __init__(self, node: Node, directory: RunDirectory, calls: Calls) -> None:
+    Args:
+        source: who demonstrates; kept with every recording.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        directory: RunDirectory,
+        calls: Calls,
+        source: Source = Source.SCRIPTED_EXPERT,
+    ) -> None:
         self._directory, self._calls, self._log = directory, calls, node.get_logger()
+        self._source = source
         self._plan = Plan()
         self._loaded = ""
         self._reset = node.create_client(ResetScene, names.RESET_SCENE)
@@ -109,7 +119,7 @@ class RosWorker:
                 task_id=task_id,
                 demonstration_id=demonstration_id,
                 seed=seed,
-                source=Demonstration.SOURCE_SCRIPTED_EXPERT,
+                source=int(self._source),
                 start_stamp=self._start(task_id, seed),
             )
             result = self._calls.action(self._record, goal)

@@ -5,6 +5,8 @@ settings = declare(node, RobotSettings)
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from amf_ros.config import Model, SelectionConfig, TrainingConfig
@@ -96,5 +98,8 @@ class ExecutorSettings(DataSettings):
 class SessionSettings(DataSettings):
     """session."""
 
+    demonstrator: Literal["expert", "person"] = Field(
+        "expert", description="who demonstrates; recordings keep it as their source"
+    )
     server_timeout_s: float = Field(60.0, gt=0.0, description="how long a server may be away, restarting [s]")
     step_timeout_s: float = Field(1800.0, gt=0.0, description="how long one step may take [s]")

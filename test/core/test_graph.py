@@ -75,5 +75,6 @@ def test_the_scripted_expert_does_not_run_beside_a_person() -> None:
     everyone = {one.name for one in graph.nodes({})}
     assert everyone == {one.name for one in graph.NODES}
     assert everyone - {one.name for one in graph.nodes({"demonstrator": "person"})} == {"teleop"}
+    assert graph.parameters(node("session"), {"demonstrator": "person"})["demonstrator"] == "person"
     with pytest.raises(ValueError, match="demonstrator must be one of expert, person, got 'robot'"):
         graph.nodes({"demonstrator": "robot"})

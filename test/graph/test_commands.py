@@ -72,6 +72,11 @@ def test_status_sees_all_nodes(directory: Path) -> None:
     assert found["graph"]["next"].startswith("nothing yet: no states of")
 
 
+def test_record_says_who_drives_in_this_graph(directory: Path) -> None:
+    refused = amf("record", "press_button", "--by", "person")
+    assert refused.exit_code == 1 and "amf up demonstrator:=person" in refused.output
+
+
 def test_record_makes_one_demonstration_each_and_tune_learns_from_them(directory: Path) -> None:
     made = answer("record", "press_button", "--count", 2)["demonstrations"]
     assert len({one["id"] for one in made}) == 2 and {one["outcome"] for one in made} == {"success"}

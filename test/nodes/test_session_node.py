@@ -13,6 +13,7 @@ from support.nodes import Bench, bench
 
 from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState
+from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.fine_tuner import FineTunerNode
@@ -97,6 +98,23 @@ def test_a_demonstration_that_fails(session: Bench) -> None:
         session.add(make)
     result = send(session).result()
     assert result.error_code == Code.DEMONSTRATION_FAILED and "teleop/command" in result.error_msg
+
+
+@pytest.mark.parametrize(
+    ("demonstrator", "source"), [("person", "TELEOPERATION"), ("expert", "SCRIPTED_EXPERT")]
+)
+def test_who_demonstrates_is_kept_with_the_recording(
+    run: RunDirectory, demonstrator: str, source: str
+) -> None:
+    (run.checkpoints / "round_0001").write_text("the session ends here, after its demonstration")
+    fields: dict[str, Any] = {"session_directory": str(run.root), "real_time_factor": 0.0}
+    with bench(demonstrator=demonstrator, **fields) as made:
+        # The scripted expert stands in for the person's device: both publish on the same topic.
+        for make in (SessionNode, TaskSelectorNode, RobotNode, TeleopNode, DemoRecorderNode, FineTunerNode):
+            made.add(make)
+        assert send(made).result().error_code == Code.FINE_TUNING_FAILED
+    store = DemonstrationStore(run.demonstrations)
+    assert [store.info(id_).source.name for id_ in store.ids()] == [source]
 
 
 def test_a_fine_tuning_that_fails(session: Bench, run: RunDirectory) -> None:
