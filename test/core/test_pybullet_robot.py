@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from amf_ros.errors import ConfigError, RobotFault, UnknownName
+from amf_ros.robots.panda import VELOCITY_TOLERANCE
 from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.robots.safety import SafetyGate
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.tasks.tabletop.scene import NAMES
 from amf_ros.types import JointCommand
@@ -142,6 +146,78 @@ def test_bad_commands_are_refused_and_nothing_moves(make_robot, command, message
         robot.step(command)
     assert robot.state()[0].stamp_ns == before[0].stamp_ns
     assert robot.state()[1].poses.tobytes() == before[1].poses.tobytes()
+
+
+class Unplaceable:
+    """A scene whose things are half in place when it raises."""
+
+    def __init__(self):
+        self.inner, self.broken = SUITE.scene(), False
+
+    def load(self, client):
+        self.inner.load(client)
+
+    def place(self, client, task_id, rng):
+        self.inner.place(client, task_id, rng)
+        if task_id == "close_door":
+            raise ValueError("half way")
+
+    def poses(self, client):
+        return self.inner.poses(client)
+
+
+@pytest.mark.parametrize(
+    "task_id", ["", "press_buton", "x" * 1_000_000, "reach 60°", "press_button\0", "close_door"]
+)
+def test_a_reset_that_fails_leaves_the_world_as_it_was(task_id):
+    robots = [PyBulletRobot(Unplaceable()) for _ in range(2)]
+    wrong, other = robots
+    for robot in robots:
+        robot.reset("stack_red_on_blue", 3)
+        expert = SUITE.expert("stack_red_on_blue", 3)
+        for _ in range(20):
+            robot.step(expert.command(*robot.state()))
+    with pytest.raises((UnknownName, ValueError)):
+        wrong.reset(task_id, 0)
+    for _ in range(3):
+        for one, two in zip(wrong.state(), other.state(), strict=True):
+            assert one.stamp_ns == two.stamp_ns
+        assert wrong.state()[0].position.tobytes() == other.state()[0].position.tobytes()
+        assert wrong.state()[1].poses.tobytes() == other.state()[1].poses.tobytes()
+        for robot in robots:
+            robot.step(None)
+    for robot in robots:
+        robot.reset("press_button", 1)  # and the next reset is that of any robot
+    assert wrong.state()[1].poses.tobytes() == other.state()[1].poses.tobytes()
+    for robot in robots:
+        robot.close()
+
+
+@pytest.fixture(scope="module")
+def wild_robot():
+    robot = PyBulletRobot(SUITE.scene())
+    yield robot
+    robot.close()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1), hold=st.integers(1, 20), bang=st.booleans())
+def test_no_sequence_of_commands_moves_a_joint_faster_than_its_limit(wild_robot, seed, hold, bang):
+    """What moves, not only what is commanded: into the table, into itself, back and forth."""
+    robot, rng = wild_robot, np.random.default_rng(seed)
+    lower, upper, fastest = np.array([(x.lower, x.upper, x.velocity) for x in robot.limits.values()]).T
+    robot.reset("press_button", seed)
+    gate = SafetyGate(robot.limits, 1 / robot.control_hz)
+    last = robot.state()[0].position
+    for k in range(60):
+        if k % hold == 0:
+            target = np.where(rng.random(8) < 0.5, lower, upper) if bang else rng.uniform(lower, upper)
+        robot.step(gate.filter(JointCommand(0, robot.joint_names, target), robot.state()[0]))
+        joints = robot.state()[0]
+        assert (np.abs(joints.velocity) <= fastest * (1 + VELOCITY_TOLERANCE)).all()
+        moved = np.abs(joints.position - last) * robot.control_hz
+        assert (moved <= fastest * (1 + VELOCITY_TOLERANCE)).all()
+        last = joints.position
 
 
 def test_unknown_task_bad_rate_and_closed_robot(make_robot):
