@@ -20,10 +20,10 @@ from amf_ros.registry import load
 from amf_ros.selection.base import Selection
 from amf_ros.session.base import Episode, Phase, State, Worker
 from amf_ros.session.journal import Journal
-from amf_ros.session.plan import Plan, derive_seed
+from amf_ros.session.plan import MAX_ATTEMPTS, Plan, derive_seed
 from amf_ros.types import CheckpointInfo, Outcome
 
-MAX_ATTEMPTS = 3  # at one demonstration, in one run of the session
+__all__ = ["MAX_ATTEMPTS", "Result", "audit_episodes", "run"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Result:
         demonstrations: task ids, in the order demonstrated.
         evaluations: target task -> (episodes, successes) of ``checkpoint``; empty without evaluation.
         stopped_early: the plan's ``stop_early`` ended it before its last round.
+        missed: task ids whose demonstration failed in all attempts; the session went on without.
     """
 
     rounds_completed: int
@@ -41,6 +42,7 @@ class Result:
     demonstrations: tuple[str, ...]
     evaluations: Mapping[str, tuple[int, int]]
     stopped_early: bool = False
+    missed: tuple[str, ...] = ()
 
 
 def run(
@@ -104,6 +106,7 @@ class _Session:
         self._report, self._should_stop = report, should_stop
         self._state = State(Phase.IDLE, 0, plan.num_rounds)
         self._kept: list[str] = []
+        self._missed: list[str] = []
 
     def run(self, audit: int) -> Result:
         plan, done, stopped = self._plan, 0, False
@@ -120,14 +123,15 @@ class _Session:
             else:
                 for index, (task_id, reason) in enumerate(batch):
                     self._demonstrate(index, task_id, reason)
-                checkpoint = self._fine_tune(checkpoint)
+                if self._kept:
+                    checkpoint = self._fine_tune(checkpoint)
                 done += 1
                 episodes = plan.episodes(done)
             evaluations = self._evaluate(checkpoint, dict.fromkeys(plan.targets, episodes))
         targets = {task_id: evaluations[task_id] for task_id in plan.targets if evaluations[task_id][0]}
         why = ", another demonstration is not worth it" if stopped else ""
         self._tell(Phase.IDLE, detail=f"done: {done} rounds{why}{_so_far(targets)}")
-        return Result(done, checkpoint, tuple(self._kept), targets, stopped)
+        return Result(done, checkpoint, tuple(self._kept), targets, stopped, tuple(self._missed))
 
     def _start(self) -> CheckpointInfo:
         value, _ = self._step("r000/checkpoint", Phase.IDLE, lambda: asdict(self._worker.checkpoint()))
@@ -165,11 +169,13 @@ class _Session:
 
     def _demonstrate(self, index: int, task_id: str, reason: str) -> None:
         """One demonstration that is no failure; its seed is the same whenever it is the n-th of its task."""
-        number, count = self._state.round, self._kept.count(task_id)
+        number, plan = self._state.round, self._plan
+        # One that was missed counts too: asked for again, the task has other starts.
+        count = self._kept.count(task_id) + self._missed.count(task_id)
         failures = attempt = 0
         while True:
             name = f"r{number:03d}_i{index}_a{attempt}_{task_id}"
-            seed = derive_seed(self._plan.seed, "demonstration", task_id, count, attempt)
+            seed = derive_seed(plan.seed, "demonstration", task_id, count, attempt)
             episode, fresh = self._episode(
                 f"r{number:03d}/i{index}/a{attempt}",
                 Phase.DEMONSTRATING,
@@ -186,9 +192,13 @@ class _Session:
             # Attempts of an earlier run do not count: running again is how a person asks for more of them.
             failures += fresh
             attempt += 1
-            if failures == MAX_ATTEMPTS:
+            if plan.go_on and attempt == plan.attempts:
+                self._missed.append(task_id)
+                self._tell(Phase.DEMONSTRATING, task_id, f"failed {attempt} times; going on without it")
+                return
+            if not plan.go_on and failures == plan.attempts:
                 raise DataError(
-                    f"demonstrating {task_id!r} failed {MAX_ATTEMPTS} times in a row (last: {name}, seed "
+                    f"demonstrating {task_id!r} failed {plan.attempts} times in a row (last: {name}, seed "
                     f"{seed}); look at the recordings, then run the session again to try further starts"
                 )
 

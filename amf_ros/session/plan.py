@@ -15,6 +15,8 @@ from amf_ros.config import Model
 from amf_ros.errors import ConfigError, PlanChanged
 from amf_ros.types import indices
 
+MAX_ATTEMPTS = 3  # at one demonstration, in one run of the session
+
 
 class Plan(Model):
     """One session; mirrors the goal of ``amf_msgs/RunSession``. Its directory holds this one plan only."""
@@ -39,6 +41,12 @@ class Plan(Model):
     stop_early: bool = Field(
         False,
         description="end when another demonstration is not worth it: its expected gain is below stop_below",
+    )
+    attempts: int = Field(MAX_ATTEMPTS, ge=1, description="at one demonstration, each from another start")
+    go_on: bool = Field(
+        False,
+        description="where all attempts at a demonstration failed go on without it; else the session ends, "
+        "and running it again tries further starts",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="everything random follows from it")
 

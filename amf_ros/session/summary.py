@@ -6,7 +6,7 @@ with Journal(run.database, read_only=True) as journal:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amf_ros.errors import DataError
@@ -23,7 +23,8 @@ def summary(journal: Journal) -> dict[str, Any]:
         ids in the order demonstrated, failed attempts left out; ``success_before`` and ``success_after``:
         ``{successes, episodes, tasks: {id: {successes, episodes}}}`` over the target tasks, of the first and
         of the newest wholly evaluated checkpoint (``episodes`` 0 where there is none yet); ``seconds`` per
-        phase; ``history``: one entry per round, round 0 first (:func:`history`); ``stopped_early``: whether
+        phase; ``history``: one entry per round, round 0 first (:func:`history`); ``missed``: task ids whose
+        demonstration failed in all attempts, so that the session went on without; ``stopped_early``: whether
         the stopping rule ended it.
 
     Raises:
@@ -53,6 +54,7 @@ def summary(journal: Journal) -> dict[str, Any]:
         "success_after": later[-1] if later else _success(plan.targets, []),
         "seconds": {phase: round(value, 3) for phase, value in seconds.items()},
         "history": rounds,
+        "missed": [task_id for entry in rounds for task_id in entry["missed"]],
         "stopped_early": plan.stop_early and not all(entry["worthwhile"] for entry in rounds),
     }
 
@@ -64,6 +66,7 @@ def history(journal: Journal) -> list[dict[str, Any]]:
         Per round: ``round``; ``checkpoint`` id, or None before it is trained; ``selected`` task ids, none in
         the round that ``stop_early`` ended; ``reason``; ``scores`` (as ``amf_msgs/TaskScore``);
         ``demonstrations``, and ``failed`` attempts (``{id, task_id, seed, outcome, num_steps, duration_s}``);
+        ``missed``: task ids that were chosen and failed in all attempts;
         ``loss``; ``evaluation`` as in :func:`summary`; ``worthwhile``: whether the strategy expected the
         demonstrations to be worth it.
     """
@@ -89,12 +92,20 @@ def _round(number: int, entries: Sequence[Entry], plan: Plan) -> dict[str, Any]:
         "scores": selection.get("scores", []),
         "demonstrations": [made for made in attempts if made["outcome"] != Outcome.FAILURE],
         "failed": [made for made in attempts if made["outcome"] == Outcome.FAILURE],
+        "missed": _missed(selection.get("task_ids", []), named, plan),
         "loss": tuning.get("loss"),
         "evaluation": _success(
             plan.targets, [entry.value for entry in entries if entry.phase == "evaluating"]
         ),
         "worthwhile": worthwhile,
     }
+
+
+def _missed(batch: Sequence[str], named: Mapping[str, Any], plan: Plan) -> list[str]:
+    """Those of a round's batch that failed as often as the plan allows."""
+    last = plan.attempts - 1
+    every = [(task_id, named.get(f"i{index}/a{last}")) for index, task_id in enumerate(batch) if plan.go_on]
+    return [task_id for task_id, made in every if made and made["outcome"] == Outcome.FAILURE]
 
 
 def _success(targets: Sequence[str], episodes: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -57,6 +57,11 @@ class Setting(Model):
     final_episodes: int = Field(
         0, ge=0, description="per target task before the first and after the last round; 0 = episodes"
     )
+    attempts: int = Field(
+        10,
+        ge=1,
+        description="at one demonstration, each from another start; then it goes on without",
+    )
     pace: dict[str, float] = Field(
         {}, description="task id -> how many times longer its demonstrations take; 1 where left out"
     )
@@ -85,6 +90,8 @@ class Setting(Model):
             demonstrations_per_round=self.batch,
             evaluation_episodes=self.episodes,
             final_episodes=self.final_episodes,
+            attempts=self.attempts,
+            go_on=True,
             seed=seed,
         )
 
@@ -174,10 +181,11 @@ def session(job: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         Lists with one element per evaluated round, the first before any demonstration: ``demonstrations``
-        and ``minutes`` spent so far, ``success`` (mean over target tasks), ``seen`` and ``unseen`` (mean over
-        those that pre-training knew, and the others; null where there is none). ``tasks``: success of each
-        target task before and at the end; ``chosen``: task ids in the order demonstrated; ``attempts``:
-        ``[round, task id, seconds]`` of each, failed ones too; ``selection_s``: per round [s].
+        (asked for) and ``minutes`` spent so far, ``success`` (mean over target tasks), ``seen``, ``unseen``
+        (mean over those that pre-training knew, and the others; null where there is none), and in ``tasks``
+        the success of each target task. ``chosen``: task ids in the order demonstrated; ``missed``: those
+        that failed in all attempts, and count as asked for; ``attempts``: ``[round, task id, seconds]`` of
+        each, failed ones too, and ``failed``: how many did; ``selection_s``: per round [s].
     """
     setting, seed = Setting.model_validate(job["setting"]), int(job["seed"])
     config = setting.pretraining.model_copy(update={"seed": seed})
@@ -278,18 +286,21 @@ def _measured(told: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
         for entry in told["history"]
         for made in (*entry["demonstrations"], *entry["failed"])
     ]
-    kept = {entry["round"]: len(entry["demonstrations"]) for entry in told["history"]}
+    # Missed ones were asked for and cost their time; so strategies are compared where they asked as often.
+    asked = {entry["round"]: len(entry["demonstrations"]) + len(entry["missed"]) for entry in told["history"]}
     known = {task_id for task_id, count in setting.pretraining.demonstrations.items() if count}
     rates = [_rates(entry["evaluation"]["tasks"]) for entry in rounds]
     return {
-        "demonstrations": [sum(n for at, n in kept.items() if at <= number) for number in numbers],
+        "demonstrations": [sum(n for at, n in asked.items() if at <= number) for number in numbers],
         "minutes": minutes(attempts, numbers, setting.selection.reset_s),
         "success": [_mean(list(rate.values())) for rate in rates],
         "seen": [_mean([v for k, v in rate.items() if k in known]) for rate in rates],
         "unseen": [_mean([v for k, v in rate.items() if k not in known]) for rate in rates],
-        "tasks": {task_id: [rates[0][task_id], rates[-1][task_id]] for task_id in rates[0]},
+        "tasks": {task_id: [rate[task_id] for rate in rates] for task_id in rates[0]},
         "rounds": numbers,
         "chosen": told["demonstrations"],
+        "missed": told["missed"],
+        "failed": sum(len(entry["failed"]) for entry in told["history"]),
         "attempts": attempts,
         "selection_s": told["seconds"].get("selecting", 0.0) / max(told["rounds"], 1),
         "seconds": told["seconds"],

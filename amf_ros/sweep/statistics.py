@@ -101,9 +101,11 @@ class Comparison:
     """One strategy beside a reference.
 
     Attributes:
+        seeds: that both have; only these count, here and in what follows.
         start: before the first demonstration.
         difference: of the area under the curve, paired with the reference's.
         to_match: x at which the mean curve reaches the reference's last mean value; infinite = never.
+        left_out: seeds that only one of the two has.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Comparison:
     area: Estimate
     difference: Difference
     to_match: Estimate
+    left_out: int = 0
 
 
 def collect(
@@ -240,6 +243,7 @@ def compare(curves: Mapping[str, Curves], reference: str) -> list[Comparison]:
                 mean(a.area),
                 difference(a.area, b.area),
                 to_match(a, b),
+                len({*own.seeds, *curves[reference].seeds}) - len(shared),
             )
         )
     return sorted(made, key=lambda line: -line.area.value)

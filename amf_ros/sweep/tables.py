@@ -49,7 +49,7 @@ def comparison_table(
         cells.append(
             [
                 line.name,
-                str(line.seeds),
+                f"{line.seeds} ({line.left_out} left out)" if line.left_out else str(line.seeds),
                 format(line.start.value, spec),
                 format(line.final, spec),
                 format(line.area, spec),

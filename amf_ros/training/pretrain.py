@@ -37,7 +37,7 @@ from amf_ros.training.tuning import save_checkpoint
 from amf_ros.types import CheckpointInfo, Demonstration, Outcome
 
 CHECKPOINT_ID = "pretrained"
-ATTEMPTS = 5  # starts tried for one demonstration before giving up
+ATTEMPTS = 20  # starts tried for one demonstration before giving up: experts may fail now and then
 
 
 @dataclass(frozen=True)

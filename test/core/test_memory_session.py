@@ -217,5 +217,5 @@ def test_an_expert_that_cannot_do_a_task_is_named() -> None:
     class LazySuite(CompassSuite):
         environment = Lazy
 
-    with pytest.raises(DataError, match="expert failed 5 starts of 'to_0'"):
+    with pytest.raises(DataError, match="expert failed 20 starts of 'to_0'"):
         pretrain_in_memory(CONFIG, SuiteEnvironment(LazySuite()))

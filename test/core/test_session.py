@@ -424,3 +424,28 @@ def test_an_impossible_answer_of_a_strategy_is_refused(tmp_path, answer):
     plan = make_plan(candidates=("a", "b", "c"))
     with pytest.raises(SelectionError, match="it must name 2 of the candidates a, b, c"):
         play(plan, tmp_path, Strange(plan, tmp_path))
+
+
+def test_a_session_may_go_on_without_a_demonstration_that_keeps_failing(tmp_path):
+    plan = make_plan(num_rounds=2, strategy="round_robin", attempts=2, go_on=True)
+    worker = CountingWorker(plan, tmp_path, clumsy=2)
+    result, told, _ = play(plan, tmp_path, worker)
+    assert result.missed == ("a", "b", "a", "b") and result.demonstrations == ()
+    assert result.checkpoint.id == "pretrained" and result.rounds_completed == 2
+    assert told["missed"] == list(result.missed) and len(told["history"][1]["failed"]) == 4
+    seeds = [a[2] for k, a in worker.calls if k == "demonstrate"]
+    assert len(set(seeds)) == 8  # asked for again, a task has other starts
+    again = CountingWorker(plan, tmp_path, clumsy=2)
+    assert play(plan, tmp_path, again)[0] == result and not again.calls
+
+
+def test_going_on_changes_nothing_where_nothing_fails_for_long(tmp_path):
+    plan = make_plan(num_rounds=2, strategy="round_robin", attempts=3)
+    for clumsy in (0, 1):
+        told = []
+        for number, go_on in enumerate((False, True)):
+            wanted = replace_plan(plan, go_on=go_on)
+            folder = mkdir(tmp_path / f"{clumsy}{number}")
+            worker = CountingWorker(wanted, folder, clumsy=clumsy)
+            told.append((play(wanted, folder, worker)[0], worker.calls))
+        assert told[0] == told[1] and told[0][0].missed == ()

@@ -69,7 +69,7 @@ def test_a_result_tells_what_happened_round_by_round(swept: tuple[Path, list[dic
     result = swept[1][0]["result"]
     assert result["demonstrations"] == [0, 2, 4] and result["rounds"] == [0, 1, 2]
     assert len(result["chosen"]) == len(result["attempts"]) == 4
-    assert result["success"][-1] == pytest.approx(np.mean([after for _, after in result["tasks"].values()]))
+    assert result["success"][-1] == pytest.approx(np.mean([rates[-1] for rates in result["tasks"].values()]))
     seen, unseen = result["seen"][-1], result["unseen"][-1]
     assert result["success"][-1] == pytest.approx((2 * seen + 4 * unseen) / 6)
     spent = sum(10.0 + seconds for _, _, seconds in result["attempts"]) / 60
@@ -135,3 +135,32 @@ def test_an_unknown_strategy_is_refused_before_anything_is_made(tmp_path: Path) 
     with pytest.raises(UnknownName, match="did you mean 'uniform'"):
         run_sessions("line", [SETTING], ["unifrom"], [0], tmp_path, QUIET)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_expert_that_fails_now_and_then_ends_no_session(tmp_path: Path) -> None:
+    """At 60% three attempts a demonstration ended more than half of all sessions of this length."""
+    clumsy = SETTING.pretraining.model_copy(update={"suite": "support.line_suite:ClumsyLineSuite"})
+    setting = SETTING.model_copy(update={"pretraining": clumsy, "demonstrations": 12, "batch": 6})
+    rows, jobs = run_sessions("clumsy", [setting], ["round_robin", "uniform"], range(4), tmp_path, QUIET)
+    assert len(rows) == len(jobs) == 8
+    assert all(row["result"]["demonstrations"] == [0, 6, 12] for row in rows)
+    assert all(len(row["result"]["chosen"]) + len(row["result"]["missed"]) == 12 for row in rows)
+    failed = sum(row["result"]["failed"] for row in rows)
+    assert 30 < failed < 110  # of 8 x 12 / 0.6 attempts, 64 expected
+    for row in rows:
+        result = row["result"]
+        assert len(result["attempts"]) == len(result["chosen"]) + result["failed"]
+        spent = sum(10.0 + seconds for _, _, seconds in result["attempts"]) / 60
+        assert result["minutes"][-1] == pytest.approx(spent)
+
+
+def test_a_task_that_nobody_can_show_costs_its_attempts_and_the_session_goes_on() -> None:
+    hopeless = SETTING.pretraining.model_copy(update={"suite": "support.line_suite:HopelessLineSuite"})
+    setting = SETTING.model_copy(
+        update={"pretraining": hopeless, "demonstrations": 6, "batch": 3, "attempts": 4}
+    )
+    (job,) = sessions_of([setting], ["round_robin"], [0])
+    result = session(job)
+    assert "far_left" in result["missed"] and "far_left" not in result["chosen"]
+    assert result["demonstrations"] == [0, 3, 6]
+    assert result["failed"] == 4 * len(result["missed"])

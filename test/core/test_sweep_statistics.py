@@ -23,6 +23,7 @@ from amf_ros.sweep.statistics import (
     to_match,
     to_reach,
 )
+from amf_ros.sweep.tables import comparison_table
 
 
 def rows(name: str, heights: list[list[float]], x: list[float] | None = None) -> list[dict[str, Any]]:
@@ -104,6 +105,9 @@ def test_strategies_are_compared_on_shared_seeds_and_ordered_by_area() -> None:
     assert (first.name, first.seeds, first.difference.better) == ("amf", 2, 2)
     assert first.difference.estimate.value == pytest.approx(0.2)
     assert (second.name, second.seeds, second.difference.estimate.value) == ("uniform", 3, 0.0)
+    assert (first.left_out, second.left_out) == (1, 0)
+    cells = comparison_table([first, second], "uniform")[1]
+    assert [row[1] for row in cells] == ["2 (1 left out)", "3"]
     assert first.start.value == pytest.approx(0.1) and first.to_match.value == pytest.approx(0.5)
 
 

@@ -46,3 +46,29 @@ class LineSuite:
 
     def embedding(self, task_id: str) -> Array:
         return np.eye(len(GOALS))[list(GOALS).index(task_id)]
+
+
+class ClumsySimulator(LineSimulator):
+    """Its expert stops half way from four starts in ten, which the seed of the start decides."""
+
+    def reset(self, task_id: str, seed: int) -> Array:
+        self._clumsy = np.random.default_rng(seed + 1).uniform() < 0.4
+        return super().reset(task_id, seed)
+
+    def expert(self) -> Array | None:
+        return None if self._clumsy and abs(self._goal - self._x) < 0.6 else super().expert()
+
+
+class ClumsyLineSuite(LineSuite):
+    environment = ClumsySimulator
+
+
+class HopelessSimulator(LineSimulator):
+    """Its expert never does one of the tasks."""
+
+    def expert(self) -> Array | None:
+        return None if self._goal == GOALS["far_left"] else super().expert()
+
+
+class HopelessLineSuite(LineSuite):
+    environment = HopelessSimulator
