@@ -1,6 +1,7 @@
 """YAML -> validated frozen models. Every default, range and doc string lives here once.
 
-Imports types and errors only. ROS parameters are declared from the same models (``ros/parameters.py``).
+Imports types, errors and plain_yaml only. ROS parameters are declared from the same models, in
+``ros/parameters.py``.
 
     config = load_yaml(Path("config/experiments/pretrain.yaml"), PretrainConfig)
 """
@@ -8,14 +9,14 @@ Imports types and errors only. ROS parameters are declared from the same models 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from amf_ros.errors import ConfigError
+from amf_ros.plain_yaml import hint, read
 
 
 class Model(BaseModel):
@@ -137,17 +138,25 @@ class PretrainConfig(Model):
 
 
 M = TypeVar("M", bound=BaseModel)
+Place = tuple[int | str, ...]  # keys and positions that lead to a value
 
 
-def parse(data: object, model: type[M], where: str) -> M:
+def parse(data: object, model: type[M], where: str, line: Callable[[Place], int] | None = None) -> M:
     """Validate plain data.
 
+    Args:
+        data: to validate.
+        model: what it must be.
+        where: it comes from, for the message.
+        line: of a value in the file, where it comes from one.
+
     Raises:
-        ConfigError: one line with ``where``, the key, the value and what is allowed.
+        ConfigError: one line with ``where``, the key, the value, what is allowed and a hint.
     """
     if not isinstance(data, dict):
         raise ConfigError(
-            f"{where}: expected a mapping with keys {', '.join(_keys(model))}, got {_short(data)}"
+            f"{where}: expected a mapping with keys {', '.join(_keys(model))}, "
+            f"{'found nothing' if data is None else f'got {_short(data)}'}"
         )
     try:
         return model.model_validate(_tuples(data), strict=True)
@@ -162,7 +171,9 @@ def parse(data: object, model: type[M], where: str) -> M:
                 f"unknown key, {f'did you mean {near[0]!r}? ' if near else ''}allowed: {', '.join(holder)}"
             )
         got = "" if isinstance(first["input"], dict) else f" (got {_short(first['input'])})"
-        raise ConfigError(f"{where}: {key}: {problem}{got}") from error
+        advice = hint(first["input"], first["type"])
+        at = f"{where}, line {line(first['loc'])}" if line else where
+        raise ConfigError(f"{at}: {key}: {problem}{got}{f'; {advice}' if advice else ''}") from error
 
 
 def load_yaml(path: Path, model: type[M]) -> M:
@@ -171,24 +182,8 @@ def load_yaml(path: Path, model: type[M]) -> M:
     Raises:
         ConfigError: the file is missing, is not YAML, or does not fit the model.
     """
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-    return parse(data, model, str(path))
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that is given twice is an error: the first one would be lost silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.YAMLError(f"key {twice[0]!r} is given twice, near line {node.start_mark.line + 1}")
-        return super().construct_mapping(node, deep)
+    document = read(path)
+    return parse(document.data, model, str(path), document.line)
 
 
 def _tuples(data: Any) -> Any:

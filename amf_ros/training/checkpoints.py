@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-import yaml
 from numpy.typing import NDArray
 from pydantic import Field
 from safetensors import SafetensorError
@@ -34,6 +33,7 @@ from amf_ros.contract import Interface
 from amf_ros.data.files import check_id, storage_errors, sync_folder
 from amf_ros.errors import CheckpointError, ConfigError, UnknownName, shown
 from amf_ros.paths import local_path
+from amf_ros.plain_yaml import dump
 from amf_ros.policies.base import PolicySpec, Trainable
 from amf_ros.registry import BUILT_IN
 from amf_ros.registry import load as load_registered
@@ -121,7 +121,7 @@ def save(
         "settings": dict(policy.settings()),
         "pretraining": dict(pretraining or {}),
     }
-    text = yaml.safe_dump(description, sort_keys=False).encode()
+    text = dump(description).encode()
     target = root / check_id("checkpoint", checkpoint_id)
     with storage_errors(target):
         _write_directory(target, {TENSORS: data, DESCRIPTION: text})

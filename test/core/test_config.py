@@ -80,7 +80,7 @@ def test_a_file_is_read(tmp_path: Path):
     [
         (b"strategy: [", "is not YAML"),
         (b"\xff\xfe\x00", "is not YAML"),
-        (b"strategy: amf\nstrategy: uniform\n", "key 'strategy' is given twice, near line 1"),
+        (b"strategy: amf\nstrategy: uniform\n", 'line 2: found duplicate key "strategy"'),
         (b"!!python/object/apply:os.system ['true']", "is not YAML"),
     ],
 )

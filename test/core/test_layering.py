@@ -14,7 +14,7 @@ PACKAGE = ROOT / "amf_ros"
 # Bottom first. A room imports from the layers below it; with its neighbours it shares nothing,
 # unless the whole layer is marked as one.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"types", "errors", "registry", "graph", "paths", "stats", "bullet", "kernels"}),
+    frozenset({"types", "errors", "registry", "graph", "paths", "stats", "bullet", "kernels", "plain_yaml"}),
     frozenset({"config", "contract"}),
     frozenset({"tasks", "policies", "selection", "data", "robots"}),
     frozenset({"training"}),

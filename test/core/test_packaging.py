@@ -66,7 +66,7 @@ def test_every_python_package_that_is_imported_is_pinned() -> None:
         "mcap_ros2": "mcap-ros2-support",
         "pybullet_data": "pybullet",
         "sklearn": "scikit-learn",
-        "yaml": "pyyaml",
+        "ruamel": "ruamel.yaml",
     }
     pinned = {
         re.split(r"[=\[]", line)[0].lower()
