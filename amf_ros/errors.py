@@ -81,6 +81,18 @@ class BadId(BadRequest, DataError):
     """An id that cannot be the name of a file."""
 
 
+class BadMessage(DataError):
+    """One message that cannot be used; ``topic`` and ``reason`` say which stream and why."""
+
+    def __init__(self, topic: str, reason: str) -> None:
+        self.topic, self.reason = topic, reason
+        super().__init__(f"{topic}: {reason}")
+
+
+class OutOfRange(BadMessage):
+    """A whole message with a value that the contract's range, a limit or a sane step excludes."""
+
+
 class StorageError(AmfError):
     """The disk is full or not writable; nothing half-written is left."""
 

@@ -96,6 +96,44 @@ class JointCommand:
 
 
 @dataclass(frozen=True)
+class JointPlan:
+    """Joint targets at several times, as a JointTrajectory gives them; none at all: stop where the arm is.
+
+    Attributes:
+        times_ns: after the stamp, strictly increasing, (n,) [ns].
+        positions: (n, n_joints) [rad or m].
+    """
+
+    stamp_ns: int
+    names: tuple[str, ...]
+    times_ns: NDArray[np.int64]
+    positions: Array
+
+    @property
+    def stops(self) -> bool:
+        """Whether it asks for nothing but to stop."""
+        return len(self.times_ns) == 0
+
+    def at(self, after_ns: int, start: Array | None = None) -> JointCommand | None:
+        """The targets at a time after the stamp, by straight lines between the points.
+
+        Args:
+            after_ns: after the stamp; beyond the last point its targets hold [ns].
+            start: where the joints are at the stamp, (n_joints,); None: the first point counts from there on.
+
+        Returns:
+            None where the plan is to stop.
+        """
+        if self.stops:
+            return None
+        times, positions = self.times_ns.astype(np.float64), self.positions
+        if start is not None and times[0] > 0.0:
+            times, positions = np.concatenate([[0.0], times]), np.vstack([start, positions])
+        target = np.array([np.interp(float(after_ns), times, column) for column in positions.T])
+        return JointCommand(self.stamp_ns + after_ns, self.names, target)
+
+
+@dataclass(frozen=True)
 class Observation:
     """What a policy sees at one instant: one vector per contract key, in the contract's order."""
 

@@ -2,8 +2,9 @@
 
 ``spec`` is the YAML file as models, ``features`` turns named joints and poses into numbers, ``contract``
 puts both to work. Recording, training and serving all go through :class:`Contract`, so the arrays a
-policy learns from and those it is asked about come from the same lines of code. ``interface`` is what a
-policy is checked against: a contract, or the names that a suite with its own simulator gives.
+policy learns from and those it is asked about come from the same lines of code. ``intake`` judges each
+message on arrival, ``clocks`` measures how far a stream's stamps lie from its arrivals. ``interface`` is
+what a policy is checked against: a contract, or the names that a suite with its own simulator gives.
 Imports types, errors, paths and config only.
 
     contract = load_contract("panda_tabletop")

@@ -10,13 +10,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from amf_ros.config import load_yaml
 from amf_ros.contract.features import ROLE, compile_feature, feature_names, frames, rows
-from amf_ros.contract.spec import JOINT_STATE, SCENE_STATE, ContractSpec, JointFeature
+from amf_ros.contract.spec import (
+    JOINT_STATE,
+    SCENE_STATE,
+    ActionElement,
+    ContractSpec,
+    JointFeature,
+    StampSpec,
+    TopicSpec,
+    inside,
+)
 from amf_ros.errors import ContractError, StaleObservation, UnknownName
 from amf_ros.paths import find_config
 from amf_ros.types import Array, JointCommand, JointState, Observation, SceneState, Task
@@ -26,15 +36,20 @@ NS_PER_MS = 1_000_000
 
 @dataclass(frozen=True)
 class Topic:
-    """One stream as a node subscribes to it; ``name`` is relative.
+    """One stream.
 
     Attributes:
+        name: as everything inside the package calls it, recordings too: no slash first.
         type: ROS type, ``package/msg/Name``.
         max_age_ns: header stamps older than this are stale [ns]; 0 = no limit.
         min_rate_hz: a demonstration with a slower stream is refused; 0 = no limit.
         on_stale: what to do: ``stop``.
         reliability: ``reliable`` or ``best_effort``.
         depth: messages kept.
+        absolute: the contract wrote it with a slash first: it stays out of the node's namespace.
+        receive: its messages count from their arrival on, whatever their stamps say.
+        offset_ns: added to its header stamps: its clock lags by this [ns].
+        max_offset_ns: arrival minus stamp may stay beyond this for a moment only [ns]; 0 = no limit.
     """
 
     name: str
@@ -44,6 +59,61 @@ class Topic:
     on_stale: str = "stop"
     reliability: str = "reliable"
     depth: int = 50
+    absolute: bool = False
+    receive: bool = False
+    offset_ns: int = 0
+    max_offset_ns: int = 0
+
+    @property
+    def address(self) -> str:
+        """As a node subscribes to it or publishes it."""
+        return f"/{self.name}" if self.absolute else self.name
+
+    def stamp_ns(self, header_ns: int, arrival_ns: int) -> int:
+        """When a message counts: its header stamp, corrected as the contract says, or its arrival [ns].
+
+        A stamp of zero stays zero: it says nothing, and what it means depends on the stream.
+        """
+        if self.receive:
+            return arrival_ns
+        return header_ns + self.offset_ns if header_ns else 0
+
+
+def _topic(name: str, type_: str, align: StampSpec | None = None, **more: Any) -> Topic:
+    limits: dict[str, Any] = {}
+    if align is not None:
+        limits = {
+            "receive": align.stamp == "receive",
+            "offset_ns": round(align.offset_ms * NS_PER_MS),
+            "max_offset_ns": round((align.max_offset_ms or 0.0) * NS_PER_MS),
+        }
+    return Topic(inside(name), type_, absolute=name.startswith("/"), **limits, **more)
+
+
+def _observed(name: str, topic: TopicSpec) -> Topic:
+    made = _topic(
+        name,
+        topic.type,
+        topic.align,
+        max_age_ns=round(topic.align.max_age_ms * NS_PER_MS),
+        min_rate_hz=topic.min_rate_hz,
+        on_stale=topic.on_stale,
+        reliability=topic.qos.reliability,
+        depth=topic.qos.depth,
+    )
+    return replace(made, max_offset_ns=made.max_offset_ns or made.max_age_ns)
+
+
+def _meaning(element: ActionElement) -> dict[str, Any]:
+    """What defines the numbers of an action; contracts from before ``continuous`` keep their hash."""
+    without = {"max_step"} if element.continuous else {"max_step", "continuous"}
+    return element.model_dump(mode="json", exclude=without)
+
+
+def shortest(angle: Array) -> Array:
+    """The same turn in [-pi, pi) [rad]."""
+    turned: Array = (angle + np.pi) % (2.0 * np.pi) - np.pi
+    return turned
 
 
 class Contract:
@@ -54,24 +124,24 @@ class Contract:
         self.fps = spec.fps
         self.period_ns = round(1e9 / spec.fps)
         self.watchdog_ns = round(spec.action.watchdog_ms * NS_PER_MS)
-        self.record_from, self.publish_to = spec.action.record_from.topic, spec.action.publish_to.topic
-        self.command_type = spec.action.record_from.type
-        self.topics = tuple(
-            Topic(
-                name=topic,
-                type=value.type,
-                max_age_ns=round(value.align.max_age_ms * NS_PER_MS),
-                min_rate_hz=value.min_rate_hz,
-                on_stale=value.on_stale,
-                reliability=value.qos.reliability,
-                depth=value.qos.depth,
-            )
-            for topic, value in spec.topics.items()
+        self.topics = tuple(_observed(name, topic) for name, topic in spec.topics.items())
+        action = spec.action
+        device = _topic(action.record_from.topic, action.record_from.type, action.record_from.align)
+        oldest_ns = max(topic.max_age_ns for topic in self.topics)
+        self.command = replace(device, max_offset_ns=device.max_offset_ns or oldest_ns, max_age_ns=oldest_ns)
+        self.published = _topic(action.publish_to.topic, action.publish_to.type)
+        self.applied = _topic(action.applied_from.topic, action.applied_from.type)
+        self.learn = action.learn
+        self.record_from, self.publish_to = self.command.name, self.published.name
+        self.command_type = self.command.type
+        self.record_extra = tuple(_topic(name, type_) for name, type_ in spec.record_extra.items())
+        self.recorded = frozenset(
+            {self.command.name, self.applied.name, *(topic.name for topic in self.topics)}
         )
-        self.record_extra = tuple(Topic(topic, type_) for topic, type_ in spec.record_extra.items())
-        self.recorded = frozenset({self.record_from, *spec.topics})
-        self.joints_topic = next(topic.name for topic in self.topics if topic.type == JOINT_STATE)
+        self.joint_topics = tuple(topic.name for topic in self.topics if topic.type == JOINT_STATE)
+        self.joints_topic = self.joint_topics[0]
         self.scene_topic = next((topic.name for topic in self.topics if topic.type == SCENE_STATE), None)
+        self._max_age_ns = {topic.name: topic.max_age_ns for topic in self.topics}
         self._vectors = {
             key: [compile_feature(feature) for feature in features]
             for key, features in spec.observations.items()
@@ -88,7 +158,25 @@ class Contract:
         ends = [element.range or (-1.0, 1.0) for element in spec.action.elements for _ in element.joints]
         self._middle = np.array([(low + high) / 2 for low, high in ends])
         self._half = np.array([(high - low) / 2 for low, high in ends])
+        self.continuous = frozenset(joint for element in spec.action.elements for joint in element.continuous)
+        self._turning = np.array([joint in self.continuous for joint in self.command_joints])
+        self.needs = self._needs()
+        self.frames = frozenset(
+            frame for fs in spec.observations.values() for feature in fs for frame in frames(feature)
+        )
         self.hash = self._hash()
+
+    def _needs(self) -> dict[str, tuple[bool, bool]]:
+        """Joint -> whether its position and its velocity are used; all joints that are used at all."""
+        used = dict.fromkeys(self.command_joints, (True, False))
+        for features in self.spec.observations.values():
+            for feature in features:
+                if isinstance(feature, JointFeature):
+                    moves = feature.feature == "joint_velocity"
+                    for joint in feature.joints:
+                        position, velocity = used.get(joint, (False, False))
+                        used[joint] = position or not moves, velocity or moves
+        return used
 
     def _hash(self) -> str:
         """Of what defines features and actions; topic names, ages and qos may change freely."""
@@ -98,7 +186,7 @@ class Contract:
                 key: [feature.model_dump(mode="json") for feature in features]
                 for key, features in self.spec.observations.items()
             },
-            "action": [element.model_dump(mode="json") for element in self.spec.action.elements],
+            "action": [_meaning(element) for element in self.spec.action.elements],
         }
         return hashlib.sha256(json.dumps(defining).encode()).hexdigest()[:16]
 
@@ -111,7 +199,8 @@ class Contract:
         """What the policy sees, from the newest message of every stream.
 
         Args:
-            inputs: topic name -> newest value.
+            inputs: topic name -> newest value; of several topics of joint states, the joints that they make
+                up together, under ``joints_topic``.
             roles: of the task, role -> scene object.
             now_ns: the instant to judge ages by; None = the newest of the inputs.
 
@@ -140,20 +229,21 @@ class Contract:
         return observation
 
     def _check_fresh(self, inputs: Mapping[str, JointState | SceneState], now_ns: int | None) -> int:
-        missing = [topic.name for topic in self.topics if topic.name not in inputs]
+        used = [name for name in (self.joints_topic, self.scene_topic) if name is not None]
+        missing = [name for name in used if name not in inputs]
         if missing:
             raise StaleObservation(
                 f"no message yet on {', '.join(missing)}; is the robot running and publishing it?"
             )
-        newest = max(inputs[topic.name].stamp_ns for topic in self.topics)
+        newest = max(inputs[name].stamp_ns for name in used)
         now = newest if now_ns is None else now_ns
-        for topic in self.topics:
-            age = now - inputs[topic.name].stamp_ns
-            if abs(age) > topic.max_age_ns:
+        for name in used:
+            age, allowed = now - inputs[name].stamp_ns, self._max_age_ns[name]
+            if abs(age) > allowed:
                 when = "old" if age > 0 else "in the future"
                 raise StaleObservation(
-                    f"{topic.name} is {abs(age) / NS_PER_MS:.0f} ms {when}, "
-                    f"allowed {topic.max_age_ns / NS_PER_MS:.0f} ms; "
+                    f"{name} is {abs(age) / NS_PER_MS:.0f} ms {when}, "
+                    f"allowed {allowed / NS_PER_MS:.0f} ms; "
                     "check that it is published at its rate and on the same clock"
                 )
         return newest
@@ -161,17 +251,24 @@ class Contract:
     def encode(self, command: JointCommand, joints: JointState) -> Array:
         """A command as the action (a,) that a policy learns: relative to measured, or a range to [-1, 1].
 
+        Of a continuous joint it is the shortest way from measured to target, in [-pi, pi).
+
         Raises:
             ContractError: a joint is not commanded or measured, or a value is not finite.
         """
         target = self._select(command.names, command.position, "command")
         measured = self._select(joints.names, joints.position, "joint state")
-        action = np.where(self._relative, target - measured, (target - self._middle) / self._half)
+        way = target - measured
+        if self._turning.any():
+            way = np.where(self._turning, shortest(way), way)
+        action = np.where(self._relative, way, (target - self._middle) / self._half)
         self._check_finite(action, self.action_names, "action")
         return action
 
     def decode(self, action: Array, joints: JointState, stamp_ns: int) -> JointCommand:
         """The command for an action (a,): the inverse of :meth:`encode` at the same measured joints.
+
+        The target of a continuous joint lies beside the measured angle, beyond pi where the way leads there.
 
         Raises:
             ContractError: wrong length, a joint is not measured, or a value is not finite.

@@ -5,9 +5,11 @@ spec = load_yaml(path, ContractSpec)
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from amf_ros.config import Model
 
@@ -17,6 +19,32 @@ JOINT_TRAJECTORY: Final = "trajectory_msgs/msg/JointTrajectory"
 
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9_./-]+$")]
 
+_TOPIC = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
+TOPIC_RULE: Final = (
+    "letters, digits and _ in parts between single slashes, no part starting with a digit, no __, no slash "
+    "at the end; absolute (/left/joint_states) or relative (joint_states)"
+)
+
+
+def _topic_name(name: str) -> str:
+    """A name that ROS takes for a topic, of any node. Raises ValueError with the rule."""
+    if not _TOPIC.fullmatch(name) or "__" in name:
+        near = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9_/]", "_", name))
+        hint = f"; try {near!r}" if near != name and _TOPIC.fullmatch(near) else ""
+        raise ValueError(f"{name[:80]!r} is not a ROS topic name: {TOPIC_RULE}{hint}")
+    return name
+
+
+TopicName = Annotated[str, AfterValidator(_topic_name)]
+
+
+def inside(topic: str) -> str:
+    """The one spelling that the package uses for a topic, however the contract writes it: no slash first."""
+    return topic.removeprefix("/")
+
+
+MOST_MS: Final = 3_600_000.0  # an hour: more is no age but a mistake
+
 
 class QosSpec(Model):
     """Quality of service of a subscription."""
@@ -25,12 +53,29 @@ class QosSpec(Model):
     depth: int = Field(50, ge=1, description="messages kept")
 
 
-class AlignSpec(Model):
+class StampSpec(Model):
+    """When a message was true."""
+
+    stamp: Literal["header", "receive"] = Field(
+        "header", description="times are those of the message's header, or of its arrival (real time only)"
+    )
+    offset_ms: float = Field(
+        0.0, ge=-MOST_MS, le=MOST_MS, description="added to header stamps; positive: the clock lags [ms]"
+    )
+    max_offset_ms: float | None = Field(
+        None,
+        gt=0,
+        le=MOST_MS,
+        description="no stream arrives further from its stamps than this for a whole second; default "
+        "max_age_ms, of commands the largest of all topics [ms]",
+    )
+
+
+class AlignSpec(StampSpec):
     """Which message of a stream belongs to an instant."""
 
     policy: Literal["latest"] = Field("latest", description="the newest one not after the instant: causal")
-    stamp: Literal["header"] = Field("header", description="times are those of the message's header")
-    max_age_ms: float = Field(100.0, gt=0, description="older ones are stale [ms]")
+    max_age_ms: float = Field(100.0, gt=0, le=MOST_MS, description="older ones are stale [ms]")
 
 
 class TopicSpec(Model):
@@ -93,8 +138,20 @@ FeatureSpec = Annotated[
 class EndpointSpec(Model):
     """A topic that carries commands."""
 
-    topic: Name
+    topic: TopicName
     type: Literal["trajectory_msgs/msg/JointTrajectory"] = JOINT_TRAJECTORY
+
+
+class DeviceSpec(EndpointSpec):
+    """The topic of the demonstrator's device."""
+
+    align: StampSpec = StampSpec()
+
+
+class AppliedSpec(EndpointSpec):
+    """The topic on which the robot says what it did with each command."""
+
+    topic: TopicName = "applied_command"
 
 
 class ActionElement(Model):
@@ -107,6 +164,15 @@ class ActionElement(Model):
     range: tuple[float, float] | None = Field(
         None, description="mode absolute: the targets that become -1 and +1 [rad or m]"
     )
+    max_step: float = Field(
+        1.0,
+        gt=0,
+        description="without range: a demonstrated command further than this from the measured joint is "
+        "refused [rad or m]",
+    )
+    continuous: tuple[Name, ...] = Field(
+        (), description="of these joints, those that turn without end: the shortest angle counts"
+    )
 
     @model_validator(mode="after")
     def _range_fits(self) -> ActionElement:
@@ -114,14 +180,25 @@ class ActionElement(Model):
             raise ValueError("range belongs to mode absolute only; remove it or change the mode")
         if self.range is not None and self.range[0] == self.range[1]:
             raise ValueError("range needs two different numbers: the target for -1, the target for +1")
+        strange = [joint for joint in self.continuous if joint not in self.joints]
+        if strange:
+            raise ValueError(f"continuous names {strange[0]!r}, which is not among this element's joints")
+        if self.continuous and self.mode != "relative_to_measured":
+            raise ValueError("continuous belongs to mode relative_to_measured only; change the mode")
         return self
 
 
 class ActionSpec(Model):
     """What the policy commands, and where commands come from and go to."""
 
-    record_from: EndpointSpec = Field(description="the demonstrator's commands")
+    record_from: DeviceSpec = Field(description="the demonstrator's commands")
     publish_to: EndpointSpec = Field(description="the policy's commands")
+    applied_from: AppliedSpec = Field(
+        AppliedSpec(), description="the commands as the robot applied them, within its limits"
+    )
+    learn: Literal["applied", "asked"] = Field(
+        "applied", description="what training learns; asked where a recording holds no applied command"
+    )
     elements: tuple[ActionElement, ...] = Field(min_length=1)
     watchdog_ms: float = Field(150.0, gt=0, description="the arm holds when commands stop for this long [ms]")
     on_stop: Literal["hold_measured"] = Field("hold_measured", description="what the arm does then")
@@ -133,14 +210,14 @@ class ContractSpec(Model):
     contract_format: Literal["amf_contract/1"] = Field(alias="schema", description="format of the file")
     robot_type: str = Field(min_length=1, description="what arm this is for; kept in exports")
     fps: float = Field(gt=0, le=1000, description="rate of observations and actions [Hz]")
-    topics: dict[Name, TopicSpec] = Field(
-        min_length=1, description="observed streams, by relative topic name"
+    topics: dict[TopicName, TopicSpec] = Field(
+        min_length=1, description="observed streams, by topic name: relative to the namespace, or absolute"
     )
     observations: dict[str, tuple[FeatureSpec, ...]] = Field(
         min_length=1, description="vector name -> features, joined in this order"
     )
     action: ActionSpec
-    record_extra: dict[Name, str] = Field(
+    record_extra: dict[TopicName, str] = Field(
         default_factory=dict, description="topic -> ROS type: recorded when there, not part of the policy"
     )
 
@@ -155,10 +232,8 @@ class ContractSpec(Model):
     @model_validator(mode="after")
     def _consistent(self) -> ContractSpec:
         types: list[str] = [topic.type for topic in self.topics.values()]
-        if types.count(JOINT_STATE) != 1:
-            raise ValueError(
-                f"topics needs exactly one of type {JOINT_STATE}, found {types.count(JOINT_STATE)}"
-            )
+        if JOINT_STATE not in types:
+            raise ValueError(f"topics needs at least one of type {JOINT_STATE}, found none")
         scene = any(not isinstance(f, JointFeature) for fs in self.observations.values() for f in fs)
         if types.count(SCENE_STATE) > 1 or (scene and SCENE_STATE not in types):
             raise ValueError(
@@ -171,10 +246,17 @@ class ContractSpec(Model):
             raise ValueError(
                 f"action.elements commands {', '.join(twice)} more than once; list each joint once"
             )
-        clash = {self.action.record_from.topic, self.action.publish_to.topic} & set(self.topics)
-        if clash or self.action.record_from.topic == self.action.publish_to.topic:
-            raise ValueError("action.record_from, action.publish_to and topics need different topic names")
-        extra = set(self.record_extra) & {*self.topics, self.action.record_from.topic}
-        if extra:
-            raise ValueError(f"record_extra repeats {', '.join(sorted(extra))}, which is recorded anyway")
+        action = self.action
+        endpoints = (action.record_from.topic, action.publish_to.topic, action.applied_from.topic)
+        names = Counter(inside(name) for name in (*endpoints, *self.topics))
+        if max(names.values()) > 1:
+            raise ValueError(
+                "action.record_from, action.publish_to, action.applied_from and topics need different topic "
+                f"names, {names.most_common(1)[0][0]!r} stands twice (with or without a slash first)"
+            )
+        extra = Counter(inside(name) for name in self.record_extra)
+        own = set(names) - {inside(action.publish_to.topic)}
+        twice = sorted(name for name in extra if extra[name] > 1 or name in own)
+        if twice:
+            raise ValueError(f"record_extra repeats {', '.join(twice)}, which is recorded anyway")
         return self

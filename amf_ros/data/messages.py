@@ -8,14 +8,15 @@ Imports types and errors only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from amf_ros.errors import DataError
-from amf_ros.types import JointCommand, JointState, SceneState
+from amf_ros.types import JointCommand, JointPlan, JointState, SceneState
 
-Value = JointState | SceneState | JointCommand
+Value = JointState | SceneState | JointCommand | JointPlan
 
 
 def stamp_ns(message: Any) -> int:
@@ -24,20 +25,19 @@ def stamp_ns(message: Any) -> int:
 
 
 def joint_state(message: Any) -> JointState:
-    """``sensor_msgs/JointState``; velocities that are not given are NaN, never zero.
+    """``sensor_msgs/JointState``; velocities that are not given one to one are NaN, never zero.
 
     Raises:
-        DataError: positions or velocities do not belong one to one to the names.
+        DataError: positions do not belong one to one to the names.
     """
     names = tuple(message.name)
     position = np.array(message.position, dtype=np.float64)
     velocity = np.array(message.velocity, dtype=np.float64)
-    if len(velocity) == 0:
+    if len(velocity) != len(names):  # whether that matters is for whoever uses velocities to say
         velocity = np.full(len(names), np.nan)
-    if len(position) != len(names) or len(velocity) != len(names):
+    if len(position) != len(names):
         raise DataError(
-            f"joint state has {len(names)} names, {len(position)} positions and {len(velocity)} velocities; "
-            "they must be equally many"
+            f"joint state has {len(names)} names and {len(position)} positions; they must be equally many"
         )
     return JointState(stamp_ns(message), names, position, velocity)
 
@@ -63,20 +63,46 @@ def joint_command(message: Any) -> JointCommand:
     Raises:
         DataError: more or fewer points than one, or positions that do not fit the names.
     """
-    names = tuple(message.joint_names)
-    if len(message.points) != 1 or len(message.points[0].positions) != len(names):
-        positions = [len(point.positions) for point in message.points]
+    found = trajectory(message)
+    if isinstance(found, JointPlan):
         raise DataError(
-            f"joint command for {len(names)} joints has points with {positions} positions; "
-            "expected one point with a position for each joint"
+            f"joint command for {len(found.names)} joints has {len(found.times_ns)} points, expected one"
         )
-    return JointCommand(stamp_ns(message), names, np.array(message.points[0].positions, dtype=np.float64))
+    return found
+
+
+def trajectory(message: Any) -> JointCommand | JointPlan:
+    """``trajectory_msgs/JointTrajectory``: targets to be at after one period, or, of several points, a plan.
+
+    A trajectory without points means stop, as it does to a joint_trajectory_controller.
+
+    Raises:
+        DataError: positions that do not fit the names, or times that do not increase.
+    """
+    names, stamp, points = tuple(message.joint_names), stamp_ns(message), list(message.points)
+    wrong = [len(point.positions) for point in points if len(point.positions) != len(names)]
+    if wrong or (points and not names):
+        raise DataError(
+            f"joint command for {len(names)} joints has a point with {wrong[0] if wrong else 0} positions; "
+            "expected a position for each joint in each point"
+        )
+    if len(points) == 1:
+        return JointCommand(stamp, names, np.array(points[0].positions, dtype=np.float64))
+    times = [_duration_ns(point.time_from_start) for point in points]
+    if any(later <= earlier for earlier, later in pairwise([-1, *times])):
+        raise DataError(f"joint command has points at {times[:8]} ns; times must increase, from 0 on")
+    positions = np.array([point.positions for point in points], dtype=np.float64).reshape(-1, len(names))
+    return JointPlan(stamp, names, np.array(times, dtype=np.int64), positions)
+
+
+def _duration_ns(duration: Any) -> int:
+    return int(duration.sec) * 1_000_000_000 + int(duration.nanosec)
 
 
 CONVERSIONS: Mapping[str, Callable[[Any], Value]] = {
     "sensor_msgs/msg/JointState": joint_state,
     "amf_msgs/msg/SceneState": scene_state,
-    "trajectory_msgs/msg/JointTrajectory": joint_command,
+    "trajectory_msgs/msg/JointTrajectory": trajectory,
 }
 
 

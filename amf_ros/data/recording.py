@@ -70,8 +70,8 @@ class Recording:
 
     @property
     def num_messages(self) -> Mapping[str, int]:
-        """Messages so far of each of the contract's topics."""
-        counts = dict.fromkeys(self._used, 0)
+        """Messages so far of each announced topic that the contract reads."""
+        counts = {topic: 0 for topic in self._channels if topic in self._used}
         for message in self._messages:
             counts[message.topic] += 1
         return counts

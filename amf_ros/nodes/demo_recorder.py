@@ -83,7 +83,7 @@ class DemoRecorderNode(AmfNode):
         for topic in recorded_topics(self._contract):
             callback = partial(self._on_message, topic.name)
             type_, profile = message_class(topic.type), qos.of_topic(topic)
-            self.create_subscription(type_, topic.name, callback, profile, raw=True)
+            self.create_subscription(type_, topic.address, callback, profile, raw=True)
         self._goals = Goals(
             self, RecordDemonstration, names.RECORD_DEMONSTRATION, self._on_goal, self._on_cancel
         )

@@ -85,7 +85,7 @@ class PolicyExecutorNode(AmfNode):
             self.get_logger().info(f"checkpoint {self._cache.newest().info.id}")
         except CheckpointError as error:
             self.get_logger().info(f"{error}; or call {names.LOAD_CHECKPOINT}")
-        self._publisher = self.create_publisher(JointTrajectory, self._contract.publish_to, qos.STREAM)
+        self._publisher = self.create_publisher(JointTrajectory, self._contract.published.address, qos.STREAM)
         self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_robot, qos.LATCHED)
         self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact)
         self._goals = Goals(self, ExecutePolicy, names.EXECUTE_POLICY, self._on_goal, self._on_cancel)

@@ -56,7 +56,7 @@ class RobotNode(AmfNode):
         self._fault = ""
         self._make_publishers(contract.topics)
         self._take = self._answer if settings.real_time_factor == 0.0 else self._offer
-        for topic, teleop in ((contract.record_from, True), (contract.publish_to, False)):
+        for topic, teleop in ((contract.command.address, True), (contract.published.address, False)):
             self.create_subscription(JointTrajectory, topic, partial(self._on_command, teleop), qos.STREAM)
         self.create_subscription(Empty, names.STOP_TOPIC, lambda _: self._stop("stop topic"), qos.EVENT)
         self.create_service(ResetScene, names.RESET_SCENE, self._on_reset)
@@ -71,7 +71,7 @@ class RobotNode(AmfNode):
         )
 
     def _make_publishers(self, topics: tuple[Topic, ...]) -> None:
-        by_type = {topic.type: topic.name for topic in topics}
+        by_type = {topic.type: topic.address for topic in topics}
         joints = by_type["sensor_msgs/msg/JointState"]
         scene = by_type.get("amf_msgs/msg/SceneState", "scene_state")
         self._joints_publisher = self.create_publisher(JointStateMsg, joints, qos.STREAM)

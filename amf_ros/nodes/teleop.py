@@ -53,7 +53,7 @@ class TeleopNode(AmfNode):
         self._suite = load_robot_suite(settings.suite)
         self._dwell, self._exact = settings.dwell, settings.real_time_factor == 0.0
         self._showing: Showing | None = None
-        self._publisher = self.create_publisher(JointTrajectory, self._contract.record_from, qos.STREAM)
+        self._publisher = self.create_publisher(JointTrajectory, self._contract.command.address, qos.STREAM)
         self._sent: Future | None = None
         self._finish = self.create_client(FinishRecording, names.FINISH_RECORDING)
         self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact)

@@ -49,7 +49,7 @@ class Inputs:
         for topic in contract.topics:
             message, _ = READERS[topic.type]
             node.create_subscription(
-                message, topic.name, partial(self._on_message, topic.name), of_topic(topic), raw=True
+                message, topic.address, partial(self._on_message, topic.name), of_topic(topic), raw=True
             )
 
     def _on_message(self, topic: str, raw: bytes) -> None:

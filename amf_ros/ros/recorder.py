@@ -146,5 +146,4 @@ class Taping:
 
 def recorded_topics(contract: Contract) -> list[Topic]:
     """Every topic that is recorded: the demonstrator's commands, what the policy sees, and the extras."""
-    command = Topic(contract.record_from, contract.command_type)
-    return [command, *contract.topics, *contract.record_extra]
+    return [contract.command, *contract.topics, *contract.record_extra]

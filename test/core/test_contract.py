@@ -261,7 +261,7 @@ class TestFile:
             (lambda d: d["topics"].pop("scene_state"), "needs one of type amf_msgs/msg/SceneState"),
             (
                 lambda d: d["topics"].pop("joint_states"),
-                "exactly one of type sensor_msgs/msg/JointState, found 0",
+                "at least one of type sensor_msgs/msg/JointState, found none",
             ),
             (lambda d: d["action"]["elements"][0].update(mode="delta"), "mode: .*'relative_to_measured' or"),
             (lambda d: d["action"]["elements"][0].update(range=[0.0, 1.0]), "range belongs to mode absolute"),
@@ -274,6 +274,26 @@ class TestFile:
                 "panda_joint1 more than once",
             ),
             (lambda d: d["action"]["publish_to"].update(topic="joint_states"), "need different topic names"),
+            (
+                lambda d: d["action"]["publish_to"].update(topic="/joint_states"),
+                "'joint_states' stands twice .with or without a slash first",
+            ),
+            (
+                lambda d: d["topics"].update({"/joint_states": d["topics"]["joint_states"]}),
+                "'joint_states' stands twice",
+            ),
+            (
+                lambda d: d.update(record_extra={"/applied_command": "a/msg/B"}),
+                "record_extra repeats applied_command",
+            ),
+            (
+                lambda d: d["action"]["elements"][0].update(continuous=["panda_joint9"]),
+                "continuous names 'panda_joint9'",
+            ),
+            (
+                lambda d: d["action"]["elements"][1].update(continuous=["panda_finger_joint1"]),
+                "continuous belongs to mode relative_to_measured",
+            ),
             (lambda d: d["observations"].update(state=[]), "state has no features"),
             (lambda d: d["observations"].update(s=[{"feature": "speed"}]), "s.0: .*'relative_position'"),
             (
@@ -305,6 +325,99 @@ class TestFile:
             ("scene_state", 100 * MS, "stop"),
         ]
         assert (contract.record_from, contract.publish_to) == ("teleop/command", "command")
-        assert contract.recorded == {"joint_states", "scene_state", "teleop/command"}
+        assert contract.recorded == {"joint_states", "scene_state", "teleop/command", "applied_command"}
         assert (contract.fps, contract.period_ns, contract.watchdog_ns) == (20, 50 * MS, 150 * MS)
         assert contract.command_joints == JOINTS
+
+    @pytest.mark.parametrize(
+        "topic",
+        [
+            "leader-arm/command",
+            "1arm/x",
+            "arm/2x",
+            "arm/",
+            "//arm",
+            "a//b",
+            "~/x",
+            "~x",
+            "a__b",
+            "é",
+            "a b",
+            "",
+            "/",
+        ],
+    )
+    def test_a_topic_that_ros_would_not_take_is_refused_when_the_contract_is_read(self, topic):
+        for change in (
+            lambda d: d["action"]["record_from"].update(topic=topic),
+            lambda d: d["topics"].update({topic: d["topics"].pop("scene_state")}),
+            lambda d: d.update(record_extra={topic: "std_msgs/msg/String"}),
+        ):
+            with pytest.raises(ConfigError, match="is not a ROS topic name: letters, digits and _ in parts"):
+                changed(change)
+
+    def test_a_name_that_ros_would_take_is_offered(self):
+        with pytest.raises(ConfigError, match="try 'leader_arm/command'"):
+            changed(lambda d: d["action"]["record_from"].update(topic="leader-arm/command"))
+
+    def test_a_topic_has_one_spelling_inside_and_stays_absolute_outside(self, contract):
+        def left(d):
+            d["topics"] = {
+                "/left/joint_states": d["topics"]["joint_states"],
+                "scene_state": d["topics"]["scene_state"],
+            }
+            d["action"]["record_from"]["topic"] = "/left/teleop"
+            d["record_extra"] = {"/tf": "tf2_msgs/msg/TFMessage"}
+
+        made = changed(left)
+        assert [
+            (topic.name, topic.address) for topic in (*made.topics, made.command, *made.record_extra)
+        ] == [
+            ("left/joint_states", "/left/joint_states"),
+            ("scene_state", "scene_state"),
+            ("left/teleop", "/left/teleop"),
+            ("tf", "/tf"),
+        ]
+        assert made.record_from == "left/teleop" and made.joints_topic == "left/joint_states"
+        assert made.hash == contract.hash
+
+    def test_what_a_contract_says_of_stamps(self):
+        def clocks(d):
+            d["topics"]["scene_state"]["align"].update(offset_ms=20.0)
+            d["action"]["record_from"]["align"] = {"stamp": "receive", "max_offset_ms": 400.0}
+
+        made = changed(clocks)
+        scene_topic, device = made.topics[1], made.command
+        assert (scene_topic.stamp_ns(5 * MS, 90 * MS), scene_topic.stamp_ns(0, 90 * MS)) == (25 * MS, 0)
+        assert device.stamp_ns(5 * MS, 90 * MS) == 90 * MS
+        assert [t.max_offset_ns // MS for t in (made.topics[0], scene_topic, device)] == [100, 100, 400]
+        assert changed(lambda d: None).command.max_offset_ns == 100 * MS
+
+    def test_the_hash_that_checkpoints_carry_is_that_of_earlier_versions(self, contract):
+        assert contract.hash == "379430b40deb7b7c"
+        for element in ({"max_step": 0.5}, {"continuous": []}):
+            assert changed(lambda d, e=element: d["action"]["elements"][0].update(e)).hash == contract.hash
+        turning = changed(lambda d: d["action"]["elements"][0].update(continuous=["panda_joint7"]))
+        assert turning.hash != contract.hash
+
+
+class TestContinuous:
+    """A driver reports a wrist in (-pi, pi] while the operator turns it through the seam."""
+
+    def test_the_shortest_angle_is_learned_and_led_back(self):
+        made = changed(lambda d: d["action"]["elements"][0].update(continuous=["panda_joint7"]))
+        for true in np.arange(3.0, 3.4, 0.02):
+            measured, target = (wrapped(true), wrapped(true + 0.02))
+            state = joints(np.array([0, 0, 0, 0, 0, 0, measured, 0.02]))
+            action = made.encode(JointCommand(0, JOINTS, np.array([0, 0, 0, 0, 0, 0, target, 0.02])), state)
+            assert action[6] == pytest.approx(0.02)
+            assert wrapped(made.decode(action, state, 0).position[6]) == pytest.approx(target)
+
+    def test_other_joints_may_not_jump(self, contract):
+        state = joints(np.zeros(8))
+        command = JointCommand(0, JOINTS, np.full(8, 2 * np.pi))
+        assert contract.encode(command, state)[0] == 2 * np.pi
+
+
+def wrapped(angle: float) -> float:
+    return float((angle + np.pi) % (2 * np.pi) - np.pi)

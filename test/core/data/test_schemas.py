@@ -9,6 +9,7 @@ from mcap_ros2._dynamic import generate_dynamic
 from amf_ros.data.messages import to_value
 from amf_ros.data.schemas import schema_text
 from amf_ros.errors import DataError
+from amf_ros.types import JointCommand
 
 STAMP = SimpleNamespace(stamp=SimpleNamespace(sec=-1, nanosec=999_999_999))
 
@@ -59,16 +60,63 @@ def test_velocities_that_are_not_given_are_not_made_up():
     assert value.stamp_ns == -1
 
 
+def test_velocities_of_another_length_are_as_if_not_given():
+    message = SimpleNamespace(header=STAMP, name=["a", "b"], position=[1.0, 2.0], velocity=[1.0])
+    assert np.isnan(to_value("sensor_msgs/msg/JointState", message).velocity).all()
+
+
+def point(ms, *positions):
+    return SimpleNamespace(
+        positions=list(positions), time_from_start=SimpleNamespace(sec=ms // 1000, nanosec=ms % 1000 * 10**6)
+    )
+
+
+def plan(*points):
+    message = SimpleNamespace(header=STAMP, joint_names=["a", "b"], points=list(points))
+    return to_value("trajectory_msgs/msg/JointTrajectory", message)
+
+
+def test_a_trajectory_without_points_means_stop():
+    assert plan().stops and plan().at(0) is None
+
+
+def test_a_trajectory_of_several_points_is_sampled_along_straight_lines():
+    made = plan(point(100, 1.0, 0.0), point(1100, 3.0, -1.0))
+    assert [made.at(ms * 10**6).position.tolist() for ms in (0, 100, 600, 1100, 9000)] == [
+        [1.0, 0.0],
+        [1.0, 0.0],
+        [2.0, -0.5],
+        [3.0, -1.0],
+        [3.0, -1.0],
+    ]
+    assert made.at(50 * 10**6, np.array([0.0, 1.0])).position.tolist() == [0.5, 0.5]
+    assert made.at(50 * 10**6).stamp_ns == made.stamp_ns + 50 * 10**6 and made.at(0).names == ("a", "b")
+
+
+def test_one_point_is_the_target_whatever_its_time():
+    assert isinstance(plan(point(500, 1.0, 2.0)), JointCommand)
+
+
+@pytest.mark.parametrize("times", [(100, 100), (200, 100), (0, 0), (-1, 5)])
+def test_times_that_do_not_increase_are_refused(times):
+    with pytest.raises(DataError, match="times must increase"):
+        plan(*(point(ms, 0.0, 0.0) for ms in times))
+
+
 @pytest.mark.parametrize(
     ("type_", "fields", "problem"),
     [
         ("sensor_msgs/msg/JointState", {"name": ["a"], "position": [], "velocity": []}, "0 positions"),
         ("amf_msgs/msg/SceneState", {"names": ["a"], "poses": []}, "1 names and 0 poses"),
-        ("trajectory_msgs/msg/JointTrajectory", {"joint_names": ["a"], "points": []}, "expected one point"),
+        (
+            "trajectory_msgs/msg/JointTrajectory",
+            {"joint_names": [], "points": [SimpleNamespace(positions=[])]},
+            "for 0 joints has a point",
+        ),
         (
             "trajectory_msgs/msg/JointTrajectory",
             {"joint_names": ["a"], "points": [SimpleNamespace(positions=[1.0, 2.0])]},
-            r"for 1 joints has points with \[2\] positions",
+            "for 1 joints has a point with 2 positions",
         ),
         ("std_msgs/msg/String", {}, "no value for messages of type"),
     ],

@@ -1,0 +1,254 @@
+"""Can this message be used? Judged one by one as they arrive, by the same code live, recording and in replay.
+
+    intake = Intake(contract, roles=task.roles)
+    intake.check("joint_states", value, arrival_ns)     # raises BadMessage: topic and reason
+
+What the contract does not use cannot fail: joints of other arms, velocities that no feature reads, objects
+that no role names. A joint state may hold only some of the joints. Imports contract, types and errors only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from amf_ros.contract.contract import Contract, shortest
+from amf_ros.contract.features import ROLE
+from amf_ros.contract.spec import RelativeYawFeature, YawFeature
+from amf_ros.errors import BadMessage, OutOfRange
+from amf_ros.types import JointCommand, JointPlan, JointState, SceneState
+
+Value = JointState | SceneState | JointCommand | JointPlan
+COMMAND_SLACK = 0.05  # of a range: how far beyond it a command may be
+MEASURED_SLACK = 1.0  # and a measured joint: a range is of targets, and may be a part of the joint's own
+QUATERNION_SLACK = 0.1  # of a length of 1
+LATEST_STAMP_NS = 2**62  # beyond it sums of stamps overflow
+
+
+@dataclass
+class _Clock:
+    """Where one stream's stamps stand."""
+
+    stamp_ns: int
+    arrival_ns: int
+    strange_ns: int | None = None  # the stamp of the message before, which did not follow
+
+
+class Intake:
+    """Checks the messages of one node or one recording, in the order of their arrival.
+
+    Args:
+        contract: what is used, and within which ranges.
+        roles: of the task; None = scene objects that only roles name are not checked.
+        limits: joint -> lower and upper limit, where the robot's are known [rad or m].
+        exact: lock-step: stamps are the robot's and may jump, resets move them.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        *,
+        roles: Mapping[str, str] | None = None,
+        limits: Mapping[str, tuple[float, float]] | None = None,
+        exact: bool = False,
+    ) -> None:
+        self._contract, self._limits, self._exact = contract, dict(limits or {}), exact
+        self._ages = {topic.name: topic.max_age_ns for topic in (contract.command, *contract.topics)}
+        self._clocks: dict[str, _Clock] = {}
+        self._measured: dict[str, float] = {}
+        self._ranges, self._steps = {}, {}
+        for element in contract.spec.action.elements:
+            for joint in element.joints:
+                if element.range is not None:
+                    self._ranges[joint] = (min(element.range), max(element.range))
+                else:
+                    self._steps[joint] = element.max_step
+        self._frames, self._turned = _frames(contract, roles)
+
+    def check(self, topic: str, value: Value, arrival_ns: int) -> bool:
+        """Whether a decoded message can be used; returns whether its stream's clock moved (a reset).
+
+        Args:
+            topic: as the contract calls it inside.
+            value: with the stamp that :meth:`Topic.stamp_ns` makes of the header's.
+            arrival_ns: of the same clock in each call [ns].
+
+        Raises:
+            OutOfRange: a value that ranges, limits or steps exclude; names joint, value and what is allowed.
+            BadMessage: anything else; it changes nothing that later messages are judged by but one thing:
+                a stamp that jumps is refused once, and taken when the next message follows it.
+        """
+        if isinstance(value, JointState):
+            self._check_joints(topic, value)
+        elif isinstance(value, SceneState):
+            self._check_scene(topic, value)
+        else:
+            self._check_command(topic, value)
+        moved = self._check_stamp(topic, value, arrival_ns)
+        if isinstance(value, JointState):
+            self._remember(value)
+        return moved
+
+    def moved(self) -> None:
+        """A reset or restart is known of: stamps may jump without being doubted."""
+        self._clocks.clear()
+        self._measured.clear()
+
+    def _check_joints(self, topic: str, joints: JointState) -> None:
+        _require_names(topic, joints.names, len(joints.position))
+        used = [i for i, name in enumerate(joints.names) if name in self._contract.needs]
+        names = [joints.names[i] for i in used]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadMessage(topic, f"joint {twice!r} stands twice; each joint must stand once")
+        if used and np.isnan(joints.position[used]).all():
+            raise BadMessage(topic, f"the position of {names[0]!r} is nan, as all that are used")
+        for i in used:
+            self._check_measured(topic, joints.names[i], float(joints.position[i]), float(joints.velocity[i]))
+
+    def _check_measured(self, topic: str, joint: str, position: float, velocity: float) -> None:
+        if np.isinf(position) or (self._contract.needs[joint][1] and np.isinf(velocity)):
+            raise BadMessage(topic, f"joint {joint!r} is infinite; only finite numbers are allowed")
+        if joint in self._ranges:
+            low, high = self._ranges[joint]
+            self._require(topic, joint, position, low, high, MEASURED_SLACK * (high - low))
+        if joint in self._limits and joint not in self._contract.continuous:
+            low, high = self._limits[joint]
+            self._require(topic, joint, position, low, high, COMMAND_SLACK * (high - low))
+
+    def _check_scene(self, topic: str, scene: SceneState) -> None:
+        _require_names(topic, scene.names, len(scene.poses))
+        for name in sorted(self._frames):
+            if name not in scene.names:
+                known = ", ".join(map(_short, scene.names[:8])) or "none"
+                raise BadMessage(topic, f"lacks scene object {name!r}; it holds {known}")
+            pose = scene.poses[scene.names.index(name)]
+            if not np.isfinite(pose[:3]).all():
+                raise BadMessage(topic, f"the position of {name!r} is not finite")
+            length = float(np.linalg.norm(pose[3:]))
+            if name in self._turned and not abs(length - 1.0) <= QUATERNION_SLACK:
+                raise BadMessage(topic, f"the quaternion of {name!r} has length {length:.3g}, allowed is 1")
+
+    def _check_command(self, topic: str, command: JointCommand | JointPlan) -> None:
+        if isinstance(command, JointPlan) and command.stops:
+            return
+        points = np.atleast_2d(command.positions if isinstance(command, JointPlan) else command.position)
+        _require_names(topic, command.names, points.shape[1])
+        if len(set(command.names)) != len(command.names):
+            twice = next(name for name in command.names if command.names.count(name) > 1)
+            raise BadMessage(topic, f"joint {_short(twice)} stands twice; each joint must stand once")
+        lacking = [joint for joint in self._contract.command_joints if joint not in command.names]
+        if lacking:
+            raise BadMessage(topic, f"commands no {lacking[0]!r}; the contract commands all joints at once")
+        learned = topic == self._contract.record_from
+        for joint, targets in zip(command.names, points.T.tolist(), strict=True):
+            if joint not in self._contract.command_joints:
+                continue
+            if not np.isfinite(targets).all():
+                raise BadMessage(
+                    topic, f"a target of {joint!r} is not finite; only finite numbers are allowed"
+                )
+            for target in targets if learned else ():
+                self._check_target(topic, joint, target, single=len(targets) == 1)
+
+    def _check_target(self, topic: str, joint: str, target: float, *, single: bool) -> None:
+        """Of what training may learn; points of a plan may be far away, the steps to them may not."""
+        if joint in self._ranges:
+            low, high = self._ranges[joint]
+            self._require(topic, joint, target, low, high, COMMAND_SLACK * (high - low))
+        elif single and joint in self._measured:
+            measured, most = self._measured[joint], self._steps[joint]
+            way = target - measured
+            if joint in self._contract.continuous:
+                way = float(shortest(np.array(way)))
+            if abs(way) > most:
+                hint = _unit_hint(target, measured - most, measured + most)
+                raise OutOfRange(
+                    topic,
+                    f"the target of {joint!r} is {target:.4g}, {abs(way):.4g} away from the measured "
+                    f"{measured:.4g}; allowed is max_step {most:g}{hint}",
+                )
+
+    def _require(self, topic: str, joint: str, value: float, low: float, high: float, slack: float) -> None:
+        if not (low - slack <= value <= high + slack) and not np.isnan(value):
+            raise OutOfRange(
+                topic,
+                f"joint {joint!r} is {value:.4g}, allowed is {low:g} to {high:g}"
+                f"{_unit_hint(value, low, high)}",
+            )
+
+    def _remember(self, joints: JointState) -> None:
+        for joint, position in zip(joints.names, joints.position.tolist(), strict=True):
+            if joint in self._steps and np.isfinite(position):
+                self._measured[joint] = position
+
+    def _check_stamp(self, topic: str, value: Value, arrival_ns: int) -> bool:
+        stamp = value.stamp_ns
+        if stamp < 0 or stamp > LATEST_STAMP_NS:
+            raise BadMessage(topic, f"its stamp is {stamp * 1e-9:.9g} s, which no clock shows")
+        if self._exact or (isinstance(value, (JointCommand, JointPlan)) and stamp == 0):
+            return False
+        if stamp == 0:
+            raise BadMessage(
+                topic, "its header has no stamp; make the driver stamp it, or set align.stamp: receive"
+            )
+        known = self._clocks.get(topic)
+        if known is None:
+            self._clocks[topic] = _Clock(stamp, arrival_ns)
+            return False
+        allowed, waited = self._ages.get(topic, 0), max(0, arrival_ns - known.arrival_ns)
+        follows = -allowed <= stamp - known.stamp_ns <= allowed + waited
+        if follows:
+            known.stamp_ns, known.arrival_ns = max(stamp, known.stamp_ns), arrival_ns
+            known.strange_ns = None
+            return False
+        strange, known.strange_ns = known.strange_ns, stamp
+        if strange is not None and -allowed <= stamp - strange <= allowed + waited:
+            self._clocks[topic] = _Clock(stamp, arrival_ns)
+            return True
+        raise BadMessage(
+            topic,
+            f"its stamp jumped by {(stamp - known.stamp_ns) * 1e-9:.3g} s in {waited * 1e-9:.3g} s; allowed "
+            f"is {allowed / 1e6:.0f} ms more",
+        )
+
+
+def _frames(contract: Contract, roles: Mapping[str, str] | None) -> tuple[frozenset[str], frozenset[str]]:
+    """Scene objects that are used, and of these whose orientation is, with roles resolved where known."""
+
+    def resolved(names: frozenset[str]) -> frozenset[str]:
+        fixed = {name for name in names if not name.startswith(ROLE)}
+        acted = {name.removeprefix(ROLE) for name in names if name.startswith(ROLE)}
+        return frozenset(fixed | {roles[role] for role in acted if role in roles} if roles else fixed)
+
+    turned = set()
+    for features in contract.spec.observations.values():
+        for feature in features:
+            if isinstance(feature, YawFeature):
+                turned.add(feature.of)
+            elif isinstance(feature, RelativeYawFeature):
+                turned.update((feature.of, feature.to))
+    return resolved(contract.frames), resolved(frozenset(turned))
+
+
+def _require_names(topic: str, names: tuple[str, ...], count: int) -> None:
+    if len(names) != count:
+        raise BadMessage(topic, f"has {len(names)} names and {count} values; they must be equally many")
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 60 else name[:57] + "...")
+
+
+def _unit_hint(value: float, low: float, high: float) -> str:
+    """What the number may be in, where another unit explains it."""
+    span = high - low
+    if 0.0 <= value <= 1.0 and span < 0.5:
+        return "; is it a share of the width? Metres are expected"
+    if low <= value / 1000.0 <= high and span < 1.0:
+        return "; is it in millimetres? Metres are expected"
+    if low <= np.deg2rad(value) <= high and span >= 1.0:
+        return "; is it in degrees? Radians are expected"
+    return "; look at the device's units and scale"
