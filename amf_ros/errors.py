@@ -13,6 +13,11 @@ from collections.abc import Iterable
 
 LONGEST_NAME = 256  # characters; no longer one is looked up, compared or echoed whole
 MOST_SHOWN = 32  # names that are listed
+_ALLOWED_BY = {
+    "strategy": "name it in the node's parameter allowed_strategies",
+    "policy": "name it in the suite's `policies`, or in the nodes' parameter allowed_policies",
+    "suite": "name it with --suite",
+}
 
 
 class AmfError(Exception):
@@ -59,6 +64,17 @@ class BadRequest(AmfError):
 
 class ConfigError(AmfError):
     """A file or parameter that does not say what it must; names file, key, value and what is allowed."""
+
+
+class NotAllowed(ConfigError):
+    """A path to code that came over the network or in a file, and that nobody here has allowed."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name = kind, name
+        super().__init__(
+            f"{kind} {shown(name)} came in a request or a file, where it is not trusted; allowed: "
+            f"{listed(sorted(known))}; to allow more, {_ALLOWED_BY.get(kind, 'name it yourself')}"
+        )
 
 
 class ContractError(AmfError):

@@ -4,14 +4,20 @@ Outsiders write the path in place of the short name, so nothing here needs editi
 
     make = load("suite", "tabletop")
     make = load("suite", "my_lab.kitchen:KitchenSuite")
+    make = load("strategy", request.strategy, allow=settings.allowed_strategies)
+
+Importing a module runs it, and a path may name any module of this computer. So a path is taken from whoever
+starts the process (its arguments, parameters and configuration files), and from nobody else: a name that came
+in a request, or stands in a file that may come from anywhere, is loaded with ``allow``.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import Any
 
-from amf_ros.errors import ConfigError, UnknownName, shown
+from amf_ros.errors import ConfigError, NotAllowed, UnknownName, shown
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "suite": {
@@ -61,17 +67,28 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(sorted(BUILT_IN[kind]))
 
 
-def load(kind: str, name: str) -> Any:
+def load(kind: str, name: str, allow: Iterable[str] | None = None) -> Any:
     """The object behind a short name or a ``package.module:Object`` path.
+
+    Args:
+        kind: a key of ``BUILT_IN``.
+        name: to look up.
+        allow: None where the name is that of whoever started this process. Otherwise the name came from
+            elsewhere, and of all paths only these are imported.
 
     Raises:
         UnknownName: the short name is not registered.
+        NotAllowed: a path that is not in ``allow``; nothing was imported.
         ConfigError: the path cannot be imported or holds no such object.
     """
     if ":" not in name:
         if name not in BUILT_IN[kind]:
             raise UnknownName(kind, name, BUILT_IN[kind])
         name = BUILT_IN[kind][name]
+    elif allow is not None:
+        permitted = tuple(allow)
+        if name not in permitted:
+            raise NotAllowed(kind, name, (*BUILT_IN[kind], *permitted))
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)

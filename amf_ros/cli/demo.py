@@ -62,7 +62,7 @@ def demo(
     asked = load_yaml(find_config("experiments", config), DemoConfig)
     if demonstrations is not None:
         asked = asked.model_copy(update={"demonstrations": demonstrations})
-    load("strategy", strategy)
+    load("strategy", strategy, allow=())  # the nodes of the demo would import no other from a request
     training = load_yaml(find_config("experiments", asked.pretraining), PretrainConfig)
     training = training.model_copy(update={"seed": seed})
     folder = DemoFolder(out)
@@ -190,8 +190,8 @@ def _report(folder: DemoFolder, training: PretrainConfig, command: str) -> dict[
     from amf_ros.session.summary import summary
 
     with _timed(folder, "report"):
-        film = replay(folder.root, training.contract)
-    write_page(gather(folder.root, folder.seconds, command), folder.report, film)
+        film = replay(folder.root, training.contract, (training.suite,))
+    write_page(gather(folder.root, folder.seconds, command, allow=(training.suite,)), folder.report, film)
     with Journal(folder.root / "session.sqlite", read_only=True) as journal:
         story = summary(journal)
     story |= {"seconds": {**folder.seconds, **story["seconds"]}, "report": str(folder.report)}

@@ -59,7 +59,7 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
     from amf_ros.data.demonstrations import DemonstrationStore
     from amf_ros.data.run_directory import RunDirectory
     from amf_ros.errors import AmfError
-    from amf_ros.tasks.loading import load_suite
+    from amf_ros.tasks.loading import allowed_policies, load_suite
     from amf_ros.training.checkpoints import list_checkpoints
     from amf_ros.training.checkpoints import load as load_checkpoint
 
@@ -77,7 +77,7 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
     try:
         ids = []
         for info in list_checkpoints(run.checkpoints):
-            load_checkpoint(info.uri)
+            load_checkpoint(info.uri, allowed_policies(tasks))
             ids.append(info.id)
         checks.append(Check("checkpoints", "ok", ", ".join(ids) or "none yet"))
     except AmfError as error:

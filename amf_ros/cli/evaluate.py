@@ -101,7 +101,7 @@ def _simulated(
     """Episodes in this process."""
     from amf_ros.data.run_directory import RunDirectory
     from amf_ros.errors import CheckpointError
-    from amf_ros.tasks.loading import load_suite
+    from amf_ros.tasks.loading import allowed_policies, load_suite
     from amf_ros.training import checkpoints
     from amf_ros.training.environment import make_environment
     from amf_ros.training.rollouts import run_policy
@@ -115,8 +115,9 @@ def _simulated(
                 f"no checkpoint in {directory}: run `amf pretrain`, or name one with --checkpoint"
             )
         source = newest.uri
-    stored = checkpoints.load(source or "")
-    with closing(make_environment(load_suite(suite), contract)) as environment:
+    found = load_suite(suite)
+    stored = checkpoints.load(source or "", allowed_policies(found))
+    with closing(make_environment(found, contract)) as environment:
         checkpoints.check_fits(stored, environment.interface, environment.suite)
         yield (
             [task.id for task in environment.suite.tasks],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from amf_ros.cli.options import DEFAULT_DIRECTORY, Contract, Json, SessionDirectory, panel
+from amf_ros.cli.options import DEFAULT_DIRECTORY, Contract, Json, SessionDirectory, Suite, panel
 from amf_ros.cli.output import Output, short
 
 
@@ -24,10 +24,15 @@ def report(
         Path | None, typer.Option(help="File to write; none: report.html in the session directory.")
     ] = None,
     film: Annotated[bool, typer.Option(help="Film one episode before and after, in simulation.")] = True,
+    suite: Suite = "",
     contract: Contract = "panda_tabletop",
     as_json: Json = False,
 ) -> None:
-    """Write the report of a session, finished or not, as one HTML file; its path is the last line."""
+    """Write the report of a session, finished or not, as one HTML file; its path is the last line.
+
+    --suite is needed where the session's suite is one of your own: its name in the journal is not enough to
+    import it.
+    """
     from amf_ros.cli.demo_files import demo_seconds
     from amf_ros.errors import DataError
     from amf_ros.paths import home_expanded
@@ -38,9 +43,10 @@ def report(
     output = Output(as_json)
     if not session_directory.is_dir():
         raise DataError(f"no session directory {session_directory}; name another with --session-directory")
-    facts = gather(session_directory, demo_seconds(session_directory))
+    allowed = (suite,) if suite else ()
+    facts = gather(session_directory, demo_seconds(session_directory), allow=allowed)
     with output.working("filming one episode before and after"):
-        shown = replay(session_directory, contract) if film else None
+        shown = replay(session_directory, contract, allowed) if film else None
     path = home_expanded(out or session_directory / "report.html").resolve()
     write_page(facts, path, shown)
     output.answer({"report": str(path)}, lambda: output.say(short(path)))

@@ -54,7 +54,9 @@ class FineTunerNode(AmfNode):
         self._suite = load_robot_suite(settings.suite)
         self._directory = RunDirectory(Path(settings.session_directory))
         self._store = DemonstrationStore(self._directory.demonstrations)
-        self._cache = CheckpointCache(self._directory.checkpoints, self._contract, self._suite)
+        self._cache = CheckpointCache(
+            self._directory.checkpoints, self._contract, self._suite, settings.allowed_policies
+        )
         self._running: Goal | None = None
         self._waiting: Goal | None = None
         self._stop = threading.Event()

@@ -74,7 +74,9 @@ class PolicyExecutorNode(AmfNode):
         directory = RunDirectory(Path(settings.session_directory))
         self._rollouts = RolloutStore(directory.rollouts)
         self._exact = settings.real_time_factor == 0.0
-        self._cache = CheckpointCache(directory.checkpoints, self._contract, self._suite)
+        self._cache = CheckpointCache(
+            directory.checkpoints, self._contract, self._suite, settings.allowed_policies
+        )
         self._goal: Goal | None = None
         self._driving: Driving | None = None
         self._rollout_id = ""

@@ -76,7 +76,7 @@ class SessionNode(AmfNode):
     def _on_goal(self, goal: Goal) -> None:
         try:
             plan = resolve(self._to_plan(goal.request), [task.id for task in self._suite.tasks])
-            load("strategy", plan.strategy)
+            load("strategy", plan.strategy, self._settings.allowed_strategies)
         except AmfError as error:
             goal.finish(Result(error_code=Result.BAD_GOAL, error_msg=str(error)))
             return

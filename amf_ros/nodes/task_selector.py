@@ -66,7 +66,12 @@ class TaskSelectorNode(AmfNode):
         self._suite = load_robot_suite(settings.suite)
         directory = RunDirectory(Path(settings.session_directory))
         self._selector = Selector(
-            self._suite, load_contract(settings.contract), directory, settings.selection
+            self._suite,
+            load_contract(settings.contract),
+            directory,
+            settings.selection,
+            settings.allowed_strategies,
+            settings.allowed_policies,
         )
         self._told: tuple[Answer | None, str] = (None, "")
         self._telling, self._looking = threading.Lock(), False

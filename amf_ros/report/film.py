@@ -26,7 +26,7 @@ from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import history
 from amf_ros.tasks.base import RobotSuite
-from amf_ros.tasks.loading import load_suite
+from amf_ros.tasks.loading import allowed_policies, load_suite
 from amf_ros.training.checkpoints import load as load_checkpoint
 from amf_ros.training.cloning import one_thread
 from amf_ros.training.environment import RobotEnvironment
@@ -66,8 +66,13 @@ class Choice:
     last: str
 
 
-def replay(directory: Path, contract: str) -> Film | None:
+def replay(directory: Path, contract: str, allow: Sequence[str] = ()) -> Film | None:
     """Film an episode of the final policy, and the pre-trained one from the same start.
+
+    Args:
+        directory: of the session.
+        contract: name or path.
+        allow: as for :func:`amf_ros.report.gather.gather`.
 
     Returns:
         None where only one checkpoint was evaluated, or where the suite has no scene that a camera sees.
@@ -84,11 +89,12 @@ def replay(directory: Path, contract: str) -> Film | None:
     choice = telling_choice([entry.value | {"round": entry.round} for entry in evaluated])
     if plan is None or choice is None:
         return None
-    suite = load_suite(plan.suite)
+    suite = load_suite(plan.suite, allow)
     if not isinstance(suite, RobotSuite):
         return None
     agreed = load_contract(contract)
-    first, last = (load_checkpoint(run.checkpoints / name).policy for name in (choice.first, choice.last))
+    ids, policies = (choice.first, choice.last), allowed_policies(suite)
+    first, last = (load_checkpoint(run.checkpoints / name, policies).policy for name in ids)
     with closing(PyBulletRobot(suite.scene(), control_hz=agreed.fps)) as robot:
         environment = RobotEnvironment(robot, suite, agreed)
         seed = _start(environment, first, choice)

@@ -29,7 +29,11 @@ _SCORE_NOTES = {
 
 
 def gather(
-    directory: Path, extra_seconds: Mapping[str, float] | None = None, command: str = "", title: str = ""
+    directory: Path,
+    extra_seconds: Mapping[str, float] | None = None,
+    command: str = "",
+    title: str = "",
+    allow: Sequence[str] = (),
 ) -> Facts:
     """Read a session directory.
 
@@ -38,8 +42,10 @@ def gather(
         extra_seconds: phases outside the session (pre-training, ...) with their wall time [s], shown first.
         command: what to type to get the same again.
         title: of the page; empty = one that says how many demonstrations there were.
+        allow: suites that the journal may name beside registered ones: importing one runs its code.
 
     Raises:
+        NotAllowed: the journal names another suite.
         DataError: there is no session in the directory, or it has not evaluated anything yet.
         CheckpointError: its first checkpoint cannot be read.
     """
@@ -48,7 +54,7 @@ def gather(
         story = summary(journal)
     if not story["success_before"]["episodes"]:
         raise DataError(f"the session in {directory} has not evaluated anything yet; let it go on first")
-    suite = load_suite(story["suite"])
+    suite = load_suite(story["suite"], allow)
     history: Sequence[Mapping[str, Any]] = story["history"]
     rounds = [_round(entry) for entry in history if entry["selected"]]
     count = len(story["demonstrations"])

@@ -6,20 +6,30 @@ checkpoint = cache.newest()
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from amf_ros.contract import Contract
 from amf_ros.errors import CheckpointError
 from amf_ros.tasks.base import Suite
+from amf_ros.tasks.loading import allowed_policies
 from amf_ros.training.checkpoints import Checkpoint, check_fits, describe, load, newest
 from amf_ros.types import CheckpointInfo
 
 
 class CheckpointCache:
-    """Remembers one checkpoint; another one, or a new version of it, is read when asked for."""
+    """Remembers one checkpoint; another one, or a new version of it, is read when asked for.
 
-    def __init__(self, root: Path, contract: Contract, suite: Suite) -> None:
+    Args:
+        root: folder of checkpoints.
+        contract: that runs here.
+        suite: that runs here; policies that it vouches for may be loaded.
+        allow: further ``package.module:Class`` of policies that may be; registered ones always.
+    """
+
+    def __init__(self, root: Path, contract: Contract, suite: Suite, allow: Iterable[str] = ()) -> None:
         self._root, self._contract, self._suite = root, contract, suite
+        self._allow = (*allow, *allowed_policies(suite))
         self.current: Checkpoint | None = None
 
     @property
@@ -45,7 +55,7 @@ class CheckpointCache:
             CheckpointError: it is unreadable, or made for other observations, actions or tasks.
         """
         if self.current is None or self.current.info != describe(uri):
-            checkpoint = load(uri)
+            checkpoint = load(uri, self._allow)
             check_fits(checkpoint, self._contract, self._suite)
             self.current = checkpoint
         return self.current

@@ -81,9 +81,23 @@ class Selector:
     """Answers from what the session directory holds now."""
 
     def __init__(
-        self, suite: Suite, contract: Contract, directory: RunDirectory, config: SelectionConfig
+        self,
+        suite: Suite,
+        contract: Contract,
+        directory: RunDirectory,
+        config: SelectionConfig,
+        allowed_strategies: Sequence[str] = (),
+        allowed_policies: Sequence[str] = (),
     ) -> None:
         """Nothing is read yet.
+
+        Args:
+            suite: whose tasks are chosen from.
+            contract: that runs here.
+            directory: of the session.
+            config: how to choose; its own strategy may be a path.
+            allowed_strategies: paths that a question may name beside that and the registered ones.
+            allowed_policies: paths that a checkpoint may name.
 
         Raises:
             UnknownName: no such strategy, uncertainty model or occupancy.
@@ -95,7 +109,8 @@ class Selector:
         self._folders = (directory.checkpoints, directory.demonstrations, directory.rollouts)
         self._demonstrations = DemonstrationStore(directory.demonstrations)
         self._rollouts = RolloutStore(directory.rollouts)
-        self._checkpoints = CheckpointCache(directory.checkpoints, contract, suite)
+        self._checkpoints = CheckpointCache(directory.checkpoints, contract, suite, allowed_policies)
+        self._allow = (config.strategy, *allowed_strategies)
         self._builder = ProblemBuilder(suite, config)
         self._lock = threading.Lock()  # of all below, and of everything that is read or embedded
         self._strategies: dict[str, tuple[Strategy, threading.Lock]] = {}
@@ -113,6 +128,7 @@ class Selector:
 
         Raises:
             UnknownName: there is none of that name.
+            NotAllowed: a path that a question may not name.
             ConfigError: it cannot be imported or made.
         """
         with self._lock:
@@ -147,7 +163,8 @@ class Selector:
     def _strategy(self, name: str) -> tuple[Strategy, threading.Lock]:
         """One instance of each, which keeps what it has computed."""
         if name not in self._strategies:
-            made: Strategy = load("strategy", name)(self._config.model_copy(update={"strategy": name}))
+            make = load("strategy", name, self._allow)
+            made: Strategy = make(self._config.model_copy(update={"strategy": name}))
             self._strategies[name] = made, threading.Lock()
         return self._strategies[name]
 

@@ -25,6 +25,14 @@ class DataSettings(SuiteSettings):
     session_directory: str = Field("runs/default", description="demonstrations, checkpoints, session state")
 
 
+class PolicySettings(DataSettings):
+    """Nodes that load checkpoints."""
+
+    allowed_policies: tuple[str, ...] = Field(
+        (), description="package.module:Class of policies that a checkpoint may name beside registered ones"
+    )
+
+
 class RobotSettings(SuiteSettings):
     """robot."""
 
@@ -45,13 +53,16 @@ class RobotSettings(SuiteSettings):
     camera_height: int = Field(240, ge=16, le=1080, description="[pixel]")
 
 
-class SelectorSettings(DataSettings):
+class SelectorSettings(PolicySettings):
     """task_selector."""
 
     watch_s: float = Field(
         1.0, gt=0.0, le=3600.0, description="how often the session directory is looked at for news [s]"
     )
     threads: int = Field(4, ge=1, le=64, description="callers that are answered at the same time")
+    allowed_strategies: tuple[str, ...] = Field(
+        (), description="package.module:Class of strategies that a request may name beside registered ones"
+    )
     selection: SelectionConfig = SelectionConfig()
 
 
@@ -77,13 +88,13 @@ class TeleopSettings(SuiteSettings):
     dwell: int = Field(5, ge=1, description="states in a row that must satisfy the task [steps]")
 
 
-class TunerSettings(DataSettings):
+class TunerSettings(PolicySettings):
     """fine_tuner."""
 
     training: TrainingConfig = TrainingConfig()
 
 
-class ExecutorSettings(DataSettings):
+class ExecutorSettings(PolicySettings):
     """policy_executor."""
 
     real_time_factor: float = Field(
@@ -103,3 +114,6 @@ class SessionSettings(DataSettings):
     )
     server_timeout_s: float = Field(60.0, gt=0.0, description="how long a server may be away, restarting [s]")
     step_timeout_s: float = Field(1800.0, gt=0.0, description="how long one step may take [s]")
+    allowed_strategies: tuple[str, ...] = Field(
+        (), description="package.module:Class of strategies that a goal may name beside registered ones"
+    )

@@ -25,7 +25,7 @@ from amf_ros.session.local_store import file_stores
 from amf_ros.session.loop import Result, run
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.stores import Stores
-from amf_ros.tasks.loading import load_suite
+from amf_ros.tasks.loading import allowed_policies, load_suite
 from amf_ros.training.checkpoints import Checkpoint, check_fits, load
 from amf_ros.training.cloning import Progress
 from amf_ros.training.environment import Environment, make_environment
@@ -81,7 +81,7 @@ class LocalWorker:
         Raises:
             CheckpointError: it is unreadable, or made for another contract or suite.
         """
-        source = self._pretrained if isinstance(self._pretrained, Checkpoint) else load(self._pretrained)
+        source = self._begin_with()
         check_fits(source, self._environment.interface, self._environment.suite)
         return self._stores.checkpoints.add(source)
 
@@ -148,13 +148,17 @@ class LocalWorker:
         self._stores.rollouts.save(replace(made, id=rollout_id))
         return Episode(made.outcome, made.num_steps, made.num_steps / self._environment.interface.fps)
 
+    def _begin_with(self) -> Checkpoint:
+        if isinstance(self._pretrained, Checkpoint):
+            return self._pretrained
+        return load(self._pretrained, allowed_policies(self._environment.suite))
+
     def _frozen(self) -> Policy | None:
         """Whose pi_0 embeds where the newest policy began from scratch and has none."""
         if self._start == "pretrained":
             return None
         if self._initial is None:
-            pretrained = self._pretrained
-            self._initial = pretrained if isinstance(pretrained, Checkpoint) else load(pretrained)
+            self._initial = self._begin_with()
         return self._initial.policy
 
 
@@ -187,6 +191,6 @@ def run_local(
     plan = resolve(plan, [task.id for task in suite.tasks])
     directory = RunDirectory(out)
     with closing(make_environment(suite, contract)) as environment, Journal(directory.database) as journal:
-        stores = file_stores(directory)
+        stores = file_stores(directory, allowed_policies(suite))
         worker = LocalWorker(plan, environment, pretrained, stores, selection, training, should_stop)
         return run(plan, worker, journal, report, should_stop)

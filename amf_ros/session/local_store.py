@@ -9,6 +9,7 @@ Demonstrations are arrays in safetensors files, one each: there are no ROS messa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,12 @@ from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Source
 SUFFIX = ".safetensors"
 
 
-def file_stores(directory: RunDirectory) -> Stores:
-    """The stores of a session that can be continued."""
+def file_stores(directory: RunDirectory, allow: Iterable[str] = ()) -> Stores:
+    """The stores of a session that can be continued; ``allow``: see :class:`CheckpointFolder`."""
     return Stores(
         LocalStore(directory.demonstrations),
         RolloutStore(directory.rollouts),
-        CheckpointFolder(directory.checkpoints),
+        CheckpointFolder(directory.checkpoints, allow),
     )
 
 
@@ -96,10 +97,15 @@ class LocalStore:
 
 
 class CheckpointFolder:
-    """A folder of checkpoints; the one used last stays loaded."""
+    """A folder of checkpoints; the one used last stays loaded.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    Args:
+        root: the folder.
+        allow: policies that these checkpoints may name beside registered ones.
+    """
+
+    def __init__(self, root: Path, allow: Iterable[str] = ()) -> None:
+        self._root, self._allow = root, tuple(allow)
         self._loaded: Checkpoint | None = None
 
     def add(self, checkpoint: Checkpoint) -> CheckpointInfo:
@@ -117,7 +123,7 @@ class CheckpointFolder:
     def load(self, info: CheckpointInfo) -> Checkpoint:
         """One that was added. Raises CheckpointError."""
         if self._loaded is None or self._loaded.info != info:
-            self._loaded = load(info.uri)
+            self._loaded = load(info.uri, self._allow)
         return self._loaded
 
 

@@ -165,7 +165,7 @@ def prepare(job: dict[str, Any]) -> dict[str, Any]:
     rollouts = RolloutStore(folder / "rollouts")
     with closing(make_environment(load_suite(config.suite), config.contract)) as environment:
         save_checkpoint(folder, pretrain_in_memory(config, environment))
-        checkpoint = load(folder / CHECKPOINT_ID)
+        checkpoint = load(folder / CHECKPOINT_ID, (config.policy,))
         successes = 0
         for task_id in job["targets"] or [task.id for task in environment.suite.tasks]:
             for number in range(job["episodes"]):
@@ -270,7 +270,7 @@ def _started(setting: Setting, seed: int, kept: str, environment: Environment) -
     folder = Path(kept) / key_of(asked)
     if not (folder / CHECKPOINT_ID).is_dir():
         prepare(asked)
-    checkpoint = load(folder / CHECKPOINT_ID)
+    checkpoint = load(folder / CHECKPOINT_ID, (setting.pretraining.policy,))
     episodes: Episodes = {}
     for made in RolloutStore(folder / "rollouts").all():
         number = int(made.id[1:4])

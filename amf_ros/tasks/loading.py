@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amf_ros.errors import ConfigError
+from amf_ros.errors import ConfigError, shown
 from amf_ros.registry import load
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
 from amf_ros.types import Array, Task
@@ -25,21 +25,41 @@ _SIMULATED = ("observation_names", "action_names", "fps", "environment")
 _HINT = "see docs/own_suite.md"
 
 
-def load_suite(name: str) -> Suite:
+def load_suite(name: str, allow: Iterable[str] | None = None) -> Suite:
     """A suite by its short name or ``package.module:Object``: a class or function, which is called without
     arguments, or a suite that the module has made, with whatever arguments it likes.
 
+    Args:
+        name: of the suite.
+        allow: as for :func:`amf_ros.registry.load`, for a name that stands in a file.
+
     Raises:
         UnknownName: the short name is not registered.
+        NotAllowed: a path that is not in ``allow``.
         ConfigError: it cannot be imported or called, lacks something, or contradicts itself.
     """
-    found = load("suite", name)
+    found = load("suite", name, allow)
     suite = found if hasattr(found, "tasks") and not isinstance(found, type) else _called(name, found)
     kind = _SIMULATED if hasattr(suite, "environment") else _ROBOT
     lacking = [member for member in (*_EVERY, *kind) if not hasattr(suite, member)]
     if lacking:
         raise ConfigError(f"suite {name!r} lacks {', '.join(lacking)}; {_HINT}")
     return checked(suite)
+
+
+def allowed_policies(suite: Suite) -> tuple[str, ...]:
+    """Policy classes that a suite vouches for in its ``policies``, as ``package.module:Class``; often none.
+
+    A checkpoint names the class of its policy, and importing that runs code; the suite was named by whoever
+    started this process, so its word counts.
+
+    Raises:
+        ConfigError: ``policies`` is something else than a tuple or list of text.
+    """
+    named = getattr(suite, "policies", ())
+    if not isinstance(named, (tuple, list)) or not all(isinstance(one, str) for one in named):
+        raise ConfigError(f"suite {suite.name!r}: policies is {shown(named)}, not a tuple of text; {_HINT}")
+    return tuple(named)
 
 
 def checked(suite: Suite) -> Suite:

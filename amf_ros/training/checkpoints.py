@@ -16,7 +16,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -128,11 +128,17 @@ def save(
     return _info(target, parse_description(target))
 
 
-def load(source: Path | str) -> Checkpoint:
+def load(source: Path | str, allow: Iterable[str] = ()) -> Checkpoint:
     """Read the checkpoint in a directory, given as a path or ``file://`` URI.
 
+    Args:
+        source: the directory.
+        allow: ``package.module:Class`` of policies that may be imported beside the registered ones. A
+            checkpoint may come from anywhere, so that it names a class is not enough; see
+            :func:`amf_ros.tasks.loading.allowed_policies`.
+
     Raises:
-        CheckpointError: it is missing, damaged, or of a policy class that is not installed.
+        CheckpointError: it is missing, damaged, or of a policy class that is not installed or not allowed.
     """
     path = as_path(source)
     description = parse_description(path)
@@ -151,7 +157,7 @@ def load(source: Path | str) -> Checkpoint:
     spec = PolicySpec(**description.spec.model_dump())
     named = {name[len(_POLICY) :]: value for name, value in tensors.items() if name.startswith(_POLICY)}
     try:
-        make = load_registered("policy", description.policy)
+        make = load_registered("policy", description.policy, allow)
         policy: Trainable = make.restore(spec, named, description.settings)
     except (CheckpointError, ConfigError, UnknownName) as error:
         raise CheckpointError(f"checkpoint {path}: {error}") from error

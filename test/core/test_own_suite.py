@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from amf_ros.cli.app import app
 from amf_ros.config import PretrainConfig, load_yaml
+from amf_ros.errors import CheckpointError
 from amf_ros.session.journal import Journal
 from amf_ros.session.memory import run_in_memory
 from amf_ros.session.plan import Plan
@@ -117,7 +118,10 @@ def test_the_documents_commands_run(here: Path) -> None:
     assert {one["episodes"] for one in tasks.values()} == {2}  # its audit_episodes
     first = tasks[told["demonstrations"][0]]["successes"]
     assert first == min(one["successes"] for one in tasks.values())
-    report = amf(["report", "--session-directory", "runs/arm", "--out", "page.html"])
+    words = ["report", "--session-directory", "runs/arm", "--out", "page.html"]
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 1 and "--suite" in refused.output
+    report = amf([*words, "--suite", SUITE])
     assert "page.html" in report and "reach_330" in (here / "page.html").read_text()
 
 
@@ -148,7 +152,10 @@ def test_the_documents_benchmark_runs(here: Path) -> None:
 
 def test_the_documents_policy_learns_and_is_kept_on_disk(here: Path) -> None:
     asked = config(here, policy="my_policy:Nearest")
-    with_file = load(pretrain_checkpoint(asked, here / "nearest", processes=1).uri)
+    uri = pretrain_checkpoint(asked, here / "nearest", processes=1).uri
+    with pytest.raises(CheckpointError, match="allowed_policies"):
+        load(uri)
+    with_file = load(uri, ("my_policy:Nearest",))
     assert with_file.info.policy_type == "my_policy:Nearest"
     environment = make_environment(load_suite(SUITE))
     checkpoint = pretrain_in_memory(asked, environment)

@@ -55,7 +55,8 @@ def session(run: RunDirectory) -> Iterator[Bench]:
     """A session node that does not wait long for others."""
     fields: dict[str, Any] = {"session_directory": str(run.root), "real_time_factor": 0.0}
     impatient = {"arrival_timeout_s": 0.3, "command_timeout_s": 0.3, "stream_timeout_s": 0.3}
-    with bench(server_timeout_s=0.5, **fields, **impatient) as made:
+    allowed = [f"{__name__}:Content"]
+    with bench(server_timeout_s=0.5, allowed_strategies=allowed, **fields, **impatient) as made:
         made.add(SessionNode)
         yield made
 
@@ -70,6 +71,8 @@ def send(on: Bench, feedback: Any = None, **fields: Any):
         ({"candidate_ids": ["push_gren"]}, "did you mean 'push_green'"),
         ({"target_ids": ["push_gren"]}, "did you mean 'push_green'"),
         ({"strategy": "unifrom"}, "did you mean 'uniform'"),
+        ({"strategy": "builtins:exec"}, "allowed_strategies"),
+        ({"strategy": "os:system"}, "allowed_strategies"),
         ({"num_rounds": 0}, "num_rounds"),
         ({"demonstrations_per_round": 0}, "demonstrations_per_round"),
         ({"candidate_ids": ["push_green", "push_green"]}, "push_green"),

@@ -73,7 +73,8 @@ def visit(run: RunDirectory, task_id: str, states: np.ndarray, episode: int = 0)
 
 @pytest.fixture
 def selector(run: RunDirectory) -> Iterator[Bench]:
-    with bench(session_directory=str(run.root)) as made:
+    allowed = [f"{__name__}:Broken", f"{__name__}:Waiting", "no_such_package:Choose"]
+    with bench(session_directory=str(run.root), allowed_strategies=allowed) as made:
         made.add(TaskSelectorNode)
         yield made
 
@@ -113,6 +114,11 @@ def test_candidates_targets_and_weights_are_heeded(selector: Bench) -> None:
         ({"strategy": "unifrom"}, Code.UNKNOWN_STRATEGY, "did you mean 'uniform'"),
         ({"strategy": f"{__name__}:Broken"}, Code.UNKNOWN, "ZeroDivisionError: no states"),
         ({"strategy": "no_such_package:Choose"}, Code.UNKNOWN_STRATEGY, "no_such_package"),
+        ({"strategy": "builtins:exec"}, Code.UNKNOWN_STRATEGY, "allowed_strategies"),
+        ({"strategy": "os:system"}, Code.UNKNOWN_STRATEGY, "allowed_strategies"),
+        ({"strategy": f"{__name__}:Uniform"}, Code.UNKNOWN_STRATEGY, "allowed_strategies"),
+        ({"strategy": "x" * 1_000_000}, Code.UNKNOWN_STRATEGY, "1000000 characters"),
+        ({"candidate_ids": ["x\n" * 500_000]}, Code.UNKNOWN_TASK, "1000000 characters"),
         ({"target_weights": [1.0]}, Code.BAD_WEIGHTS, "1 target weights for"),
         ({"target_ids": TASKS[:1], "target_weights": [-1.0]}, Code.BAD_WEIGHTS, "not negative"),
         ({"target_ids": TASKS[:1], "target_weights": [math.nan]}, Code.BAD_WEIGHTS, "finite"),
@@ -126,7 +132,7 @@ def test_a_wrong_question_is_answered_with_its_code(
 ) -> None:
     answer = ask(selector, **fields)
     assert answer.error_code == code and text in answer.error_msg and "\n" not in answer.error_msg
-    assert list(answer.task_ids) == []
+    assert list(answer.task_ids) == [] and len(answer.error_msg) < 1000
     assert ask(selector).error_code == Code.NONE
 
 

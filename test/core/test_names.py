@@ -1,0 +1,132 @@
+"""Names of code that came from elsewhere: only what is registered, or allowed here, is imported."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from amf_ros.config import PretrainConfig, TrainingConfig
+from amf_ros.errors import CheckpointError, ConfigError, NotAllowed, UnknownName
+from amf_ros.registry import BUILT_IN, load
+from amf_ros.report.film import replay
+from amf_ros.report.gather import gather
+from amf_ros.ros.checkpoint_cache import CheckpointCache
+from amf_ros.session.local import run_local
+from amf_ros.session.plan import Plan
+from amf_ros.tasks.kinematic import KinematicSuite
+from amf_ros.tasks.loading import allowed_policies, load_suite
+from amf_ros.training.checkpoints import load as load_checkpoint
+from amf_ros.training.environment import make_environment
+from amf_ros.training.pretrain import pretrain_checkpoint
+
+PATHS = ("builtins:exec", "os:system", "planted:Anything", "planted", "", ":", "a:b:c")
+
+
+@pytest.fixture(autouse=True)
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that would tell if it were imported."""
+    (tmp_path / "planted.py").write_text("Anything = print\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "planted", raising=False)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    suite = KinematicSuite()
+    training = TrainingConfig(hidden=(8,), pretrain_steps=2, num_steps=2)
+    config = PretrainConfig(suite="kinematic", demonstrations={suite.tasks[0].id: 1}, training=training)
+    pretrain_checkpoint(config, folder, processes=1)
+    return folder / "pretrained"
+
+
+def of_policy(checkpoint: Path, folder: Path, policy: str) -> Path:
+    """A copy that says it is of another policy."""
+    copy = shutil.copytree(checkpoint, folder / "checkpoints" / "copy")
+    text = (copy / "checkpoint.yaml").read_text()
+    assert "policy: mlp" in text
+    (copy / "checkpoint.yaml").write_text(text.replace("policy: mlp", f"policy: {policy!r}"))
+    return copy
+
+
+@pytest.mark.parametrize("kind", sorted(BUILT_IN))
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_from_elsewhere_is_not_imported(kind: str, name: str) -> None:
+    with pytest.raises((NotAllowed, UnknownName)) as raised:
+        load(kind, name, allow=("my_lab:Allowed",))
+    assert "planted" not in sys.modules and "\n" not in str(raised.value)
+    assert kind in str(raised.value)
+
+
+def test_registered_names_and_allowed_paths_are_loaded() -> None:
+    assert load("strategy", "uniform", allow=()).name == "uniform"
+    assert load("strategy", "planted:Anything", allow=("planted:Anything",)) is print
+    assert load("strategy", "planted:Anything") is print
+
+
+@pytest.mark.parametrize("policy", PATHS)
+def test_a_checkpoint_does_not_choose_what_is_imported(checkpoint: Path, tmp_path: Path, policy: str) -> None:
+    copy = of_policy(checkpoint, tmp_path, policy)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(copy)
+    suite = KinematicSuite()
+    cache = CheckpointCache(copy.parent, make_environment(suite).interface, suite)  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError):
+        cache.newest()
+    assert "planted" not in sys.modules
+
+
+def test_a_suite_vouches_for_policies(checkpoint: Path, tmp_path: Path) -> None:
+    path = "amf_ros.policies.mlp:MlpPolicy"
+    copy = of_policy(checkpoint, tmp_path, path)
+    suite = KinematicSuite()
+    interface = make_environment(suite).interface
+    with pytest.raises(CheckpointError, match="allowed_policies"):
+        load_checkpoint(copy)
+    assert CheckpointCache(copy.parent, interface, suite, (path,)).newest()  # type: ignore[arg-type]
+    suite.policies = (path,)  # type: ignore[attr-defined]
+    assert allowed_policies(suite) == (path,)
+    assert CheckpointCache(copy.parent, interface, suite).newest()  # type: ignore[arg-type]
+
+
+def test_what_a_suite_vouches_for_is_text() -> None:
+    suite = KinematicSuite()
+    suite.policies = "os:system"  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="policies"):
+        allowed_policies(suite)
+
+
+def test_a_journal_does_not_choose_what_is_imported(checkpoint: Path, tmp_path: Path) -> None:
+    ids = tuple(task.id for task in KinematicSuite().tasks[:1])
+    plan = Plan(
+        suite="kinematic",
+        candidates=ids,
+        targets=ids,
+        num_rounds=1,
+        demonstrations_per_round=1,
+        final_episodes=1,
+    )
+    training = TrainingConfig(hidden=(8,), num_steps=2)
+    run_local(plan, checkpoint, tmp_path, training=training)
+    database = tmp_path / "session.sqlite"
+    assert gather(tmp_path).tasks
+    _rename_suite(database, "planted:Anything")
+    for read in (gather, lambda folder: replay(folder, "panda_tabletop")):
+        with pytest.raises(NotAllowed, match="--suite"):
+            read(tmp_path)
+    assert "planted" not in sys.modules
+
+
+def _rename_suite(database: Path, name: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE plan SET value = replace(value, 'kinematic', ?)", (name,))
+
+
+def test_a_suite_by_path_is_for_those_who_start_the_process() -> None:
+    with pytest.raises(NotAllowed):
+        load_suite("planted:Anything", allow=())
