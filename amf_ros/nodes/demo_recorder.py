@@ -193,7 +193,7 @@ class DemoRecorderNode(AmfNode):
         self.get_logger().info(f"{info.id}: {info.outcome.name.lower()}, {info.num_steps} steps")
         self._end(Result(demonstration=demonstration_msg(info)))
 
-    def _fail(self, error: AmfError) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self._taping is not None:
             self._taping.recording.discard()
             self.get_logger().warning(f"{self._taping.id}: not kept: {error}")
@@ -216,6 +216,11 @@ class DemoRecorderNode(AmfNode):
             state.task_id, state.demonstration_id, state.seed = about.task_id, about.id, about.seed
             state.start_stamp = time_msg(about.start_stamp_ns)
         self._state.publish(state)
+
+    def secure(self, error: BaseException) -> None:
+        """A recording in which something unforeseen happened is not kept, and its client hears of it."""
+        if self._taping is not None:
+            self._fail(error)
 
     def begin_shutdown(self) -> None:
         """A recording in progress is discarded: half a demonstration teaches the wrong thing."""

@@ -22,6 +22,7 @@ from amf_ros.ros import names
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
 from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
+from amf_ros.ros.guard import unknown_error
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import TunerSettings
@@ -115,6 +116,16 @@ class FineTunerNode(AmfNode):
 
     def _done(self, goal: Goal, tuned: Tuned | None, error: Any) -> None:
         self._running = None
+        goal.finish(
+            self.guard.of(
+                self._result, "reporting a training", lambda worse, *_: unknown_error(Result(), worse)
+            )(goal, tuned, error)
+        )
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._start(waiting)
+
+    def _result(self, goal: Goal, tuned: Tuned | None, error: Any) -> Any:
         if tuned is not None:
             result = Result(checkpoint=checkpoint_msg(tuned.info), final_loss=tuned.loss)
             result.training_time = duration_msg(tuned.seconds)
@@ -126,10 +137,7 @@ class FineTunerNode(AmfNode):
             result = failed(Result(), CODES, error)
             result.checkpoint = checkpoint_msg(newest(self._directory.checkpoints))
             self.get_logger().error(f"round {goal.request.round}: {result.error_msg}")
-        goal.finish(result)
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            self._start(waiting)
+        return result
 
     def _on_cancel(self, goal: Goal) -> None:
         if goal is self._running:

@@ -194,7 +194,7 @@ class PolicyExecutorNode(AmfNode):
         if goal is self._goal:
             self._end(Cancelled("cancelled; the arm holds"))
 
-    def _end(self, error: AmfError | None = None) -> None:
+    def _end(self, error: BaseException | None = None) -> None:
         """Stop commanding, keep what was visited when the episode went to its end, answer."""
         goal, driving, self._goal, self._driving = self._goal, self._driving, None, None
         if goal is None or driving is None:
@@ -214,6 +214,10 @@ class PolicyExecutorNode(AmfNode):
             return error
         result.rollout_uri = rollout.uri
         return None
+
+    def secure(self, error: BaseException) -> None:
+        """Stop commanding after something unforeseen; the client hears of it."""
+        self._end(error)
 
     def begin_shutdown(self) -> None:
         """Stop commanding; the robot holds."""

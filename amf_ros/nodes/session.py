@@ -22,6 +22,7 @@ from amf_ros.ros import names, qos
 from amf_ros.ros.calls import Calls, ServerLost, ServerUnavailable
 from amf_ros.ros.conversions import checkpoint_msg
 from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
+from amf_ros.ros.guard import unknown_error
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.session_worker import RosWorker
@@ -131,17 +132,22 @@ class SessionNode(AmfNode):
             goal.feedback(RunSession.Feedback(state=message))
 
     def _done(self, outcome: Outcome | None, error: Any) -> None:
-        if outcome is not None:
-            result = self._success(outcome)
-        else:
-            result = self._failure(error)
-            self.get_logger().error(f"session ended in round {self._state.round}: {result.error_msg}")
+        result = self.guard.of(
+            self._result, "reporting a session", lambda worse, *_: unknown_error(Result(), worse)
+        )(outcome, error)
         followers, self._followers, self._plan = self._followers, [], None
         for goal in followers:
             goal.finish(result)
         self._tell(
             State(Phase.IDLE, self._state.round, self._state.num_rounds, "", result.error_msg or "done")
         )
+
+    def _result(self, outcome: Outcome | None, error: Any) -> Any:
+        if outcome is not None:
+            return self._success(outcome)
+        result = self._failure(error)
+        self.get_logger().error(f"session ended in round {self._state.round}: {result.error_msg}")
+        return result
 
     def _success(self, outcome: Outcome) -> Any:
         evaluations = [

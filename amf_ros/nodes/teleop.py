@@ -115,6 +115,10 @@ class TeleopNode(AmfNode):
         if self._showing is not None and self._showing.finish is not None:
             self._sent = self._finish.call_async(self._showing.finish)
 
+    def secure(self, error: BaseException) -> None:
+        """Let go after something unforeseen: the robot holds, and the recorder misses the commands."""
+        self._showing = None
+
     def begin_shutdown(self) -> None:
         """Let go."""
         self._showing = None

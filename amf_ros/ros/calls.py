@@ -20,10 +20,11 @@ from typing import Any
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from rclpy.client import Client
-from rclpy.node import Node
 from rclpy.task import Future
 
 from amf_ros.errors import AmfError, Cancelled
+from amf_ros.ros.guard import GuardedWaitable
+from amf_ros.ros.runtime import AmfNode
 
 ANSWER_S = 5.0  # then a request counts as lost
 POLL_S = 2.0
@@ -46,6 +47,14 @@ class Refused(AmfError):
         super().__init__(f"{what}: {message} (code {code})")
 
 
+class Action(GuardedWaitable, ActionClient):
+    """A client of an action that knows its name."""
+
+    def __init__(self, node: AmfNode, action: Any, name: str) -> None:
+        self.name = name
+        super().__init__(node, action, name)
+
+
 class Calls:
     """Calls over one node.
 
@@ -58,7 +67,7 @@ class Calls:
 
     def __init__(
         self,
-        node: Node,
+        node: AmfNode,
         should_stop: Callable[[], bool] = lambda: False,
         server_timeout_s: float = 60.0,
         step_timeout_s: float = 1800.0,
@@ -78,9 +87,7 @@ class Calls:
             if time.monotonic() > end:
                 raise self._unavailable(client.srv_name)
 
-    def action(
-        self, client: ActionClient, goal: Any, on_feedback: Callable[[Any], None] = lambda _: None
-    ) -> Any:
+    def action(self, client: Action, goal: Any, on_feedback: Callable[[Any], None] = lambda _: None) -> Any:
         """The result, whatever its status; the caller reads its error code.
 
         Raises:
@@ -89,7 +96,7 @@ class Calls:
             Cancelled: ``should_stop`` said so; the goal was cancelled.
         """
         handle = self._send(client, goal, on_feedback)
-        name, end = client._action_name, time.monotonic() + self._step_timeout_s
+        name, end = client.name, time.monotonic() + self._step_timeout_s
         alive = time.monotonic()
         replies = []
         while time.monotonic() < end:
@@ -120,19 +127,22 @@ class Calls:
             self._check_stop()
             time.sleep(min(_SLICE_S, seconds))
 
-    def _send(self, client: ActionClient, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
+    def _send(self, client: Action, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
         end = time.monotonic() + self._server_timeout_s
 
+        def heard(message: Any) -> None:
+            on_feedback(message.feedback)
+
         def send() -> Future:
-            return client.send_goal_async(goal, lambda message: on_feedback(message.feedback))
+            return client.send_goal_async(goal, self._node.guard.of(heard, f"feedback of {client.name}"))
 
         while True:
-            self._wait_for(client.server_is_ready, client._action_name, end)
+            self._wait_for(client.server_is_ready, client.name, end)
             reply = self._begin(send)
             if self._wait(reply, ANSWER_S) and reply.value.accepted:
                 return reply.value
             if time.monotonic() > end:
-                raise self._unavailable(client._action_name)
+                raise self._unavailable(client.name)
 
     def _cancel(self, handle: Any, replies: list[_Reply]) -> None:
         """Ask for it, and give the server a moment to leave the goal in good order."""
@@ -167,9 +177,9 @@ class Calls:
 
     def _run(self, work: Callable[[], Any]) -> None:
         def task() -> None:
-            work()
+            work()  # and nothing returned: rclpy would wait for a future
 
-        self._node.executor.create_task(task)
+        self._node.post(task)
 
     def _wait(self, reply: _Reply, timeout_s: float) -> bool:
         return self._wait_any([reply], timeout_s)
@@ -195,8 +205,9 @@ class _Reply:
         self.value: Any = None
 
     def set(self, future: Future) -> None:
-        self.value = future.result()
-        self.event.set()
+        if not future.cancelled() and future.exception() is None:
+            self.value = future.result()
+            self.event.set()
 
 
 def _drop(client: Client, reply: _Reply) -> None:

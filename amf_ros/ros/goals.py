@@ -6,7 +6,9 @@
 
 Every goal is accepted; what is wrong with it is said in its result, with a code. An ``async`` execute
 callback would make the events executor spin at full load while it waits (measured: 1.99 of 2.00 s of CPU),
-so goals are kept here and executed, in rclpy's sense, once their result is there.
+so goals are kept here and executed, in rclpy's sense, once their result is there: until then a client that
+asks for the status sees ACCEPTED. Errors of the callbacks, and those that rclpy's own code lets out of the
+server, end in the node's guard, and the goal is answered with UNKNOWN.
 """
 
 from __future__ import annotations
@@ -14,14 +16,16 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.impl.implementation_singleton import rclpy_implementation
-from rclpy.node import Node
 
 from amf_ros.errors import AmfError, UnknownName
+from amf_ros.ros.guard import GuardedWaitable, text_of, unknown_error
+
+if TYPE_CHECKING:
+    from amf_ros.ros.runtime import AmfNode
 
 RESULT_KEPT_S = 60.0
 
@@ -29,8 +33,8 @@ RESULT_KEPT_S = 60.0
 class Goal:
     """One accepted goal."""
 
-    def __init__(self, server: ActionServer, handle: ServerGoalHandle) -> None:
-        self._server, self._handle = server, handle
+    def __init__(self, handle: ServerGoalHandle) -> None:
+        self._handle = handle
         self._lock = threading.Lock()
         self._finished = False
 
@@ -71,7 +75,7 @@ class Goal:
                 handle.abort()
             return result
 
-        self._server.notify_execute(self._handle, execute)
+        self._handle.execute(execute)
 
 
 class Goals:
@@ -84,15 +88,16 @@ class Goals:
 
     def __init__(
         self,
-        node: Node,
+        node: AmfNode,
         action: Any,
         name: str,
         on_goal: Callable[[Goal], None],
         on_cancel: Callable[[Goal], None],
     ) -> None:
+        self._node, self._name, self._action = node, name, action
         self._on_goal, self._on_cancel = on_goal, on_cancel
         self._goals: dict[bytes, Goal] = {}
-        self.server = ActionServer(
+        self.server = _Server(
             node,
             action,
             name,
@@ -104,20 +109,30 @@ class Goals:
         )
 
     def _accepted(self, handle: ServerGoalHandle) -> None:
-        # Work starts now, so clients shall see EXECUTING; notify_execute alone leaves the state to us.
-        handle._update_state(rclpy_implementation.GoalEvent.EXECUTE)
-        goal = Goal(self.server, handle)
+        goal = Goal(handle)
         self._goals = {uuid: other for uuid, other in self._goals.items() if not other.finished}
         self._goals[bytes(handle.goal_id.uuid)] = goal
-        self._on_goal(goal)
+        self._guarded(self._on_goal, "a goal for", goal)
+
+    def _guarded(self, callback: Callable[[Goal], None], what: str, goal: Goal) -> None:
+        """An error ends the goal: after one nobody else would."""
+
+        def answer(error: BaseException, goal: Goal) -> None:
+            goal.finish(unknown_error(self._action.Result(), error))
+
+        self._node.guard.of(callback, f"{what} {self._name}", answer)(goal)
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         goal = self._goals.get(bytes(handle.goal_id.uuid))
         if goal is None or goal.finished:
             return CancelResponse.REJECT
         # The state turns to CANCELING after this callback; the goal must not finish before it.
-        self.server._node.executor.create_task(self._on_cancel, goal)
+        self._node.post(self._guarded, self._on_cancel, "cancelling a goal of", goal)
         return CancelResponse.ACCEPT
+
+
+class _Server(GuardedWaitable, ActionServer):
+    """rclpy's, guarded: an error that leaves its coroutine would end the process in the events executor."""
 
 
 def _never(_: ServerGoalHandle) -> Any:
@@ -131,8 +146,7 @@ Codes = Sequence[tuple[type[BaseException] | str, int]]
 def failed(answer: Any, codes: Codes, error: BaseException) -> Any:
     """``answer`` (result or response) with the first code that fits, else UNKNOWN, and the text."""
     answer.error_code = next((code for kind, code in codes if _is(error, kind)), answer.UNKNOWN)
-    ours = isinstance(error, AmfError)
-    answer.error_msg = str(error) if ours else f"{type(error).__name__}: {error}"
+    answer.error_msg = text_of(error)
     return answer
 
 
@@ -143,7 +157,7 @@ def _is(error: BaseException, kind: type[BaseException] | str) -> bool:
 
 
 def in_background(
-    node: Node, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
+    node: AmfNode, work: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
 ) -> threading.Thread:
     """Run ``work`` in a thread, then ``done(value, error)`` in the executor's thread.
 
@@ -159,7 +173,7 @@ def in_background(
             error = caught
             if not isinstance(caught, AmfError):
                 traceback.print_exc()
-        node.executor.create_task(done, value, error)
+        node.post(done, value, error)
 
     thread = threading.Thread(target=target, name=f"{node.get_name()}-work", daemon=True)
     thread.start()

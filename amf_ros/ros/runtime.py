@@ -4,7 +4,9 @@
         return run(RobotNode)
 
 Signals are handled here and not by rclpy, because after rclpy's own handler the context is gone and a
-node could not publish its last word. The events executor is spun in steps: its ``spin`` hung (facts).
+node could not publish its last word. The executor is spun in steps: ``spin`` of the events executor hung.
+No callback of an :class:`AmfNode` lets an exception out (``guard.py``); what rclpy itself lets out of a step,
+as for a message that cannot be deserialised, is caught here by the same rule.
 """
 
 from __future__ import annotations
@@ -16,26 +18,41 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
-from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from amf_ros.errors import AmfError
+from amf_ros.ros.executors import make_executor
+from amf_ros.ros.guard import Guard, unknown_error
 
 EXIT_USAGE = 2  # a supervisor does not restart a node that ended with it
+EXIT_BROKEN = 3  # one that left because it did not work any more is started again
 DIE_WITH_PARENT = "AMF_DIE_WITH_PARENT"  # environment: pid of the supervisor whose death ends this process
 _SPIN_S = 0.1
+_STEP_FAILURES = 1000  # in a row; each may be a hostile message, and a broken executor fails at once
 _PATIENCE_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
 class AmfNode(Node):
-    """A node that is asked to finish before it is destroyed."""
+    """A node whose callbacks are guarded, and that is asked to finish before it is destroyed.
+
+    Attributes:
+        threads: how many callbacks may run at once; more than one wants reentrant callback groups.
+    """
+
+    threads = 1
+
+    def __init__(self, name: str, **options: Any) -> None:
+        # Before rclpy's own: that one already makes services and subscriptions (parameters, /clock).
+        self.guard = Guard(self.get_logger, self.secure)
+        super().__init__(name, **options)
 
     def begin_shutdown(self) -> None:
         """Stop motion and work; called once, while topics and services still answer."""
@@ -43,6 +60,42 @@ class AmfNode(Node):
     def busy(self) -> bool:
         """Whether work that was told to stop is still winding down."""
         return False
+
+    def secure(self, error: BaseException) -> None:
+        """Make safe after an unexpected error of a callback: hold the arm, answer whom the work was for."""
+
+    def post(self, work: Callable[..., Any], *args: Any) -> None:
+        """Run ``work`` in the executor soon; may be called from any thread, and errors end in the guard."""
+        executor = self.executor
+        if executor is not None:
+            executor.create_task(self.guard.of(work, "work handed to the executor"), *args)
+
+    def create_subscription(
+        self, msg_type: Any, topic: str, callback: Callable[..., Any], qos_profile: Any, **options: Any
+    ) -> Any:
+        """Subscribe as rclpy does, with ``callback`` and event callbacks guarded."""
+        events = options.get("event_callbacks")
+        for name, value in vars(events).items() if events is not None else ():
+            if callable(value):
+                setattr(events, name, self.guard.of(value, f"a {name} event of {topic}"))
+        guarded = self.guard.of(callback, f"a message on {topic}")
+        return super().create_subscription(msg_type, topic, guarded, qos_profile, **options)
+
+    def create_service(
+        self, srv_type: Any, srv_name: str, callback: Callable[..., Any], **options: Any
+    ) -> Any:
+        """Serve as rclpy does; a caller whose request ends in an error gets UNKNOWN and the error's text."""
+
+        def failed(error: BaseException, request: Any, response: Any) -> Any:
+            return unknown_error(srv_type.Response(), error)
+
+        guarded = self.guard.of(callback, f"a request to {srv_name}", failed)
+        return super().create_service(srv_type, srv_name, guarded, **options)
+
+    def create_timer(self, timer_period_sec: float, callback: Callable[[], Any], **options: Any) -> Any:
+        """Make a timer as rclpy does, guarded; its node leaves when it fails time after time."""
+        name = getattr(callback, "__name__", "work").strip("_")
+        return super().create_timer(timer_period_sec, self.guard.timer(callback, f"timer {name}"), **options)
 
 
 def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s: float = 5.0) -> int:
@@ -66,15 +119,17 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
         sys.stderr.write(f"error: {error}\n")
         rclpy.try_shutdown()
         return EXIT_USAGE
-    executor = EventsExecutor()
+    executor = make_executor(node.threads)
     executor.add_node(node)
-    try:
-        while not stop.requested and rclpy.ok():
-            executor.spin_once(timeout_sec=_SPIN_S)
+    spin = _Spin(node, executor)
+    with suppress(ExternalShutdownException):
+        while not stop.requested and not node.guard.broken and rclpy.ok():
+            spin.once(_SPIN_S)
+        if node.guard.broken:
+            node.get_logger().fatal(f"leaving, to be started again: {node.guard.broken}")
         if rclpy.ok():
-            _leave(node, executor, grace_s)
-    except ExternalShutdownException:
-        pass
+            _leave(node, spin, grace_s)
+    code = EXIT_BROKEN if node.guard.broken else 0
     executor.shutdown()
     node.destroy_node()
     rclpy.try_shutdown()
@@ -84,18 +139,38 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
     sys.stdout.flush()
     sys.stderr.flush()
     if "torch" in sys.modules:
-        os._exit(0)  # taking torch apart takes seconds on a busy machine, and nothing is left to be saved
-    return 0
+        os._exit(code)  # taking torch apart takes seconds on a busy machine, and nothing is left to be saved
+    return code
 
 
-def _leave(node: AmfNode, executor: EventsExecutor, grace_s: float) -> None:
+def _leave(node: AmfNode, spin: _Spin, grace_s: float) -> None:
     end = time.monotonic() + grace_s
-    node.begin_shutdown()
-    executor.spin_once(timeout_sec=0.0)
+    node.guard.of(node.begin_shutdown, "shutting down")()
+    spin.once(0.0)
     while node.busy() and time.monotonic() < end:
-        executor.spin_once(timeout_sec=_SPIN_S)
+        spin.once(_SPIN_S)
     for _ in range(10):  # results of goals that just ended
-        executor.spin_once(timeout_sec=0.0)
+        spin.once(0.0)
+
+
+class _Spin:
+    """Steps of the executor that let nothing out but the end of the context."""
+
+    def __init__(self, node: AmfNode, executor: Any) -> None:
+        self._node, self._executor, self._failures = node, executor, 0
+
+    def once(self, timeout_s: float) -> None:
+        try:
+            self._executor.spin_once(timeout_sec=timeout_s)
+        except ExternalShutdownException:
+            raise
+        except Exception as error:  # noqa: BLE001 - what rclpy lets out, e.g. for bytes that are no message
+            self._failures += 1
+            self._node.guard.caught(error, "a step of the executor", secure=False)
+            if self._failures >= _STEP_FAILURES:
+                self._node.guard.broken = f"the executor failed {self._failures} times in a row"
+        else:
+            self._failures = 0
 
 
 class _Interrupted(BaseException):

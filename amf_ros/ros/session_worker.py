@@ -12,16 +12,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from builtin_interfaces.msg import Time
-from rclpy.action import ActionClient
-from rclpy.node import Node
 
 from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration
 from amf_msgs.srv import LoadCheckpoint, NextTask, ResetScene
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import Cancelled, CheckpointError
 from amf_ros.ros import names
-from amf_ros.ros.calls import Calls, Refused, ServerLost
+from amf_ros.ros.calls import Action, Calls, Refused, ServerLost
 from amf_ros.ros.conversions import to_checkpoint, to_seconds
+from amf_ros.ros.runtime import AmfNode
 from amf_ros.selection.base import Score, Selection
 from amf_ros.session.base import Episode, Note, Tuning
 from amf_ros.session.plan import Plan
@@ -59,7 +58,7 @@ class RosWorker:
 
     def __init__(
         self,
-        node: Node,
+        node: AmfNode,
         directory: RunDirectory,
         calls: Calls,
         source: Source = Source.SCRIPTED_EXPERT,
@@ -71,9 +70,9 @@ class RosWorker:
         self._reset = node.create_client(ResetScene, names.RESET_SCENE)
         self._next_task = node.create_client(NextTask, names.NEXT_TASK)
         self._load = node.create_client(LoadCheckpoint, names.LOAD_CHECKPOINT)
-        self._record = ActionClient(node, RecordDemonstration, names.RECORD_DEMONSTRATION)
-        self._tune = ActionClient(node, FineTune, names.FINE_TUNE)
-        self._execute = ActionClient(node, ExecutePolicy, names.EXECUTE_POLICY)
+        self._record = Action(node, RecordDemonstration, names.RECORD_DEMONSTRATION)
+        self._tune = Action(node, FineTune, names.FINE_TUNE)
+        self._execute = Action(node, ExecutePolicy, names.EXECUTE_POLICY)
 
     def with_plan(self, plan: Plan) -> RosWorker:
         """The same clients, asking about this plan's candidates and targets."""
