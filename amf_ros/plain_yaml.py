@@ -91,6 +91,7 @@ def dump(data: Mapping[str, Any]) -> str:
     """Plain data as YAML in blocks, keys in their order; :func:`read` gives the same back."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
+    yaml.allow_unicode = False  # escaped: some of Unicode's line ends would not come back
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 1 << 20  # long texts stay on their line
     stream = io.StringIO()

@@ -41,7 +41,9 @@ def loaded(path: Path, text: str | bytes, model=PretrainConfig):
 def test_what_is_written_comes_back(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("yaml") / "x.yaml"
     path.write_text(dump(data), encoding="utf-8")
-    assert read(path).data == data
+    found = read(path).data
+    assert found == data
+    assert list(found) == list(data)
 
 
 @pytest.mark.parametrize(
