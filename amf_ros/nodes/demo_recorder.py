@@ -31,23 +31,22 @@ from amf_ros.errors import (
     UnknownName,
     shown,
 )
-from amf_ros.ros import names, qos
+from amf_ros.ros import names, qos, requests
 from amf_ros.ros.conversions import (
     demonstration_msg,
     duration_msg,
     header_stamp_ns,
     message_class,
     time_msg,
-    to_ns,
-    to_seconds,
 )
 from amf_ros.ros.goals import Codes, Goal, Goals, failed
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.recorder import MissingTopic, Taping, recorded_topics
+from amf_ros.ros.requests import RecordingRequest
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RecorderSettings
 from amf_ros.tasks.loading import load_robot_suite
-from amf_ros.types import Outcome, Source, Task
+from amf_ros.types import Task
 
 Result = RecordDemonstration.Result
 CHECK_S = 0.1
@@ -111,19 +110,20 @@ class DemoRecorderNode(AmfNode):
             self._keep(taping)
 
     def _on_goal(self, goal: Goal) -> None:
-        request, running = goal.request, self._taping
-        if running is not None:
-            if request.demonstration_id != running.id:
-                text = f"demonstration {running.id!r} is being recorded: finish or cancel it"
-                goal.finish(Result(error_code=Result.BUSY, error_msg=text))
-                return
-            self._fail(Cancelled("started over by a new goal with the same id"))
+        running = self._taping
         try:
-            task = self._suite.task(request.task_id)
-            id_ = request.demonstration_id or names.fresh_id(task.id)
+            wanted = requests.recording(goal.request)
+            task = self._suite.task(wanted.task_id)
+            if running is not None:
+                if wanted.id != running.id:
+                    text = f"demonstration {running.id!r} is being recorded: finish or cancel it"
+                    goal.finish(Result(error_code=Result.BUSY, error_msg=text))
+                    return
+                self._fail(Cancelled("started over by a new goal with the same id"))
+            id_ = wanted.id or names.fresh_id(task.id)
             stored = self._store.find(id_)
             if stored is None:
-                self._begin(goal, id_, task)
+                self._begin(goal, wanted, id_, task)
             elif stored.task_id == task.id:
                 goal.finish(Result(demonstration=demonstration_msg(stored)))
             else:
@@ -132,16 +132,15 @@ class DemoRecorderNode(AmfNode):
         except AmfError as error:
             goal.finish(failed(Result(), CODES, error))
 
-    def _begin(self, goal: Goal, id_: str, task: Task) -> None:
-        request, start_ns = goal.request, to_ns(goal.request.start_stamp)
+    def _begin(self, goal: Goal, wanted: RecordingRequest, id_: str, task: Task) -> None:
         recording = self._store.stage(
             id_,
             task,
             self._contract,
             suite=self._settings.suite,
-            source=Source(request.source),
-            seed=request.seed,
-            start_stamp_ns=start_ns,
+            source=wanted.source,
+            seed=wanted.seed,
+            start_stamp_ns=wanted.start_ns,
         )
         self._goal, self._taping = (
             goal,
@@ -149,23 +148,30 @@ class DemoRecorderNode(AmfNode):
                 recording,
                 self._contract,
                 self._settings,
-                start_ns=start_ns,
-                limit_s=to_seconds(request.max_duration) or self._settings.max_duration_s,
+                start_ns=wanted.start_ns,
+                limit_s=wanted.limit_s or self._settings.max_duration_s,
                 now_s=time.monotonic(),
             ),
         )
-        for topic in [topic.name for topic in self._contract.topics if start_ns and topic.name in self._held]:
+        for topic in [
+            topic.name for topic in self._contract.topics if wanted.start_ns and topic.name in self._held
+        ]:
             if self._taping is not None:
                 self._write(self._taping, topic)
 
     def _on_finish(
         self, request: FinishRecording.Request, response: FinishRecording.Response
     ) -> FinishRecording.Response:
-        taping, end_ns = self._taping, to_ns(request.end_stamp)
-        if taping is None or (end_ns and end_ns < taping.start_ns):
+        taping = self._taping
+        if taping is None:
             response.error_code, response.error_msg = response.NOT_RECORDING, "nothing is being recorded"
             return response
-        taping.end(Outcome(request.outcome), end_ns)
+        try:
+            outcome, end_ns = requests.ending(request, taping.start_ns)
+        except BadRequest as error:
+            response.error_code, response.error_msg = response.BAD_REQUEST, str(error)
+            return response
+        taping.end(outcome, end_ns)
         if taping.complete():
             self._keep(taping)
         return response

@@ -18,7 +18,7 @@ from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import BadRequest, CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
-from amf_ros.ros import names
+from amf_ros.ros import names, requests
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
 from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
@@ -66,6 +66,11 @@ class FineTunerNode(AmfNode):
         self.get_logger().info(f"{settings.training.num_steps} steps on {settings.training.device}")
 
     def _on_goal(self, goal: Goal) -> None:
+        try:
+            requests.tuning(goal.request)
+        except BadRequest as error:
+            goal.finish(failed(Result(), CODES, error))
+            return
         if self._running is None:
             self._start(goal)
         elif goal.request == self._running.request and self._waiting is None:

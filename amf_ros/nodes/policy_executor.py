@@ -35,9 +35,9 @@ from amf_ros.errors import (
     UnknownName,
 )
 from amf_ros.robots.episode import Turn
-from amf_ros.ros import names, qos
+from amf_ros.ros import names, qos, requests
 from amf_ros.ros.checkpoint_cache import CheckpointCache
-from amf_ros.ros.conversions import checkpoint_msg, command_msg, duration_msg, to_ns
+from amf_ros.ros.conversions import checkpoint_msg, command_msg, duration_msg
 from amf_ros.ros.driving import Driving
 from amf_ros.ros.goals import Codes, Goal, Goals, failed
 from amf_ros.ros.inputs import Inputs
@@ -109,9 +109,16 @@ class PolicyExecutorNode(AmfNode):
         return response
 
     def _on_goal(self, goal: Goal) -> None:
-        request = goal.request
+        try:
+            wanted = requests.episode(goal.request)
+            task = self._suite.task(wanted.task_id)
+            if wanted.rollout_id:
+                check_id("roll-out", wanted.rollout_id)  # now, not when the arm has moved
+        except AmfError as error:
+            goal.finish(failed(Result(), CODES, error))
+            return
         if self._driving is not None:
-            if not request.rollout_id or request.rollout_id != self._rollout_id:
+            if not wanted.rollout_id or wanted.rollout_id != self._rollout_id:
                 text = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
                 goal.finish(Result(error_code=Result.BUSY, error_msg=text))
                 return
@@ -120,13 +127,6 @@ class PolicyExecutorNode(AmfNode):
             text = f"no policy is loaded: call {names.LOAD_CHECKPOINT} first"
             goal.finish(Result(error_code=Result.NO_CHECKPOINT, error_msg=text))
             return
-        try:
-            task = self._suite.task(request.task_id)
-            if request.rollout_id:
-                check_id("roll-out", request.rollout_id)  # now, not when the arm has moved
-        except AmfError as error:
-            goal.finish(failed(Result(), CODES, error))
-            return
         self._goal, self._driving = (
             goal,
             Driving(
@@ -134,13 +134,13 @@ class PolicyExecutorNode(AmfNode):
                 self._suite,
                 self._contract,
                 task,
-                limit_ns=to_ns(request.max_duration),
-                start_ns=to_ns(request.start_stamp),
+                limit_ns=wanted.limit_ns,
+                start_ns=wanted.start_ns,
                 exact=self._exact,
                 dwell=self._settings.dwell,
             ),
         )
-        self._rollout_id = request.rollout_id or names.fresh_id(task.id)
+        self._rollout_id = wanted.rollout_id or names.fresh_id(task.id)
         self._command, self._acted_s = None, time.monotonic()
         self._on_robot(self._robot)
         if self._inputs.stamp_ns is not None:

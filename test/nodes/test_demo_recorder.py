@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from action_msgs.msg import GoalStatus
+from builtin_interfaces.msg import Duration
 from mcap.reader import make_reader
 from support.nodes import Bench, bench
 
@@ -218,3 +219,18 @@ def load_message(package: str, name: str) -> Any:
     from amf_ros.ros.conversions import message_class
 
     return message_class(f"{package}/msg/{name}")
+
+
+def test_a_goal_or_an_ending_that_is_not_allowed_changes_nothing(room: Bench) -> None:
+    result = send(room, source=7).result()
+    assert result.error_code == Code.BAD_REQUEST and "1 SCRIPTED_EXPERT" in result.error_msg
+    states = recording(room)
+    running = send(room)
+    room.until(lambda: states[-1].recording, "recording")
+    answer = room.call(FinishRecording, names.FINISH_RECORDING, FinishRecording.Request(outcome=99))
+    assert answer.error_code == answer.BAD_REQUEST and "outcome is 99" in answer.error_msg
+    for goal in ({"id_": "one", "source": 200}, {"id_": "one", "max_duration": Duration(sec=-2)}):
+        assert send(room, **goal).result().error_code == Code.BAD_REQUEST
+    assert states[-1].recording and states[-1].demonstration_id == "one"
+    running.cancel()
+    assert running.result().error_code == Code.CANCELLED

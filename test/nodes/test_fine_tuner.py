@@ -169,3 +169,10 @@ def test_the_recorded_demonstration_is_what_the_robot_did(run: RunDirectory) -> 
     stored = DemonstrationStore(run.demonstrations).load("d0", contract, suite)
     np.testing.assert_array_equal(stored.observations, alone.observations)
     np.testing.assert_array_equal(stored.actions, alone.actions)
+
+
+def test_a_training_that_would_last_for_weeks_is_refused(tmp_path: Path) -> None:
+    with bench(session_directory=str(tmp_path)) as made:
+        made.add(FineTunerNode)
+        result = made.act(FineTune, names.FINE_TUNE, FineTune.Goal(num_steps=2**32 - 1))
+        assert result.error_code == result.BAD_REQUEST and "num_steps is 4294967295" in result.error_msg

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builtin_interfaces.msg import Time
+from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
@@ -218,3 +218,11 @@ def test_in_real_time_it_acts_at_the_rate_of_the_contract(run: RunDirectory, pre
         result = made.act(ExecutePolicy, names.EXECUTE_POLICY, goal)
     assert result.error_code == Code.NONE
     assert 60 <= result.num_steps <= 81  # 4 s at 20 Hz; a busy machine may miss some
+
+
+def test_a_negative_time_limit_is_refused(tmp_path: Path) -> None:
+    with bench(session_directory=str(tmp_path)) as made:
+        made.add(PolicyExecutorNode)
+        goal = ExecutePolicy.Goal(task_id="press_button", max_duration=Duration(sec=-1))
+        result = made.act(ExecutePolicy, names.EXECUTE_POLICY, goal)
+        assert result.error_code == result.BAD_REQUEST and "max_duration is -1 s" in result.error_msg
