@@ -22,7 +22,7 @@ from mcap.stream_reader import StreamReader
 from mcap_ros2.decoder import DecoderFactory
 
 from amf_ros.data.messages import Value, to_value
-from amf_ros.errors import DataError
+from amf_ros.errors import BadMessage, DataError
 
 ABOUT = "amf_demonstration"  # name of the metadata written first: what is being recorded
 RESULT = "amf_result"  # and of that written last: how it ended
@@ -112,13 +112,18 @@ class StreamDecoder:
         """Topic -> values, in the order given. Raises DataError naming the topic."""
         values: dict[str, list[Value]] = {name: [] for name in self._topics}
         for message in messages:
-            type_, decode = self._topics[message.topic]
-            try:
-                decoded = decode(message.data)
-            except DAMAGE as error:
-                raise DataError(f"{message.topic}: a message is not a whole {type_}: {error}") from error
-            values[message.topic].append(to_value(type_, decoded))
+            values[message.topic].append(self.one(message.topic, message.data))
         return values
+
+    def one(self, topic: str, data: bytes) -> Value:
+        """The value of one message. Raises BadMessage: it is not whole, or its parts do not fit."""
+        type_, decode = self._topics[topic]
+        try:
+            return to_value(type_, decode(data))
+        except DAMAGE as error:
+            raise BadMessage(topic, f"a message is not a whole {type_}: {error}") from error
+        except DataError as error:
+            raise BadMessage(topic, str(error)) from error
 
 
 def read(path: Path) -> Contents:

@@ -21,11 +21,12 @@ from mcap.writer import Writer
 
 from amf_ros.contract import Contract
 from amf_ros.data.files import free_name, move_whole, storage_errors
+from amf_ros.data.messages import Value
 from amf_ros.data.metadata import About, result_strings
-from amf_ros.data.reading import ABOUT, RESULT, RawMessage, RawTopic, StreamDecoder
+from amf_ros.data.reading import ABOUT, RESULT, RawTopic, StreamDecoder
 from amf_ros.data.recovery import CHUNK_BYTES
 from amf_ros.data.replay import Arrays, replay
-from amf_ros.errors import AmfError, DataError, StorageError
+from amf_ros.errors import AmfError, ContractError, DataError, StorageError, UnknownName
 from amf_ros.types import Outcome
 
 
@@ -50,9 +51,7 @@ class Recording:
         self._contract, self._kept = contract, kept
         self._used = contract.recorded
         self._decoder = StreamDecoder()
-        self._messages: list[
-            RawMessage
-        ] = []  # of the contract's topics: arrays are made from them at the end
+        self._values: dict[str, list[Value]] = {}  # of the contract's topics, for the arrays
         self._channels: dict[str, int] = {}
         self._stream: BinaryIO | None = None
         with storage_errors(staged):
@@ -71,10 +70,7 @@ class Recording:
     @property
     def num_messages(self) -> Mapping[str, int]:
         """Messages so far of each announced topic that the contract reads."""
-        counts = {topic: 0 for topic in self._channels if topic in self._used}
-        for message in self._messages:
-            counts[message.topic] += 1
-        return counts
+        return {topic: len(values) for topic, values in self._values.items()}
 
     def add_topic(self, name: str, type_: str, schema: str) -> None:
         """Announce a topic (relative name) with its ROS type and definition.
@@ -86,13 +82,24 @@ class Recording:
         self._open()
         if name in self._used:
             self._decoder.add(RawTopic(name, type_, schema))
+            self._values[name] = []
         with self._or_discard():
             schema_id = self._writer.register_schema(type_, "ros2msg", schema.encode())
             self._channels[name] = self._writer.register_channel(
                 "/" + name.removeprefix("/"), "cdr", schema_id
             )
 
-    def write(self, topic: str, log_ns: int, publish_ns: int, data: bytes) -> None:
+    def decode(self, topic: str, data: bytes) -> Value:
+        """What a message of one of the contract's topics says, read as it will be read from the file.
+
+        Raises:
+            BadMessage: it is not a whole message, or its parts do not fit; it can be left out.
+        """
+        return self._decoder.one(topic, data)
+
+    def write(
+        self, topic: str, log_ns: int, publish_ns: int, data: bytes, value: Value | None = None
+    ) -> None:
         """One message as it came.
 
         Args:
@@ -100,8 +107,10 @@ class Recording:
             log_ns: when it was received [ns].
             publish_ns: when it was published, or the same [ns].
             data: CDR bytes.
+            value: what they say, where that is known already: each message is read once.
 
         Raises:
+            BadMessage: what they say was not known and cannot be read; nothing was written.
             DataError: the topic was not announced, or the recording has ended.
             StorageError: the disk is full; the recording is gone.
         """
@@ -111,9 +120,9 @@ class Recording:
                 f"topic {topic!r} was not announced; announced: {', '.join(self._channels) or 'none'}"
             )
         if topic in self._used:
-            self._messages.append(RawMessage(topic, log_ns, publish_ns, data))
+            self._values[topic].append(self.decode(topic, data) if value is None else value)
         with self._or_discard():
-            self._writer.add_message(self._channels[topic], log_ns, data, publish_ns)
+            self._writer.add_message(self._channels[topic], _uint64(log_ns), data, _uint64(publish_ns))
             stream.flush()
 
     def finish(self, outcome: Outcome, end_stamp_ns: int = 0) -> Path:
@@ -133,13 +142,13 @@ class Recording:
         try:
             if self._target.exists():
                 raise DataError(f"demonstration {self.about.id!r} exists already; choose another id")
-            streams = self._decoder.decode(self._messages)
             arrays = replay(
-                streams, self._contract, self.about.roles, self.about.start_stamp_ns, end_stamp_ns
+                self._values, self._contract, self.about.roles, self.about.start_stamp_ns, end_stamp_ns
             )
         except AmfError as error:
             place = self._close_into(free_name(self._quarantine / self._staged.name), {"problem": str(error)})
-            raise type(error)(f"{self.about.id}: {error} (kept in {place})") from error
+            kind = ContractError if isinstance(error, (ContractError, UnknownName)) else DataError
+            raise kind(f"{self.about.id}: {error} (kept in {place})") from error
         path = self._close_into(self._target, result_strings(outcome, arrays, end_stamp_ns))
         self._kept(path, arrays)
         return path
@@ -178,3 +187,8 @@ class Recording:
         except StorageError:
             self.discard()
             raise
+
+
+def _uint64(stamp_ns: int) -> int:
+    """As the file can hold it: stamps of foreign clocks may be anything."""
+    return min(max(stamp_ns, 0), 2**64 - 1)

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from amf_ros.data.doctor import examine, recover
 from amf_ros.data.files import write_whole
 from amf_ros.data.reading import read
 from amf_ros.data.recovery import CHUNK_BYTES
-from amf_ros.errors import DataError, StorageError, UnknownName
+from amf_ros.errors import BadMessage, ContractError, DataError, StorageError, UnknownName
 from amf_ros.types import Outcome
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,11 +104,36 @@ def test_a_missing_stream_is_named_and_the_rest_is_kept_aside(store, contract, s
 
 def test_a_message_that_is_cut_off_is_named(store, stage, draw):
     recording = stage()
-    for topic, stamp, data in draw(3).messages():
-        recording.write(topic, stamp, stamp, data[:20] if topic == "scene_state" else data)
-    with pytest.raises(DataError, match="scene_state: a message is not a whole amf_msgs/msg/SceneState"):
+    messages = draw(3).messages()
+    topic, stamp, data = messages[1]
+    with pytest.raises(BadMessage, match="scene_state: a message is not a whole amf_msgs/msg/SceneState"):
+        recording.write(topic, stamp, stamp, data[:20])
+    for topic, stamp, data in messages:
+        recording.write(topic, stamp, stamp, data)
+    recording.finish(Outcome.SUCCESS)
+    assert store.info("d1").num_steps == 3 and read(store.path("d1")).damage == ""
+
+
+def test_an_object_that_the_scene_lacks_is_named(store, stage, draw):
+    recording = stage()
+    episode = draw(3)
+    episode.scenes = [
+        replace(s, names=("tool0", "cube", "tray_left", "drawer_handle")) for s in episode.scenes
+    ]
+    for topic, stamp, data in episode.messages():
+        recording.write(topic, stamp, stamp, data)
+    with pytest.raises(ContractError, match="unknown scene object 'cube_red'"):
         recording.finish(Outcome.SUCCESS)
-    assert store.ids() == []
+    assert files(store) == ["quarantine/d1.mcap"]
+
+
+def test_stamps_that_the_file_cannot_hold_are_kept_as_the_nearest(store, record, draw):
+    recording = record("d1", draw(3))
+    recording.add_topic("chatter", "std_msgs/msg/String", "string data\n")
+    recording.write("chatter", -7, 2**70, b"\x00\x01\x00\x00\x03\x00\x00\x00hi\x00")
+    with recording.finish(Outcome.SUCCESS).open("rb") as stream:
+        ((_, _, message),) = make_reader(stream).iter_messages(topics=["/chatter"])
+    assert (message.log_time, message.publish_time) == (0, 2**64 - 1)
 
 
 def test_a_full_disk_leaves_nothing(store, record, draw, monkeypatch):
