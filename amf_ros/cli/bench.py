@@ -53,6 +53,7 @@ def bench(
     out: Annotated[Path, typer.Option(help="Results, tables and plots; a second run continues.")] = Path(
         "runs/bench"
     ),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Make again what is there already.")] = False,
     as_json: Json = False,
 ) -> None:
     """Find out which strategy learns a suite with the fewest demonstrations.
@@ -75,7 +76,7 @@ def bench(
     )
     wanted = list(dict.fromkeys([*(strategy or ["amf"]), reference]))
     runs = range(first_seed, first_seed + seeds)
-    how: How = {"workers": workers, "ray_address": ray}
+    how: How = {"workers": workers, "ray_address": ray, "fresh": fresh}
     rows, jobs = run_sessions("sessions", [setting], wanted, runs, out, how)
     found = publish(
         out, "bench", {config.suite: collect(rows)}, reference=reference, rows=rows, num_jobs=len(jobs)
@@ -83,7 +84,9 @@ def bench(
 
     def show() -> None:
         show_all(found, output.console if output.console.is_terminal else None)
-        output.say(f"{len(rows)} of {len(jobs)} runs; plots and tables: {short(out.absolute())}")
+        before = found.document["before"]
+        note = f", {before} of them from before (--fresh makes all anew)" if before else ""
+        output.say(f"{len(rows)} of {len(jobs)} runs{note}; plots and tables: {short(out.absolute())}")
 
     output.answer(found.document, show)
     if len(rows) < len(jobs):

@@ -3,15 +3,14 @@
     rows = run("kinematic", work, [{"strategy": "amf", "seed": 0}], Path("runs/benchmarks"))
     rows[0]["job"], rows[0]["result"], rows[0]["seconds"]
 
-Every result is written whole to ``out/<name>/<key>.json`` as soon as it is there; a run that was killed
-anywhere makes only what is missing when it is run again. Imports errors and data.files.
+Every result is written whole (:mod:`amf_ros.sweep.kept`) as soon as it is there; a run that was killed
+anywhere makes only what is missing when it is run again, and after a change of suite or code all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import multiprocessing
 import os
 import signal
@@ -32,9 +31,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
-from amf_ros.data.files import check_id, storage_errors, write_whole
+from amf_ros.data.files import check_id, storage_errors
 from amf_ros.errors import AmfError, ConfigError, DataError
 from amf_ros.sweep.cluster import Answers, Call, Row, on_ray
+from amf_ros.sweep.fingerprint import of_code, of_module
+from amf_ros.sweep.kept import failure_of, keep, path_of, plain, read, tell_before
 
 Job = Mapping[str, Any]
 Work = Callable[[dict[str, Any]], dict[str, Any]]
@@ -71,7 +72,8 @@ def run(
         work: job -> what JSON can hold (NaN becomes null); a function at the top of a module. It must draw
             all its randomness from the job, and runs on one thread.
         jobs: plain data. Entries whose key starts with ``_`` say where or how to work, never what: a job
-            that differs in nothing else is the same job.
+            that differs in nothing else is the same job. ``_made_with``: hashes of what else its result
+            depends on, beside amf_ros and the module of ``work``; with others it is made again.
         out: folder of sweeps.
         workers: processes; None = one per core, 1 = in this process.
         ray_address: of a running Ray cluster, ``auto`` for the one on this machine; empty = local processes.
@@ -79,8 +81,8 @@ def run(
         fresh: make everything again.
 
     Returns:
-        One row per job that is done, in the order of ``jobs``: ``job``, ``result`` and ``seconds`` of wall
-        time [s].
+        One row per job that is done, in the order of ``jobs``: ``job``, ``result``, ``seconds`` of wall
+        time [s], ``made_with``, and ``before``: whether an earlier run made it.
 
     Raises:
         ConfigError: a job that JSON cannot hold, or that stands twice, fewer than one worker, or Ray is
@@ -94,20 +96,24 @@ def run(
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     asked = [dict(job) for job in jobs]
-    paths = [folder / f"{key}.json" for key in _keys(asked)]
+    keys, made_with = _keys(asked), _made_with(work, asked)
+    paths = [path_of(folder, key, made) for key, made in zip(keys, made_with)]
     missing = [i for i, path in enumerate(paths) if fresh or not path.is_file()]
     failures: list[tuple[int, str]] = []
+    if not fresh:
+        tell_before(name, paths, made_with)
     if missing:
         answers = _answers(partial(attempt, work), [asked[i] for i in missing], workers, ray_address)
         with closing(answers), _bar(name, len(asked), len(asked) - len(missing), progress) as advance:
             for number, answer in answers:
                 i = missing[number]
-                failed = _keep(paths[i], asked[i], answer)
+                failed = keep(paths[i], asked[i], {**answer, "made_with": made_with[i]})
                 if failed:
                     failures.append((i, failed))
                 advance(failed or _brief(asked[i]))
     _tell(name, asked, failures, paths)
-    return [_read(path, job) for path, job in zip(paths, asked) if path.is_file()]
+    fresh_ones = {paths[i] for i in missing}
+    return [read(path, job, path not in fresh_ones) for path, job in zip(paths, asked) if path.is_file()]
 
 
 def key_of(job: Job) -> str:
@@ -137,19 +143,6 @@ def attempt(work: Work, job: dict[str, Any]) -> Row:
             said = str(error) if isinstance(error, AmfError) else f"{type(error).__name__}: {error}"
             return {"error": " ".join(said.split()), "traceback": traceback.format_exc()}
     return {"result": plain(result), "seconds": time.monotonic() - started}
-
-
-def plain(value: object) -> object:
-    """What JSON can hold: NaN and infinity become null, tuples and arrays lists, numpy's numbers Python's."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
 
 
 def _keys(jobs: Sequence[Job]) -> list[str]:
@@ -255,30 +248,17 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _keep(path: Path, job: Job, answer: Row) -> str:
-    """Write a result, or the traceback of a failure, whose one line is returned."""
-    failed = path.with_suffix(".failed.txt")
-    with storage_errors(path):
-        if "error" in answer:
-            write_whole(failed, f"{dict(job)}\n\n{answer['traceback']}".encode())
-            return str(answer["error"])
-        text = json.dumps({"job": plain(job), **answer}, indent=1, allow_nan=False)
-        write_whole(path, text.encode())
-        failed.unlink(missing_ok=True)
-    return ""
-
-
-def _read(path: Path, job: Job) -> Row:
-    try:
-        row: Row = json.loads(path.read_text(encoding="utf-8"))
-        return {"job": dict(job), "result": row["result"], "seconds": float(row["seconds"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: is no result of a sweep ({error}); remove it and run again") from error
+def _made_with(work: Work, jobs: Sequence[Job]) -> list[dict[str, str]]:
+    module = getattr(work, "__module__", "")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    name = Path(file).stem if file and module == "__main__" else module
+    shared = {**of_code(), **of_module(name, Path(file) if file else None)}
+    return [{**shared, **job.get("_made_with", {})} for job in jobs]
 
 
 def _tell(name: str, jobs: Sequence[Job], failures: Sequence[tuple[int, str]], paths: Sequence[Path]) -> None:
     for i, said in failures:
-        sys.stderr.write(f"failed: {_brief(jobs[i])}: {said} ({paths[i].with_suffix('.failed.txt')})\n")
+        sys.stderr.write(f"failed: {_brief(jobs[i])}: {said} ({failure_of(paths[i])})\n")
     if failures and len(failures) == len(jobs):
         raise DataError(f"sweep {name!r}: all {len(jobs)} jobs failed, the first with: {failures[0][1]}")
     if failures:

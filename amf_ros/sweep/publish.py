@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from amf_ros.data.files import storage_errors, write_whole
-from amf_ros.sweep.jobs import plain
+from amf_ros.sweep.kept import plain
 from amf_ros.sweep.plots import Panels, plot_curves, plot_differences
 from amf_ros.sweep.statistics import Comparison, compare
 from amf_ros.sweep.tables import comparison_table, markdown, show
@@ -81,6 +81,8 @@ def publish(
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "jobs": num_jobs,
         "done": len(rows),
+        "before": sum(bool(row.get("before")) for row in rows),
+        "made_with": _shared([row.get("made_with", {}) for row in rows]),
         "job_seconds": round(sum(row["seconds"] for row in rows), 1),
         "reference": reference,
         "x": x,
@@ -116,12 +118,23 @@ def show_all(found: Published, console: Console | None = None) -> None:
 
 def _markdown(found: Published) -> str:
     document = found.document
-    head = f"`{document['command']}`, {document['date']}; {document['done']} of {document['jobs']} runs.\n"
+    before = f", {document['before']} of them from before" if document["before"] else ""
+    made = " ".join(f"{part} {value}" for part, value in document["made_with"].items())
+    head = (
+        f"`{document['command']}`, {document['date']}; {document['done']} of {document['jobs']} runs{before}"
+        + (f"; made with {made}.\n" if made else ".\n")
+    )
     parts = [
         f"\n### {title}\n{markdown(*comparison_table(lines, found.reference, x=found.x))}"
         for title, lines in found.compared.items()
     ]
     return head + "".join(parts)
+
+
+def _shared(made_with: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What all rows were made with."""
+    first = made_with[0] if made_with else {}
+    return {part: value for part, value in first.items() if all(m.get(part) == value for m in made_with)}
 
 
 def _write(path: Path, text: str) -> None:

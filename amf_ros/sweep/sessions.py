@@ -27,6 +27,7 @@ from amf_ros.session.local import Episodes
 from amf_ros.session.memory import run_in_memory
 from amf_ros.session.plan import Plan, derive_seed
 from amf_ros.sweep.cluster import Row
+from amf_ros.sweep.fingerprint import of_code, of_config, of_objects, short
 from amf_ros.sweep.jobs import How, key_of, run
 from amf_ros.sweep.pace import PacedEnvironment
 from amf_ros.sweep.statistics import Curves, collect
@@ -123,20 +124,24 @@ def run_sessions(
     """
     for strategy in strategies:
         load_registered("strategy", strategy)
-    kept = str((out / "starts").resolve())
-    starts = {
-        key_of(asked): asked
-        for setting in settings
-        for seed in seeds
-        for asked in [{**_start(setting, seed), "_kept": kept}]
-    }
+    kept = (out / "starts").resolve()
+    starts: dict[str, dict[str, Any]] = {}
+    jobs = sessions_of(settings, strategies, seeds)
+    known = {setting.name: setting for setting in settings}
+    made_with = {setting.name: of_config(setting.pretraining, setting.selection) for setting in settings}
+    for job in jobs:
+        made = made_with[job["_name"]]
+        asked = {**_start(known[job["_name"]], job["seed"]), "_made_with": made}
+        folder = kept / f"{key_of(asked)}-{short({**of_code(), **made})}"
+        starts[str(folder)] = {**asked, "_kept": str(folder)}
+        own = of_objects(strategy=[job["strategy"]])
+        job.update(_kept=str(folder), _made_with={**made, **own})
     run(f"{name}_starts", prepare, list(starts.values()), out, **how)
-    jobs = sessions_of(settings, strategies, seeds, kept)
     return run(name, session, jobs, out, **how), jobs
 
 
 def sessions_of(
-    settings: Sequence[Setting], strategies: Sequence[str], seeds: Sequence[int], kept: str = ""
+    settings: Sequence[Setting], strategies: Sequence[str], seeds: Sequence[int]
 ) -> list[dict[str, Any]]:
     """The jobs, seed by seed, so that a sweep that was stopped has whole seeds."""
     return [
@@ -145,7 +150,6 @@ def sessions_of(
             "strategy": strategy,
             "seed": seed,
             "_name": setting.name,
-            "_kept": kept,
         }
         for seed in seeds
         for setting in settings
@@ -160,7 +164,7 @@ def of_setting(rows: Sequence[Row], name: str) -> list[Row]:
 
 def prepare(job: dict[str, Any]) -> dict[str, Any]:
     """Make and keep what all sessions of a seed start from: the checkpoint, and episodes with it."""
-    folder = Path(job["_kept"]) / key_of(job)
+    folder = Path(job["_kept"])
     config = PretrainConfig.model_validate(job["pretraining"])
     rollouts = RolloutStore(folder / "rollouts")
     with closing(make_environment(load_suite(config.suite), config.contract)) as environment:
@@ -267,7 +271,7 @@ def _started(setting: Setting, seed: int, kept: str, environment: Environment) -
     if not kept:
         config = PretrainConfig.model_validate(asked["pretraining"])
         return pretrain_in_memory(config, environment), {}
-    folder = Path(kept) / key_of(asked)
+    folder = Path(kept)
     if not (folder / CHECKPOINT_ID).is_dir():
         prepare(asked)
     checkpoint = load(folder / CHECKPOINT_ID, (setting.pretraining.policy,))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,35 @@ def test_strategies_are_compared_on_a_suite_of_ones_own(here: Path) -> None:
     document = json.loads(again.stdout)
     line = document["settings"][SUITE]["round_robin"]
     assert (document["done"], line["seeds"], line["x"]) == (4, 2, [0, 1, 2])
+    assert document["before"] == 4 and set(document["made_with"]) == {"code", "suite"}
+    assert "sessions: 4 of 4 results are from before" in again.stderr
+    anew = bench(*SMALL, "--fresh")
+    assert anew.exit_code == 0 and "from before" not in anew.output
+
+
+def test_after_the_suite_was_mended_its_old_results_are_not_shown(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first version's point is everywhere at its goal."""
+    module = "from support.line_suite import LineSimulator, LineSuite\n"
+    module += "class Simulator(LineSimulator):\n    {}\n"
+    module += "class Suite(LineSuite):\n    environment = Simulator\n"
+    always = "succeeded = True\n    def expert(self):\n        return [0.0]"
+    words = (*SMALL, "--suite", "mended_line:Suite", "--json")
+    monkeypatch.syspath_prepend(here)
+    started = []
+    for body in (always, "pass", "pass"):
+        (here / "mended_line.py").write_text(module.format(body))
+        monkeypatch.delitem(sys.modules, "mended_line", raising=False)
+        importlib.invalidate_caches()
+        done = bench(*words)
+        assert done.exit_code == 0, done.output
+        started.append(
+            (json.loads(done.stdout)["settings"]["mended_line:Suite"]["uniform"]["start"], done.stderr)
+        )
+    assert started[0][0]["value"] == 1.0 and started[1][0]["value"] < 1.0
+    assert "4 results from before are not used: they were made with another suite" in started[1][1]
+    assert started[2][0] == started[1][0] and "4 of 4 results are from before" in started[2][1]
 
 
 @pytest.mark.parametrize(

@@ -81,13 +81,14 @@ def test_a_second_sweep_takes_what_is_there(
 ) -> None:
     out, rows = swept
 
-    def never(job: dict[str, Any]) -> dict[str, Any]:
+    def never(*_: Any, **__: Any) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr("amf_ros.sweep.sessions.session", never)
-    monkeypatch.setattr("amf_ros.sweep.sessions.prepare", never)
+    monkeypatch.setattr("amf_ros.sweep.sessions.run_in_memory", never)
+    monkeypatch.setattr("amf_ros.sweep.sessions.pretrain_in_memory", never)
     again, _ = run_sessions("line", [SETTING], ["uniform", "round_robin"], range(2), out, QUIET)
     assert [row["result"] for row in again] == [row["result"] for row in rows]
+    assert all(row["before"] for row in again)
     assert sorted(collect(of_setting(again, "line"))) == ["round_robin", "uniform"]
 
 
