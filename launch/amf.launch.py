@@ -10,6 +10,7 @@ from launch_ros.actions import Node
 
 from amf_ros import graph
 from amf_ros.ros.environment import default_params, transports
+from amf_ros.ros.lifeline import tied_to_this_process
 
 RESPAWN_DELAY_S = 1.0
 
@@ -47,5 +48,8 @@ def generate_launch_description() -> LaunchDescription:
         )
         for argument in graph.ARGUMENTS
     ]
-    environment = [SetEnvironmentVariable(name, value) for name, value in transports().items()]
+    shared = (
+        transports() | tied_to_this_process()
+    )  # launch that is killed stops nobody: they end by themselves
+    environment = [SetEnvironmentVariable(name, value) for name, value in shared.items()]
     return LaunchDescription([*arguments, *environment, OpaqueFunction(function=nodes)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from amf_ros.cli.graph import wait_ready
 from amf_ros.cli.options import example
 from amf_ros.cli.output import Output, undisturbed
 from amf_ros.errors import ConfigError, UnknownName
+from amf_ros.ros.lifeline import die_with, parent
 
 if TYPE_CHECKING:
     from amf_ros.ros.supervise import Graph
@@ -47,13 +49,15 @@ def up(
 ) -> None:
     """Start all nodes of the graph and keep them running until Ctrl-C.
 
-    A node that dies is started again. Where ROS 2's launch package is installed,
+    A node that dies is started again. All end with the shell that started them; nohup or setsid
+    in front detaches them from it. Where ROS 2's launch package is installed,
     ros2 launch amf_ros amf.launch.py does the same.
     """
     from amf_ros.cli.environment import require_ros
 
     values = parse(arguments or [])
     require_ros()
+    _end_when_told()
     from amf_ros.ros.supervise import Graph
     from amf_ros.tasks.loading import load_robot_suite
 
@@ -81,6 +85,16 @@ def up(
     finally:
         with undisturbed():
             graph.stop()
+
+
+def _end_when_told() -> None:
+    """Take SIGTERM, a closed terminal and the end of the shell above as Ctrl-C, and stop in good order."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN or os.getsid(0) == os.getpid()
+    if not detached:
+        die_with(parent())
 
 
 def _watch(output: Output, graph: Graph) -> None:

@@ -11,7 +11,6 @@ as for a message that cannot be deserialised, is caught here by the same rule.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import signal
@@ -30,14 +29,13 @@ from rclpy.signals import SignalHandlerOptions
 from amf_ros.errors import AmfError
 from amf_ros.ros.executors import make_executor
 from amf_ros.ros.guard import Guard, unknown_error
+from amf_ros.ros.lifeline import die_with_parent, leave_within
 
 EXIT_USAGE = 2  # a supervisor does not restart a node that ended with it
 EXIT_BROKEN = 3  # one that left because it did not work any more is started again
-DIE_WITH_PARENT = "AMF_DIE_WITH_PARENT"  # environment: pid of the supervisor whose death ends this process
 _SPIN_S = 0.1
 _STEP_FAILURES = 1000  # in a row; each may be a hostile message, and a broken executor fails at once
-_PATIENCE_S = 1.0
-_PR_SET_PDEATHSIG = 1
+_FORCE_S = 2.0  # after the grace: sooner than a supervisor would, so that the log says where it hung
 
 
 class AmfNode(Node):
@@ -104,9 +102,10 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
     Args:
         make: builds the node once rclpy is up.
         args: command line; None = ``sys.argv``.
-        grace_s: how long work may wind down after the signal [s].
+        grace_s: how long work may wind down after the signal [s]; a little later the process is ended.
     """
     stop = _Stop()
+    leave_within(grace_s + _FORCE_S)
     die_with_parent()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
@@ -178,23 +177,20 @@ class _Interrupted(BaseException):
 
 
 class _Stop:
-    """Set by SIGINT and SIGTERM; one more, a second later, ends the process at once.
+    """Set by SIGINT and SIGTERM.
 
     On Ctrl-C a node gets two: the terminal's and that of the launch process that passes it on.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        self._at_s = 0.0
         self._at_once = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and time.monotonic() - self._at_s > _PATIENCE_S:
-            os._exit(128 + number)
         if not self.requested:
-            self.requested, self._at_s = True, time.monotonic()
+            self.requested = True
             if self._at_once:
                 raise _Interrupted
 
@@ -208,16 +204,3 @@ class _Stop:
             yield
         finally:
             self._at_once = False
-
-
-def die_with_parent() -> None:
-    """End with SIGTERM when the supervisor that started this process is gone (Linux only).
-
-    A supervisor killed with SIGKILL cannot stop its children; the kernel does it then.
-    """
-    parent = os.environ.get(DIE_WITH_PARENT)
-    if not parent or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != int(parent):  # it died before the call
-        os.kill(os.getpid(), signal.SIGTERM)

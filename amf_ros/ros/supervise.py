@@ -31,7 +31,8 @@ from supervisor.xmlrpc import SupervisorTransport
 from amf_ros import graph as description
 from amf_ros.errors import AmfError, ConfigError, StorageError
 from amf_ros.ros.environment import default_params, graph_environment
-from amf_ros.ros.runtime import DIE_WITH_PARENT, EXIT_USAGE, die_with_parent
+from amf_ros.ros.lifeline import DIE_WITH_PARENT, die_with_parent, ended, tied_to_this_process
+from amf_ros.ros.runtime import EXIT_USAGE
 
 STOP_S = 8
 _DOMAINS = range(10, 102)  # above 101 the DDS ports run into Linux' ephemeral ones
@@ -107,7 +108,7 @@ class Graph:
         config = self._folder / "supervisord.conf"
         with config.open("w", encoding="utf-8") as file:
             self._config().write(file)
-        environment = {**os.environ, **self.environment, DIE_WITH_PARENT: str(os.getpid())}
+        environment = {**os.environ, **self.environment, **tied_to_this_process()}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "amf_ros.ros.supervise", str(config)],
             env=environment,
@@ -316,8 +317,13 @@ def _udp_ports() -> set[int]:
 def main(config: str) -> None:
     """Be supervisord, and die with the process that started us."""
     die_with_parent()
-    os.environ[DIE_WITH_PARENT] = str(os.getpid())
-    supervisor.supervisord.main(["-c", config])
+    named = os.environ[DIE_WITH_PARENT]
+    os.environ.update(tied_to_this_process())
+    try:
+        supervisor.supervisord.main(["-c", config])
+    finally:
+        if ended(named):  # else it reads there why we ended, and tidies up itself
+            shutil.rmtree(Path(config).parent, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
-from support.graph import eventually
+import psutil
+import pytest
+from support.graph import alive, eventually
 
 from amf_ros.ros.supervise import Graph, NodeFailed
 
 NODE_UP_S = 60.0
+LEFT_S = 30.0  # busy machine; a second is usual
+STARTER = """
+import sys, time
+from pathlib import Path
+from amf_ros.ros.supervise import Graph
+folder = Path(sys.argv[1])
+with Graph({"session_directory": str(folder)}, folder / "log", only=["robot", "session"]) as graph:
+    while True:
+        graph.check()
+        time.sleep(0.1)
+"""
+DEAF = """
+import sys, threading
+from amf_ros.ros.runtime import AmfNode, run
+class Deaf(AmfNode):
+    def __init__(self):
+        super().__init__("deaf")
+        self.create_timer(0.05, self._hang)
+    def _hang(self):
+        print("hanging", flush=True)
+        lock = threading.Lock()
+        lock.acquire()
+        lock.acquire()
+sys.exit(run(Deaf, grace_s=0.5))
+"""
 
 
 def test_a_killed_node_is_started_again_and_is_no_failure_of_the_graph(tmp_path: Path) -> None:
@@ -47,3 +78,92 @@ def test_a_node_with_a_wrong_parameter_is_given_up_at_its_first_word(tmp_path: P
 
         eventually(given_up, "the robot is not given up", NODE_UP_S)
         assert graph.restarts() == {"robot": 0}
+
+
+def family(process: subprocess.Popen[str], members: int) -> list[psutil.Process]:
+    """All processes below one, once there are so many of them and their nodes are more than begun."""
+    found: list[psutil.Process] = []
+
+    def complete() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        found[:] = psutil.Process(process.pid).children(recursive=True)
+        return len(found) >= members and all(_listens(one) for one in found)
+
+    eventually(complete, "not all processes are there", NODE_UP_S)
+    return found
+
+
+def _listens(process: psutil.Process) -> bool:
+    """Whether a node has come as far as rclpy: that sets up DDS, with sockets."""
+    try:
+        words = process.cmdline()
+        return not any("amf_ros.nodes" in word for word in words) or len(process.net_connections()) > 0
+    except psutil.Error:
+        return False
+
+
+def folders() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("amf-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("victim", ["starter", "supervisor"])
+def test_whoever_of_those_above_is_ended_no_node_is_left(
+    victim: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    before = folders()
+    words = [sys.executable, "-c", STARTER, str(tmp_path)]
+    starter = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    below = family(starter, 3)
+    supervisor = next(one for one in below if "amf_ros.ros.supervise" in one.cmdline())
+    os.kill(starter.pid if victim == "starter" else supervisor.pid, number)
+    gone, left = psutil.wait_procs([*below, psutil.Process(starter.pid)], LEFT_S)
+    for one in left:
+        one.kill()
+    said, _ = starter.communicate()
+    assert left == [], said
+    eventually(lambda: folders() <= before, "the supervisor's folder is left")
+
+
+@pytest.mark.parametrize(("victim", "number"), [("shell", signal.SIGKILL), ("amf up", signal.SIGTERM)])
+def test_amf_up_and_the_shell_above_it_leave_nothing(
+    victim: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    line = shlex.join([sys.executable, "-m", "amf_ros.cli", "up", f"session_directory:={tmp_path}"])
+    words = ["bash", "-c", f"{line}; true"]
+    shell = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    below = family(shell, 9)
+    up = next(one for one in below if "amf_ros.cli" in one.cmdline())
+    os.kill(shell.pid if victim == "shell" else up.pid, number)
+    left = psutil.wait_procs(below, LEFT_S)[1]
+    for one in left:
+        one.kill()
+    shell.wait(LEFT_S)
+    assert left == []
+
+
+def test_a_node_below_a_shell_ends_with_the_process_that_it_is_tied_to(tmp_path: Path) -> None:
+    """As below ``ros2 launch`` with a prefix: the shell goes on, and would keep the node."""
+    node = f"{shlex.quote(sys.executable)} -m amf_ros.nodes.robot & echo $!; wait"
+    script = (
+        "import os, subprocess, time; from amf_ros.ros.lifeline import tied_to_this_process;"
+        "os.environ.update(tied_to_this_process());"
+        f"subprocess.Popen(['bash', '-c', {node!r}], start_new_session=True); time.sleep(1000)"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert launcher.stdout is not None
+    pid = int(launcher.stdout.readline())
+    launcher.kill()
+    launcher.wait()
+    eventually(lambda: not alive(pid), "the node outlives its launcher", LEFT_S)
+    launcher.stdout.close()
+
+
+def test_a_node_that_hangs_ends_by_force_and_says_where(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", DEAF]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    assert "hanging" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=LEFT_S)
+    assert process.returncode == 1 and "_hang" in said and "most recent call first" in said
