@@ -79,6 +79,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _add_commands() -> None:
     from amf_ros.cli import (
         bench,
+        check_suite,
         demo,
         doctor,
         evaluate,
@@ -106,6 +107,7 @@ def _add_commands() -> None:
         status,
         report,
         bench,
+        check_suite,
         doctor,
     ):
         module.add(app)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amf_ros.cli.check_suite import check_briefly
 from amf_ros.cli.options import Contract, Json, Suite, panel
 from amf_ros.cli.output import Output, short
 
@@ -69,6 +70,7 @@ def bench(
 
     output = Output(as_json)
     config = _config(suite, pretrain, policy, contract)
+    check_briefly(output, config, out)
     known = [task for task, count in config.demonstrations.items() if count]
     output.say(f"suite {config.suite}, policy {config.policy}; pre-trained on {', '.join(known)}")
     setting = Setting(

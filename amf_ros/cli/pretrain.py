@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amf_ros.cli.check_suite import check_briefly
 from amf_ros.cli.options import DEFAULT_DIRECTORY, Json, SessionDirectory, panel
 from amf_ros.cli.output import Output, Track
 
@@ -50,6 +51,7 @@ def pretrain(
     wanted = load_yaml(find_config("experiments", config), PretrainConfig)
     if seed is not None:
         wanted = wanted.model_copy(update={"seed": seed})
+    check_briefly(output, wanted, session_directory)
     info = run(output, wanted, RunDirectory(session_directory).checkpoints)
     answer = {
         "checkpoint": info.id,
