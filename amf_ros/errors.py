@@ -89,6 +89,10 @@ class CheckpointError(AmfError):
     """A checkpoint is missing, unreadable, or made for other observations or actions."""
 
 
+class CheckpointExists(CheckpointError):
+    """A finished checkpoint has that place and was made from something else; nothing was replaced."""
+
+
 class DataError(AmfError):
     """A demonstration is missing, unreadable, empty or contradicts the store."""
 

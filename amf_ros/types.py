@@ -211,6 +211,7 @@ class Rollout:
     Attributes:
         observations: (T, d) float64, columns as the contract's ``observation_names``.
         checkpoint_id: the policy that ran.
+        fingerprint: of that checkpoint's weights: the same id may stand for others later; empty = not known.
     """
 
     id: str
@@ -220,6 +221,7 @@ class Rollout:
     checkpoint_id: str
     num_steps: int
     uri: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

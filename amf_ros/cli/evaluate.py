@@ -56,6 +56,8 @@ def evaluate(
 ) -> None:
     """Let the policy try each task from several starts; success with 95% Wilson intervals.
 
+    The checkpoint is loaded first and stays loaded: the newest of the session directory, or --checkpoint.
+
     Equal seeds give equal starts, those of a session with the same seed, so policies can be compared.
     """
     from amf_ros.session.plan import derive_seed
@@ -65,7 +67,7 @@ def evaluate(
         opened = _simulated(session_directory, suite, contract, checkpoint)
     else:
         opened = _on_graph(namespace, wait, checkpoint)
-    with opened as (known, run):
+    with opened as (known, ran, run):
         wanted = list(tasks or known)
         counts = dict.fromkeys(wanted, (0, 0))
         with output.track("evaluating", len(wanted) * episodes) as track:
@@ -76,29 +78,33 @@ def evaluate(
                     counts[task_id] = (done + succeeded, tried + 1)
                     total = [sum(column) for column in zip(*counts.values(), strict=True)]
                     track.to(total[1], f"{task_id}, success {total[0]}/{total[1]}")
-    answer = {"seed": seed, "tasks": {name: _plain(*one) for name, one in counts.items()}}
+    answer = {"checkpoint": ran, "seed": seed, "tasks": {name: _plain(*one) for name, one in counts.items()}}
     answer |= _plain(*(sum(column) for column in zip(*counts.values(), strict=True)))
-    output.answer(answer, lambda: show_success(output, counts))
+
+    def show() -> None:
+        show_success(output, counts)
+        output.say(f"of checkpoint {ran}")
+
+    output.answer(answer, show)
 
 
 @contextmanager
-def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[list[str], Episode]]:
-    """Episodes on the running graph's robot."""
+def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[list[str], str, Episode]]:
+    """Tasks, checkpoint id, and episodes on the running graph's robot."""
     with connect(namespace, wait_s) as graph:
-        if checkpoint:
-            load_checkpoint(graph, checkpoint)
+        ran = load_checkpoint(graph, checkpoint).id
 
         def run(task_id: str, seed: int) -> bool:
             return bool(execute_policy(graph, task_id, reset_scene(graph, task_id, seed)).outcome == 1)
 
-        yield task_ids(graph), run
+        yield task_ids(graph), ran, run
 
 
 @contextmanager
 def _simulated(
     directory: Path, suite: str, contract: str, checkpoint: str
-) -> Iterator[tuple[list[str], Episode]]:
-    """Episodes in this process."""
+) -> Iterator[tuple[list[str], str, Episode]]:
+    """Tasks, checkpoint id, and episodes in this process."""
     from amf_ros.data.run_directory import RunDirectory
     from amf_ros.errors import CheckpointError
     from amf_ros.tasks.loading import allowed_policies, load_suite
@@ -121,6 +127,7 @@ def _simulated(
         checkpoints.check_fits(stored, environment.interface, environment.suite)
         yield (
             [task.id for task in environment.suite.tasks],
+            stored.info.id,
             lambda task_id, seed: (
                 run_policy(environment, stored.policy, task_id, seed, "").outcome is Outcome.SUCCESS
             ),

@@ -26,9 +26,7 @@ def add(app: typer.Typer) -> None:
 def execute(
     task: Annotated[str, typer.Argument(help="Task to do.", show_default=False)],
     seed: Seed = 0,
-    checkpoint: Annotated[
-        str, typer.Option(help="Checkpoint folder or URI to load first; empty: the loaded one.")
-    ] = "",
+    checkpoint: Annotated[str, typer.Option(help="Folder or URI; empty: the newest.")] = "",
     reset: Annotated[bool, typer.Option(help="Bring the scene to a start of the task first.")] = True,
     namespace: Namespace = "",
     wait: Timeout = 10.0,
@@ -37,13 +35,13 @@ def execute(
     """Let the policy do one episode of a task on the robot. Ctrl-C stops it; the arm holds."""
     output = Output(as_json)
     with connect(namespace, wait) as graph:
-        if checkpoint:
-            load_checkpoint(graph, checkpoint)
+        ran = load_checkpoint(graph, checkpoint).id
         start = reset_scene(graph, task, seed) if reset else None
         result = execute_policy(graph, task, start)
     outcome, elapsed = OUTCOMES[result.outcome], seconds(result.elapsed)
     answer = {
         "task_id": task,
+        "checkpoint": ran,
         "seed": seed,
         "outcome": outcome,
         "num_steps": result.num_steps,
@@ -51,4 +49,4 @@ def execute(
         "rollout_uri": result.rollout_uri,
     }
     style = "green" if outcome == "success" else "yellow"
-    output.answer(answer, lambda: output.say(f"{task}: {outcome} after {elapsed:.1f} s", style))
+    output.answer(answer, lambda: output.say(f"{task}: {outcome} after {elapsed:.1f} s, by {ran}", style))

@@ -120,7 +120,7 @@ def reset_scene(graph: GraphClient, task_id: str, seed: int) -> Any:
 
 
 def load_checkpoint(graph: GraphClient, source: str) -> Any:
-    """Make the policy executor use a checkpoint; its metadata.
+    """Make the policy executor use a checkpoint, by path or URI; empty: the newest one. Its metadata.
 
     Raises:
         Refused: it is missing, unreadable, or made for something else.
@@ -128,7 +128,7 @@ def load_checkpoint(graph: GraphClient, source: str) -> Any:
     from amf_msgs.srv import LoadCheckpoint
     from amf_ros.ros import names
 
-    uri = home_expanded(local_path(source, "checkpoint")).resolve().as_uri()
+    uri = home_expanded(local_path(source, "checkpoint")).resolve().as_uri() if source else ""
     return graph.call(LoadCheckpoint, names.LOAD_CHECKPOINT, LoadCheckpoint.Request(uri=uri)).checkpoint
 
 

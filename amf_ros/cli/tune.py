@@ -10,12 +10,20 @@ import typer
 from amf_ros.cli.graph import connect, seconds
 from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output
+from amf_ros.errors import ConfigError
 from amf_ros.paths import home_expanded, local_path
 
 
 def add(app: typer.Typer) -> None:
     """Put the command on ``amf``."""
-    app.command(**panel("One step at a time", "amf tune", "amf tune --steps 500 --round 4"))(tune)
+    app.command(
+        **panel(
+            "One step at a time",
+            "amf tune",
+            "amf tune --steps 500",
+            "amf tune --from runs/demo/checkpoints/pretrained --round 1 --replace",
+        )
+    )(tune)
 
 
 def tune(
@@ -28,7 +36,12 @@ def tune(
     demonstration: Annotated[
         list[str] | None, typer.Option("--demonstration", help="Id to train on; repeat it. None: all stored.")
     ] = None,
-    round_: Annotated[int, typer.Option("--round", min=1, help="Number of the new checkpoint.")] = 1,
+    round_: Annotated[
+        int, typer.Option("--round", min=0, help="Number of the new checkpoint; 0: the next that is free.")
+    ] = 0,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Train anew even where --round has a finished checkpoint.")
+    ] = False,
     seed: Seed = 0,
     namespace: Namespace = "",
     wait: Timeout = 10.0,
@@ -36,9 +49,11 @@ def tune(
 ) -> None:
     """Fine-tune the policy on the recorded demonstrations, and save a checkpoint.
 
-    Ctrl-C stops training; what was reached is saved.
+    Ctrl-C stops training; what was reached is saved as unfinished, and never over a finished checkpoint.
     """
     output = Output(as_json)
+    if replace and not round_:
+        raise ConfigError("--replace: say which one with --round")
     if initial:
         initial = home_expanded(local_path(initial, "checkpoint")).resolve().as_uri()
     with connect(namespace, wait) as graph, output.track("fine-tuning", 1.0) as track:
@@ -55,6 +70,7 @@ def tune(
             num_steps=steps,
             round=round_,
             seed=seed,
+            replace=replace,
         )
         result = graph.act(FineTune, names.FINE_TUNE, goal, progress)
         track.to(1.0, f"loss {result.final_loss:.4f}")
@@ -71,6 +87,8 @@ def tune(
     def show() -> None:
         found = f"{made.num_demonstrations} demonstrations, loss {result.final_loss:.4f}, {spent:.1f} s"
         output.say(f"{made.id}: {found}")
+        if not spent:
+            output.say("made before from the same demonstrations and settings: nothing was trained anew")
         output.say(made.uri, "dim")
 
     output.answer(answer, show)

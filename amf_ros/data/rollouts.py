@@ -62,6 +62,7 @@ class RolloutStore:
             "task_id": rollout.task_id,
             "outcome": rollout.outcome.name,
             "checkpoint_id": rollout.checkpoint_id,
+            "fingerprint": rollout.fingerprint,
             "num_steps": str(rollout.num_steps),
             "saved_ns": str(time.time_ns() if saved_ns is None else saved_ns),
         }
@@ -113,6 +114,7 @@ def read_rollout(path: Path) -> tuple[int, Rollout]:
             checkpoint_id=data["checkpoint_id"],
             num_steps=int(data["num_steps"]),
             uri=path.resolve().as_uri(),
+            fingerprint=data.get("fingerprint", ""),  # files of older versions do not say
         )
         return int(data["saved_ns"]), rollout
     except (SafetensorError, OSError, KeyError, ValueError) as error:

@@ -17,7 +17,16 @@ from amf_msgs.action import FineTune
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import BadRequest, CheckpointError, DataError, StorageError, TrainingDiverged, UnknownName
+from amf_ros.errors import (
+    BadRequest,
+    Cancelled,
+    CheckpointError,
+    CheckpointExists,
+    DataError,
+    StorageError,
+    TrainingDiverged,
+    UnknownName,
+)
 from amf_ros.ros import names, requests
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
@@ -37,7 +46,9 @@ CODES: Codes = (
     (BadRequest, Result.BAD_REQUEST),
     (UnknownName, Result.NO_DATA),
     (DataError, Result.NO_DATA),
+    (CheckpointExists, Result.CHECKPOINT_EXISTS),
     (CheckpointError, Result.CHECKPOINT_INVALID),
+    (Cancelled, Result.CANCELLED),
     (TrainingDiverged, Result.DIVERGED),
     (StorageError, Result.WRITE_FAILED),
     (MemoryError, Result.OUT_OF_MEMORY),
@@ -99,8 +110,10 @@ class FineTunerNode(AmfNode):
             round=request.round,
             seed=request.seed,
             num_steps=request.num_steps,
+            replace_round=request.replace,
             progress=partial(self._tell, goal),
             should_stop=self._stop.is_set,
+            keep_unfinished=lambda: self._waiting is None,  # else the same goal starts over
         )
 
     def _demonstrations(self, ids: list[str]) -> list[Demonstration]:
@@ -136,7 +149,7 @@ class FineTunerNode(AmfNode):
             result.training_time = duration_msg(tuned.seconds)
             if not tuned.finished:
                 result.error_code = Result.CANCELLED
-                result.error_msg = f"stopped early; {tuned.info.id} is what was reached"
+                result.error_msg = f"stopped early; {tuned.info.id} is what was reached, marked as unfinished"
             self.get_logger().info(f"{tuned.info.id}: loss {tuned.loss:.4f}, {tuned.seconds:.1f} s")
         else:
             result = failed(Result(), CODES, error)

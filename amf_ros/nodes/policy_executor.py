@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ class PolicyExecutorNode(AmfNode):
             response.error_msg = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
             return response
         try:
-            self._cache.load(request.uri)
+            _ = self._cache.load(request.uri) if request.uri else self._cache.newest()
         except CheckpointError as error:
             response.error_code, response.error_msg = response.CHECKPOINT_INVALID, str(error)
         response.checkpoint = checkpoint_msg(self._cache.info)
@@ -206,10 +207,12 @@ class PolicyExecutorNode(AmfNode):
         goal.finish(result if error is None else failed(result, CODES, error))
 
     def _save(self, driving: Driving, result: Any) -> AmfError | None:
-        if self._cache.info is None or not driving.num_steps:
+        ran = self._cache.current
+        if ran is None or not driving.num_steps:
             return None
         try:
-            rollout = self._rollouts.save(driving.rollout(self._rollout_id, self._cache.info.id))
+            made = driving.rollout(self._rollout_id, ran.info.id)
+            rollout = self._rollouts.save(replace(made, fingerprint=ran.fingerprint))
         except (StorageError, DataError) as error:
             return error
         result.rollout_uri = rollout.uri

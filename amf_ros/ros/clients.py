@@ -153,9 +153,9 @@ class GraphClient:
             while not self._spin_until(running.ended, 1.0):
                 if silence_s is not None and time.monotonic() - running.heard_s > silence_s:
                     running.send(busy_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             running.cancel(_CANCEL_S)
-            raise
+            raise KeyboardInterrupt(getattr(running.result, "error_msg", "")) from stop  # what was kept
         return _accepted(name, running.result)
 
     def latched(self, message: Any, name: str, timeout_s: float = 2.0) -> Any | None:

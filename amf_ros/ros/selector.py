@@ -28,8 +28,8 @@ from amf_ros.registry import load
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.selection.base import Problem, Selection, Strategy
 from amf_ros.tasks.base import Suite
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.problem import ProblemBuilder, evaluations_of
+from amf_ros.training.checkpoints import Checkpoint, fingerprints
+from amf_ros.training.problem import ProblemBuilder, evaluations_of, standing
 from amf_ros.types import Demonstration, Rollout
 
 _KEPT_ANSWERS = 16
@@ -181,7 +181,7 @@ class Selector:
         found = _Knowledge(
             self._checkpoints.newest(),
             self._demonstrations.all_usable(self._contract, self._suite),
-            self._rollouts.all(),
+            standing(self._rollouts.all(), fingerprints(self._folders[0])),
             self._demonstrations.attempts(),
         )
         if previous is None or not found.same(previous):

@@ -66,7 +66,6 @@ class RosWorker:
         self._directory, self._calls, self._log = directory, calls, node.get_logger()
         self._source = source
         self._plan = Plan()
-        self._loaded = ""
         self._reset = node.create_client(ResetScene, names.RESET_SCENE)
         self._next_task = node.create_client(NextTask, names.NEXT_TASK)
         self._load = node.create_client(LoadCheckpoint, names.LOAD_CHECKPOINT)
@@ -76,7 +75,7 @@ class RosWorker:
 
     def with_plan(self, plan: Plan) -> RosWorker:
         """The same clients, asking about this plan's candidates and targets."""
-        self._plan, self._loaded = plan, ""
+        self._plan = plan
         return self
 
     def checkpoint(self) -> CheckpointInfo:
@@ -149,12 +148,11 @@ class RosWorker:
         """Reset the scene and let that checkpoint's policy drive."""
 
         def once() -> Episode:
-            if self._loaded != checkpoint.uri:
-                _check(
-                    names.LOAD_CHECKPOINT,
-                    self._calls.service(self._load, LoadCheckpoint.Request(uri=checkpoint.uri)),
-                )
-                self._loaded = checkpoint.uri
+            # Every time: others may load one too, and the executor keeps what it has.
+            _check(
+                names.LOAD_CHECKPOINT,
+                self._calls.service(self._load, LoadCheckpoint.Request(uri=checkpoint.uri)),
+            )
             start = self._start(task_id, seed)
             goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=rollout_id, start_stamp=start)
             result = self._calls.action(self._execute, goal)
@@ -174,7 +172,6 @@ class RosWorker:
             try:
                 return once()
             except (ServerLost, Refused) as error:
-                self._loaded = ""
                 lasting = isinstance(error, Refused) and error.code not in transient
                 if lasting or attempt == ATTEMPTS:
                     raise

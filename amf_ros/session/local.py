@@ -15,7 +15,7 @@ from pathlib import Path
 
 from amf_ros.config import SelectionConfig, TrainingConfig
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import Cancelled
+from amf_ros.errors import Cancelled, CheckpointExists
 from amf_ros.policies.base import Policy
 from amf_ros.registry import load as load_registered
 from amf_ros.selection.base import Selection, Strategy
@@ -80,15 +80,22 @@ class LocalWorker:
 
         Raises:
             CheckpointError: it is unreadable, or made for another contract or suite.
+            CheckpointExists: the run has later rounds, or another checkpoint of that id.
         """
         source = self._begin_with()
         check_fits(source, self._environment.interface, self._environment.suite)
-        return self._stores.checkpoints.add(source)
+        added, newest = self._stores.checkpoints.add(source), self._stores.checkpoints.newest()
+        if newest.round > added.round:
+            raise CheckpointExists(
+                f"this session directory holds {newest.id} already: start from it (--checkpoint), or use "
+                f"a new session directory to start from {added.id}"
+            )
+        return added
 
     def select(self, num_tasks: int, seed: int) -> Selection:
         """Ask the plan's strategy about the newest checkpoint and all that is stored."""
         newest = self._stores.checkpoints.newest()
-        rollouts = self._stores.rollouts.all()
+        rollouts = self._stores.checkpoints.standing(self._stores.rollouts.all())
         problem = self._builder.build(
             self._stores.checkpoints.load(newest),
             self._stores.demonstrations.usable(),
@@ -141,8 +148,9 @@ class LocalWorker:
         key = (checkpoint, task_id, seed)
         made = None if self._episodes is None else self._episodes.get(key)
         if made is None:
-            policy = self._stores.checkpoints.load(checkpoint).policy
-            made = run_policy(self._environment, policy, task_id, seed, rollout_id, checkpoint.id)
+            ran = self._stores.checkpoints.load(checkpoint)
+            made = run_policy(self._environment, ran.policy, task_id, seed, rollout_id, checkpoint.id)
+            made = replace(made, fingerprint=ran.fingerprint)
             if self._episodes is not None and checkpoint.round == 0:
                 self._episodes[key] = made
         self._stores.rollouts.save(replace(made, id=rollout_id))

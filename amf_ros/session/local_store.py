@@ -9,7 +9,7 @@ Demonstrations are arrays in safetensors files, one each: there are no ROS messa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,20 @@ from safetensors.numpy import save
 from amf_ros.data.files import check_id, storage_errors, write_whole
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import DataError
+from amf_ros.errors import CheckpointExists, DataError
 from amf_ros.session.stores import Stores
-from amf_ros.training.checkpoints import Checkpoint, list_checkpoints, load
+from amf_ros.training.checkpoints import (
+    Checkpoint,
+    describe,
+    fingerprint,
+    fingerprints,
+    list_checkpoints,
+    load,
+    parse_description,
+)
+from amf_ros.training.problem import standing
 from amf_ros.training.tuning import save_checkpoint
-from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Source
+from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Rollout, Source
 
 SUFFIX = ".safetensors"
 
@@ -109,11 +118,22 @@ class CheckpointFolder:
         self._loaded: Checkpoint | None = None
 
     def add(self, checkpoint: Checkpoint) -> CheckpointInfo:
-        """Keep one; one of the same id is replaced whole. One that was read keeps its time of making.
+        """Keep one; one that is there already stays as it is. One that was read keeps its time of making.
 
         Raises:
+            CheckpointExists: another finished policy has that id.
             StorageError: the disk is full or not writable.
         """
+        path = self._root / checkpoint.info.id
+        if path.exists():
+            there = parse_description(path)
+            if there.making.finished and there.sha256 == fingerprint(checkpoint):
+                return describe(path)
+            if there.making.finished:
+                raise CheckpointExists(
+                    f"{self._root} holds another {checkpoint.info.id} already: use a new session directory, "
+                    "or move that checkpoint away"
+                )
         return save_checkpoint(self._root, checkpoint, checkpoint.info.stamp_ns or None)
 
     def newest(self) -> CheckpointInfo:
@@ -125,6 +145,10 @@ class CheckpointFolder:
         if self._loaded is None or self._loaded.info != info:
             self._loaded = load(info.uri, self._allow)
         return self._loaded
+
+    def standing(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
+        """Those whose checkpoint was not replaced since. Raises CheckpointError."""
+        return standing(rollouts, fingerprints(self._root))
 
 
 def _read(path: Path) -> Demonstration:

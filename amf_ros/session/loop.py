@@ -105,6 +105,7 @@ class _Session:
         self._plan, self._worker, self._journal = plan, worker, journal
         self._report, self._should_stop = report, should_stop
         self._state = State(Phase.IDLE, 0, plan.num_rounds)
+        self._first_round = 0
         self._kept: list[str] = []
         self._missed: list[str] = []
 
@@ -137,6 +138,7 @@ class _Session:
         value, _ = self._step("r000/checkpoint", Phase.IDLE, lambda: asdict(self._worker.checkpoint()))
         checkpoint = CheckpointInfo(**value)
         self._state = replace(self._state, checkpoint=checkpoint)
+        self._first_round = checkpoint.round  # a session that starts from a tuned policy must not replace it
         return checkpoint
 
     def _first_episodes(self, audit: int) -> dict[str, int]:
@@ -210,7 +212,9 @@ class _Session:
 
         def step() -> dict[str, Any]:
             seed = derive_seed(plan.seed, "fine_tune", number)
-            tuning = self._worker.fine_tune(initial, number, plan.fine_tune_steps, seed, note)
+            tuning = self._worker.fine_tune(
+                initial, self._first_round + number, plan.fine_tune_steps, seed, note
+            )
             return {"checkpoint": asdict(tuning.checkpoint), "loss": _finite(tuning.loss)}
 
         detail = f"training on {len(self._kept)} demonstrations"

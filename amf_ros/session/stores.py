@@ -8,6 +8,7 @@ Imports types and training's checkpoints only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,13 +46,16 @@ class Checkpoints(Protocol):
     """Checkpoints by id."""
 
     def add(self, checkpoint: Checkpoint) -> CheckpointInfo:
-        """Keep one; one of the same id is replaced."""
+        """Keep one; the same one may be there already, another of that id is not replaced."""
 
     def newest(self) -> CheckpointInfo:
         """Of the last round."""
 
     def load(self, info: CheckpointInfo) -> Checkpoint:
         """One that was added."""
+
+    def standing(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
+        """Those roll-outs whose policy stands as it was when it ran."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,9 @@ class _CheckpointMemory:
 
     def load(self, info: CheckpointInfo) -> Checkpoint:
         return self._kept[info.id]
+
+    def standing(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
+        return list(rollouts)
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,29 @@ class Checkpoint:
     Attributes:
         coverage: uncertainty model -> what pre-training covered; empty where the checkpoint does not say.
         pretraining: task id -> demonstrations in pre-training.
+        fingerprint: SHA-256 of its tensors in the file: ids may be used again, this tells which policy it
+            is; empty for one that is in no file.
     """
 
     info: CheckpointInfo
     policy: Trainable
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
     pretraining: Mapping[str, int] = field(default_factory=dict)
+    fingerprint: str = ""
+
+
+class Making(Model):
+    """How a checkpoint was made; kept in ``checkpoint.yaml``.
+
+    Attributes:
+        finished: False where training was stopped early: such a checkpoint gives way to any other.
+        recipe: digest of all that it was made from; empty where nothing says.
+        loss: mean over the last logging window; None where there is none.
+    """
+
+    finished: bool = True
+    recipe: str = ""
+    loss: float | None = None
 
 
 class _Spec(Model):
@@ -85,6 +102,7 @@ class _Description(Model):
     spec: _Spec
     settings: dict[str, Any]
     pretraining: dict[str, int]
+    making: Making = Making()
 
 
 def save(
@@ -97,18 +115,17 @@ def save(
     coverage: Mapping[str, Coverage] | None = None,
     pretraining: Mapping[str, int] | None = None,
     stamp_ns: int | None = None,
+    making: Making | None = None,
 ) -> CheckpointInfo:
     """Write ``root/checkpoint_id``, replacing an older one of that id.
 
-    ``stamp_ns`` is the time of making, for :func:`newest`; None takes the wall clock.
+    ``stamp_ns`` is the time of making, for :func:`newest`; None takes the wall clock. ``making`` says how.
 
     Raises:
         DataError: an id that cannot be a file name.
         StorageError: the disk is full or not writable; what was there before still is.
     """
-    tensors = {_POLICY + name: np.ascontiguousarray(value) for name, value in policy.tensors().items()}
-    tensors.update(to_tensors(coverage or {}))
-    data = safetensors.numpy.save(tensors)
+    data = _tensor_bytes(policy, coverage or {})
     description = {
         "schema": SCHEMA,
         "id": checkpoint_id,
@@ -120,6 +137,7 @@ def save(
         "spec": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(policy.spec).items()},
         "settings": dict(policy.settings()),
         "pretraining": dict(pretraining or {}),
+        "making": (making or Making()).model_dump(),
     }
     text = dump(description).encode()
     target = root / check_id("checkpoint", checkpoint_id)
@@ -161,7 +179,13 @@ def load(source: Path | str, allow: Iterable[str] = ()) -> Checkpoint:
         policy: Trainable = make.restore(spec, named, description.settings)
     except (CheckpointError, ConfigError, UnknownName) as error:
         raise CheckpointError(f"checkpoint {path}: {error}") from error
-    return Checkpoint(_info(path, description), policy, from_tensors(tensors), description.pretraining)
+    return Checkpoint(
+        _info(path, description),
+        policy,
+        from_tensors(tensors),
+        description.pretraining,
+        description.sha256,
+    )
 
 
 def list_checkpoints(root: Path) -> list[CheckpointInfo]:
@@ -181,6 +205,24 @@ def newest(root: Path) -> CheckpointInfo | None:
     """The checkpoint made last, or None where there is none. Raises as :func:`list_checkpoints`."""
     infos = list_checkpoints(root)
     return infos[-1] if infos else None
+
+
+def _tensor_bytes(policy: Trainable, coverage: Mapping[str, Coverage]) -> bytes:
+    tensors = {_POLICY + name: np.ascontiguousarray(value) for name, value in policy.tensors().items()}
+    tensors.update(to_tensors(coverage))
+    return safetensors.numpy.save(tensors)
+
+
+def fingerprint(checkpoint: Checkpoint) -> str:
+    """SHA-256 of the tensors, also of a checkpoint that is in no file."""
+    if checkpoint.fingerprint:
+        return checkpoint.fingerprint
+    return hashlib.sha256(_tensor_bytes(checkpoint.policy, checkpoint.coverage)).hexdigest()
+
+
+def fingerprints(root: Path) -> dict[str, str]:
+    """Id -> fingerprint of each checkpoint in a directory. Raises as :func:`list_checkpoints`."""
+    return {info.id: parse_description(as_path(info.uri)).sha256 for info in list_checkpoints(root)}
 
 
 def as_path(source: Path | str) -> Path:

@@ -35,7 +35,7 @@ from amf_ros.training.occupancy import Evidence, Occupied, by_task
 from amf_ros.training.tuning import is_round_id
 from amf_ros.types import Demonstration, Outcome, Rollout, indices
 
-__all__ = ["ProblemBuilder", "attempts_of", "build_problem", "coverage", "evaluations_of"]
+__all__ = ["ProblemBuilder", "attempts_of", "build_problem", "coverage", "evaluations_of", "standing"]
 
 Attempts = Mapping[str, Sequence[tuple[float, bool]]]  # task id -> (duration [s], usable)
 UNIT = 1e-3  # features whose mean square is this close to 1 are taken to be of unit norm
@@ -280,6 +280,21 @@ def attempts_of(demonstrations: Sequence[Demonstration]) -> dict[str, list[tuple
 def evaluations_of(rollouts: Sequence[Rollout], checkpoint_id: str) -> dict[str, tuple[int, int]]:
     """Task id -> (episodes, successes) of one checkpoint, over all its roll-outs."""
     return _counts([rollout for rollout in rollouts if rollout.checkpoint_id == checkpoint_id])
+
+
+def standing(rollouts: Sequence[Rollout], fingerprints: Mapping[str, str]) -> list[Rollout]:
+    """Those whose policy stands as it was: without roll-outs of a checkpoint that was replaced since.
+
+    Args:
+        rollouts: of any checkpoint.
+        fingerprints: checkpoint id -> that of its weights now. A roll-out that does not say which weights
+            ran, and one whose checkpoint is gone, are believed.
+    """
+    return [
+        r
+        for r in rollouts
+        if not r.fingerprint or fingerprints.get(r.checkpoint_id, r.fingerprint) == r.fingerprint
+    ]
 
 
 def _counts(rollouts: Sequence[Rollout]) -> dict[str, tuple[int, int]]:

@@ -15,6 +15,7 @@ import typer
 from amf_ros.cli import up
 from amf_ros.cli.app import app
 from amf_ros.errors import AmfError
+from amf_ros.graph import ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS: Any = typer.main.get_command(app)
@@ -38,7 +39,8 @@ def parsed(line: str) -> None:
             raise
         return  # the command is only mentioned
     if name == "up":
-        up.parse(context.params["arguments"] or [])
+        defaults = {f"{one.name}:={HOLE}": f"{one.name}:={one.default}" for one in ARGUMENTS}
+        up.parse([defaults.get(word, word) for word in context.params["arguments"] or []])
 
 
 def test_the_parser_is_the_real_one() -> None:

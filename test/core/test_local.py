@@ -1,6 +1,7 @@
 """The in-process session on a small suite of its own: a point that is taught to go to places."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from amf_ros.config import SelectionConfig, TrainingConfig
 from amf_ros.contract import load_contract
+from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import Cancelled, CheckpointError, DataError, UnknownName
+from amf_ros.errors import Cancelled, CheckpointError, CheckpointExists, DataError, UnknownName
 from amf_ros.robots.base import JointLimit
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import LocalWorker
@@ -24,7 +26,7 @@ from amf_ros.training.environment import RobotEnvironment
 from amf_ros.training.pretrain import make_spec
 from amf_ros.training.problem import coverage
 from amf_ros.training.rollouts import demonstrate
-from amf_ros.types import Demonstration, JointCommand, JointState, Outcome, SceneState, Task
+from amf_ros.types import Demonstration, JointCommand, JointState, Outcome, Rollout, SceneState, Task
 
 PLACES = {"north": (0.0, 1.0), "east": (1.0, 0.0), "south": (0.0, -1.0), "west": (-1.0, 0.0)}
 HZ = 10.0
@@ -210,6 +212,36 @@ def test_a_session_stopped_anywhere_ends_as_one_that_was_not(environment, pretra
         )
     assert wanted in seen[-1]
     assert same(play(make_plan(), environment, pretrained, tmp_path / "stopped")[1], whole[1])
+
+
+def test_a_session_from_a_tuned_policy_goes_on_counting(environment, pretrained, tmp_path):
+    """``amf tune`` made round_0001; a session that starts from it must not write over it."""
+    directory, tuned = RunDirectory(tmp_path), load(pretrained)
+    start = save(directory.checkpoints, "round_0001", tuned.policy, round=1, num_demonstrations=2)
+    before = load(start.uri).fingerprint
+    result, told = play(make_plan(num_rounds=1), environment, start.uri, tmp_path)
+    assert result.checkpoint.id == "round_0002" and told["rounds"] == 1
+    assert load(start.uri).fingerprint == before
+    other = save(tmp_path / "other", "pretrained", tuned.policy, round=0, num_demonstrations=0)
+    with pytest.raises(CheckpointExists, match="holds round_0002 already"):
+        play(make_plan(seed=9), environment, other.uri, copied(tmp_path))
+
+
+def test_roll_outs_of_other_weights_under_the_same_id_do_not_count(environment, pretrained, tmp_path):
+    directory, told = RunDirectory(tmp_path), load(pretrained)
+    stale = Rollout("old", "south", np.zeros((3, 2)), Outcome.SUCCESS, "pretrained", 3, "", "other weights")
+    RolloutStore(directory.rollouts).save(stale)
+    stores = file_stores(directory)
+    stores.checkpoints.add(told)
+    (kept,) = stores.rollouts.all()
+    assert kept.fingerprint == "other weights" and stores.checkpoints.standing([kept]) == []
+
+
+def copied(root: Path) -> Path:
+    """A session directory without its journal."""
+    target = root.with_name(f"{root.name}-again")
+    shutil.copytree(root / "checkpoints", target / "checkpoints")
+    return target
 
 
 def test_a_checkpoint_for_another_suite_is_refused(environment, pretrained, tmp_path):

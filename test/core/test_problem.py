@@ -18,7 +18,7 @@ from amf_ros.selection.costs import demonstration_seconds
 from amf_ros.training.anchors import HALF_KNOWN, anchor_demonstrations
 from amf_ros.training.checkpoints import Checkpoint
 from amf_ros.training.coverage import Coverage
-from amf_ros.training.problem import ProblemBuilder, build_problem, coverage, evaluations_of
+from amf_ros.training.problem import ProblemBuilder, build_problem, coverage, evaluations_of, standing
 from amf_ros.types import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 
 IDS = ("wipe", "pour", "stir")
@@ -175,6 +175,15 @@ def test_evaluations_count_one_checkpoints_roll_outs() -> None:
     made = [rollout("a", "pour", "r2", 1), rollout("b", "pour", "r1", 1), rollout("c", "wipe", "r2", 1)]
     made.append(replace(made[0], id="d", outcome=Outcome.SUCCESS))
     assert evaluations_of(made, "r2") == {"pour": (2, 1), "wipe": (1, 0)}
+
+
+def test_roll_outs_of_a_checkpoint_that_was_replaced_count_for_nothing() -> None:
+    old, kept = rollout("a", "wipe", "r2", 1), replace(rollout("b", "wipe", "r2", 1), fingerprint="now")
+    gone = replace(rollout("c", "wipe", "r2", 1, outcome=Outcome.SUCCESS), fingerprint="before")
+    away = replace(rollout("d", "pour", "r1", 1), fingerprint="before")
+    left = standing([old, gone, kept, away], {"r2": "now"})
+    assert left == [old, kept, away]
+    assert evaluations_of(left, "r2") == {"wipe": (2, 0)}
 
 
 @pytest.mark.parametrize("where", ["candidates", "targets", "demonstrations", "rollouts"])

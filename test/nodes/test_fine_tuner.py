@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,7 +26,7 @@ from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.ros import names
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.checkpoints import load, newest
+from amf_ros.training.checkpoints import load, newest, parse_description
 
 Code = FineTune.Result
 
@@ -81,19 +82,62 @@ def test_the_same_goal_makes_the_same_checkpoint(tuner: Bench, run: RunDirectory
         return dict(load(run.checkpoints / "round_0001").policy.tensors())
 
     send(tuner).result()
-    first = tensors()
-    send(tuner, initial_checkpoint_uri=(run.checkpoints / "pretrained").as_uri()).result()
+    first, start = tensors(), (run.checkpoints / "pretrained").as_uri()
+    assert send(tuner, initial_checkpoint_uri=start).result().error_code == Code.NONE
+    assert send(tuner, initial_checkpoint_uri=start, replace=True).result().training_time.nanosec > 0
     assert all(np.array_equal(first[name], value) for name, value in tensors().items())
 
 
-def test_cancel_keeps_what_was_reached(tuner: Bench, run: RunDirectory) -> None:
+def stopped(on: Bench, **fields: Any) -> Any:
+    """A fine-tuning that was cancelled on its way."""
     heard: list[Any] = []
-    sent = send(tuner, heard.append, num_steps=1_000_000)
-    tuner.until(lambda: bool(heard), "progress")
+    sent = send(on, heard.append, num_steps=1_000_000, **fields)
+    on.until(lambda: bool(heard), "progress")
     sent.cancel()
     result = sent.result()
     assert result.error_code == Code.CANCELLED and sent.status == GoalStatus.STATUS_CANCELED
+    return result
+
+
+def test_cancel_keeps_what_was_reached(tuner: Bench, run: RunDirectory) -> None:
+    result = stopped(tuner)
     assert load(run.checkpoints / "round_0001").info.id == result.checkpoint.id == "round_0001"
+    assert not parse_description(run.checkpoints / "round_0001").making.finished
+    assert send(tuner).result().error_code == Code.NONE  # an unfinished one gives way without a word
+    assert parse_description(run.checkpoints / "round_0001").making.finished
+
+
+def test_nothing_finished_is_replaced_by_something_unfinished(tuner: Bench, run: RunDirectory) -> None:
+    send(tuner).result()
+    before = load(run.checkpoints / "round_0001")
+    result = stopped(tuner, replace=True)
+    assert "round_0001 stands as it was" in result.error_msg
+    assert load(run.checkpoints / "round_0001").fingerprint == before.fingerprint
+    assert result.checkpoint.id == "round_0001" and sorted(os.listdir(run.checkpoints)) == [
+        "pretrained",
+        "round_0001",
+    ]
+
+
+def test_a_tuning_that_names_no_round_makes_the_next(tuner: Bench, run: RunDirectory) -> None:
+    assert send(tuner, round=4).result().checkpoint.id == "round_0004"
+    result = send(tuner, round=0).result()
+    assert (result.checkpoint.id, result.checkpoint.round) == ("round_0005", 5)
+    # The same again, as a client sends it that heard no answer, is answered with what was made.
+    uri = (run.checkpoints / "round_0004").as_uri()
+    again = send(tuner, round=0, initial_checkpoint_uri=uri).result()
+    assert again.checkpoint.id == "round_0005" and again.final_loss == result.final_loss
+    assert again.training_time.sec == again.training_time.nanosec == 0
+
+
+def test_another_tuning_of_a_finished_round_needs_a_word(tuner: Bench, run: RunDirectory) -> None:
+    send(tuner).result()
+    before = load(run.checkpoints / "round_0001").fingerprint
+    refused = send(tuner, seed=8).result()
+    assert refused.error_code == Code.CHECKPOINT_EXISTS and "--replace" in refused.error_msg
+    assert load(run.checkpoints / "round_0001").fingerprint == before
+    assert send(tuner, seed=8, replace=True).result().error_code == Code.NONE
+    assert load(run.checkpoints / "round_0001").fingerprint != before
 
 
 def test_one_training_at_a_time_but_the_same_one_may_start_over(tuner: Bench) -> None:

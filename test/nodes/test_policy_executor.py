@@ -28,7 +28,7 @@ from amf_ros.nodes.robot import RobotNode
 from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.ros import names, qos
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.checkpoints import load
+from amf_ros.training.checkpoints import load, save
 from amf_ros.training.environment import RobotEnvironment
 from amf_ros.training.rollouts import run_policy
 
@@ -115,6 +115,18 @@ def test_a_uri_that_is_none(executor: Bench, uri: str) -> None:
     response = load_policy(executor, uri)
     assert response.error_code == LoadCheckpoint.Response.CHECKPOINT_INVALID
     assert len(response.error_msg) < 400 and response.error_msg.isprintable()
+
+
+def test_no_uri_is_the_newest_and_roll_outs_name_the_weights_that_ran(
+    loaded: Bench, run: RunDirectory, pretrained: Path
+) -> None:
+    first = load(pretrained)
+    info = save(run.checkpoints, "round_0001", first.policy, round=1, num_demonstrations=1)
+    response = load_policy(loaded, "")
+    assert (response.error_code, response.checkpoint.uri) == (LoadCheckpoint.Response.NONE, info.uri)
+    assert send(loaded).result().error_code == Code.NONE
+    (kept,) = RolloutStore(run.rollouts).all()
+    assert kept.checkpoint_id == "round_0001" and kept.fingerprint == load(info.uri).fingerprint
 
 
 def test_a_checkpoint_for_other_features(executor: Bench, pretrained: Path, tmp_path: Path) -> None:
