@@ -35,6 +35,9 @@ def pretrain(
     ] = "pretrain",
     session_directory: SessionDirectory = DEFAULT_DIRECTORY,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where the directory has a pre-trained policy already.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make the checkpoint that a session starts from.
@@ -44,15 +47,23 @@ def pretrain(
     """
     from amf_ros.config import PretrainConfig, load_yaml
     from amf_ros.data.run_directory import RunDirectory
+    from amf_ros.errors import CheckpointExists
     from amf_ros.paths import find_config
     from amf_ros.training.checkpoints import as_path
+    from amf_ros.training.pretrain import CHECKPOINT_ID
 
     output = Output(as_json)
     wanted = load_yaml(find_config("experiments", config), PretrainConfig)
     if seed is not None:
         wanted = wanted.model_copy(update={"seed": seed})
     check_briefly(output, wanted, session_directory)
-    info = run(output, wanted, RunDirectory(session_directory).checkpoints)
+    checkpoints = RunDirectory(session_directory).checkpoints
+    if (checkpoints / CHECKPOINT_ID).exists() and not replace:
+        raise CheckpointExists(
+            f"{checkpoints / CHECKPOINT_ID} exists already: go on with it (amf up), choose another "
+            "--session-directory, or make it anew with --replace; its roll-outs then count no more"
+        )
+    info = run(output, wanted, checkpoints)
     answer = {
         "checkpoint": info.id,
         "uri": info.uri,

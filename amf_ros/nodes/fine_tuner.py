@@ -37,7 +37,7 @@ from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import TunerSettings
 from amf_ros.tasks.loading import load_robot_suite
 from amf_ros.training.checkpoints import newest
-from amf_ros.training.cloning import Progress
+from amf_ros.training.cloning import Progress, check_device
 from amf_ros.training.tuning import Tuned, tune
 from amf_ros.types import Demonstration
 
@@ -62,6 +62,7 @@ class FineTunerNode(AmfNode):
     def __init__(self) -> None:
         super().__init__("fine_tuner")
         self._settings = settings = declare(self, TunerSettings)
+        check_device(settings.training.device)  # now, not when somebody has demonstrated
         self._contract = load_contract(settings.contract)
         self._suite = load_robot_suite(settings.suite)
         self._directory = RunDirectory(Path(settings.session_directory))

@@ -120,6 +120,10 @@ class Calls:
             f"{name}: no result within {self._step_timeout_s:g} s; look at its node's log"
         )
 
+    def expect(self, client: Action) -> None:
+        """Return once an action is served. Raises ServerUnavailable, Cancelled."""
+        self._wait_for(client.server_is_ready, client.name, time.monotonic() + self._server_timeout_s)
+
     def pause(self, seconds: float) -> None:
         """Wait. Raises Cancelled."""
         end = time.monotonic() + seconds

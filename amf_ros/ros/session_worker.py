@@ -111,6 +111,7 @@ class RosWorker:
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
         """Reset the scene, record until the demonstrator says that it is over."""
+        self._calls.expect(self._tune)  # nobody shall demonstrate for a trainer that could not start
 
         def once() -> Episode:
             goal = RecordDemonstration.Goal(

@@ -27,7 +27,7 @@ from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.stores import Stores
 from amf_ros.tasks.loading import allowed_policies, load_suite
 from amf_ros.training.checkpoints import Checkpoint, check_fits, load
-from amf_ros.training.cloning import Progress
+from amf_ros.training.cloning import Progress, check_device
 from amf_ros.training.environment import Environment, make_environment
 from amf_ros.training.problem import ProblemBuilder, attempts_of, evaluations_of
 from amf_ros.training.rollouts import demonstrate, run_policy
@@ -195,6 +195,7 @@ def run_local(
     Raises:
         AmfError: see :func:`amf_ros.session.loop.run`.
     """
+    check_device((training or TrainingConfig()).device)
     suite = load_suite(plan.suite)
     plan = resolve(plan, [task.id for task in suite.tasks])
     directory = RunDirectory(out)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from amf_ros.config import TrainingConfig
-from amf_ros.errors import ConfigError, TrainingDiverged
+from amf_ros.errors import ConfigError, TrainingDiverged, shown
 from amf_ros.policies.base import ClosedForm, GradientTrained, Objective, PolicySpec, Steps, Trainable
 from amf_ros.registry import load as load_registered
 from amf_ros.tasks.base import Suite
@@ -44,6 +44,22 @@ def ignore(progress: Progress) -> None:
 def never() -> bool:
     """A stop condition for those who do not stop."""
     return False
+
+
+def check_device(name: str) -> None:
+    """Whether torch can compute on ``training.device``; asked before anybody demonstrates anything.
+
+    Raises:
+        ConfigError: it cannot, with what to do.
+    """
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: this torch was built without CUDA
+        why = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(
+            f"training.device {shown(name)} cannot be used with torch {torch.__version__} here ({why}): "
+            "set it to cpu, or install a torch for your card (make setup TORCH_INDEX=...)"
+        ) from error
 
 
 def pretrain(

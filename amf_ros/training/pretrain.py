@@ -29,7 +29,7 @@ from amf_ros.policies.base import PolicySpec
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import load_suite
 from amf_ros.training.checkpoints import Checkpoint, policy_name
-from amf_ros.training.cloning import Progress, never, pretrain
+from amf_ros.training.cloning import Progress, check_device, never, pretrain
 from amf_ros.training.environment import Environment, interface_of, make_environment
 from amf_ros.training.problem import coverage
 from amf_ros.training.rollouts import demonstrate
@@ -67,10 +67,12 @@ def pretrain_checkpoint(
 
     Raises:
         UnknownName: a task, suite, policy or contract that does not exist.
+        ConfigError: torch cannot compute on the configured device.
         DataError: an expert failed on several starts of one task.
         TrainingDiverged: the loss is not finite.
         Cancelled: ``should_stop`` became true; nothing is written.
     """
+    check_device(config.training.device)
     suite = load_suite(config.suite)
     interface = interface_of(suite, config.contract)
     collected, wanted = [], _wanted(config, suite)

@@ -104,6 +104,8 @@ def test_json_does_not_stick_to_the_next_command(tmp_path: Path) -> None:
         ("demonstrations: {push_green: 1}\nsuite: tablet", "did you mean 'tabletop'"),
         ("demonstration: {push_green: 1}", "did you mean 'demonstrations'"),
         ("demonstrations: {push_green: [1", "is not YAML"),
+        ("demonstrations: {push_green: 1}\ntraining: {device: 'cuda:99'}", "set it to cpu"),
+        ("demonstrations: {push_green: 1}\ntraining: {device: gpu}", "set it to cpu"),
     ],
 )
 def test_bad_input_to_pretrain_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -113,6 +115,13 @@ def test_bad_input_to_pretrain_is_named(tmp_path: Path, text: str, said: str) ->
     assert done.exit_code == 1
     assert said in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
     assert not list((tmp_path / "run").rglob("*.safetensors"))
+
+
+def test_pretraining_replaces_what_is_there_only_when_told_to(directory: Path) -> None:
+    before = (directory / "checkpoints" / "pretrained" / "checkpoint.yaml").read_text()
+    done = amf("pretrain", directory / "small.yaml", "-d", directory)
+    assert done.exit_code == 1 and "--replace" in done.stderr and done.stderr.count("\n") == 1
+    assert (directory / "checkpoints" / "pretrained" / "checkpoint.yaml").read_text() == before
 
 
 def test_an_unknown_strategy_of_the_demo_is_guessed_before_anything_starts(tmp_path: Path) -> None:

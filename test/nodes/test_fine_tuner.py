@@ -19,6 +19,7 @@ from amf_msgs.srv import ResetScene
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
+from amf_ros.errors import ConfigError
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.fine_tuner import FineTunerNode
 from amf_ros.nodes.robot import RobotNode
@@ -179,6 +180,20 @@ def test_training_that_blows_up(run: RunDirectory) -> None:
         result = send(made).result()
     assert result.error_code == Code.DIVERGED and "learning_rate" in result.error_msg
     assert result.checkpoint.id == "pretrained"
+
+
+NO_DEVICE = "cuda:99"  # on no computer
+
+
+def test_a_device_that_is_not_there_is_told_when_the_node_starts(run: RunDirectory) -> None:
+    with (
+        bench(session_directory=str(run.root), training__device=NO_DEVICE) as made,
+        pytest.raises(
+            ConfigError, match=f"training.device '{NO_DEVICE}' cannot be used.*set it to cpu"
+        ) as error,
+    ):
+        made.add(FineTunerNode)
+    assert "\n" not in str(error.value)
 
 
 def test_a_batch_that_does_not_fit_in_memory(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
