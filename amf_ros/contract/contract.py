@@ -117,7 +117,10 @@ def shortest(angle: Array) -> Array:
 
 
 class Contract:
-    """One robot's contract. Stateless but for its file: safe to share between threads."""
+    """One robot's contract. Stateless but for its file: safe to share between threads.
+
+    ``hash`` is of what defines the numbers that a policy sees and gives; ``digest`` of all that it says.
+    """
 
     def __init__(self, spec: ContractSpec, name: str = "contract") -> None:
         self.spec, self.name = spec, name
@@ -165,6 +168,7 @@ class Contract:
             frame for fs in spec.observations.values() for feature in fs for frame in frames(feature)
         )
         self.hash = self._hash()
+        self.digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:16]
 
     def _needs(self) -> dict[str, tuple[bool, bool]]:
         """Joint -> whether its position and its velocity are used; all joints that are used at all."""

@@ -156,6 +156,7 @@ class DemonstrationStore:
         seed: int = 0,
         start_stamp_ns: int = 0,
         recorded_ns: int | None = None,
+        by_arrival: bool = False,
     ) -> Recording:
         """Begin to record. What a dead process left under the same id goes to quarantine first.
 
@@ -168,6 +169,7 @@ class DemonstrationStore:
             seed: of the scene's start state.
             start_stamp_ns: first state that belongs to it, on the robot's clock [ns]; 0 = all.
             recorded_ns: wall clock [ns]; None = now.
+            by_arrival: in real time; see :class:`About`.
 
         Raises:
             DataError: the id is taken, cannot be a file name, or is being recorded right now.
@@ -194,10 +196,11 @@ class DemonstrationStore:
             contract=contract.name,
             contract_hash=contract.hash,
             roles=dict(task.roles),
+            by_arrival=by_arrival,
         )
 
         def kept(path: Path, arrays: Arrays) -> None:
-            key = (id_, contract.hash, _roles_key(about.roles))
+            key = (id_, contract.digest, _roles_key(about.roles))
             self._arrays[key] = (self._version(path), _frozen(arrays))
 
         return Recording(about, staged, target, self.quarantine, contract, kept)
@@ -246,7 +249,8 @@ class DemonstrationStore:
             raise DataError(
                 f"{places[name]}: {contents.result['problem']}; give a contract to make steps of the rest"
             )
-        arrays = replay(contents.streams(contract.recorded), contract, about.roles, about.start_stamp_ns)
+        streams = contents.streams(contract.recorded)
+        arrays = replay(streams, contract, about.roles, about.start_stamp_ns, by_arrival=about.by_arrival)
         with storage_errors(target):
             write_complete(contents, result_strings(Outcome.UNLABELED, arrays), target)
             places[name].unlink()
@@ -267,12 +271,20 @@ class DemonstrationStore:
 
     def _load_arrays(self, info: DemonstrationInfo, contract: Contract, roles: Mapping[str, str]) -> Arrays:
         path = self.path(info.id)
-        version, key = self._version(path), (info.id, contract.hash, _roles_key(roles))
+        version, key = self._version(path), (info.id, contract.digest, _roles_key(roles))
         known = self._arrays.get(key)
         if known is None or known[0] != version:
             try:
                 streams = read(path).streams(contract.recorded)
-                arrays = replay(streams, contract, roles, info.about.start_stamp_ns, info.end_stamp_ns)
+                about = info.about
+                arrays = replay(
+                    streams,
+                    contract,
+                    roles,
+                    about.start_stamp_ns,
+                    info.end_stamp_ns,
+                    by_arrival=about.by_arrival,
+                )
             except DataError as error:
                 raise DataError(f"demonstration {info.id!r}: {error}") from error
             known = self._arrays[key] = (version, _frozen(arrays))

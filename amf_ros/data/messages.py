@@ -8,6 +8,7 @@ Imports types and errors only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,23 @@ from amf_ros.errors import DataError
 from amf_ros.types import JointCommand, JointPlan, JointState, SceneState
 
 Value = JointState | SceneState | JointCommand | JointPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One recorded message.
+
+    Attributes:
+        value: None where the message could not be read.
+        arrival_ns: when the recorder got it [ns]; 0 = unknown.
+        publish_ns: when it was true, as the recorder judged; a header without a stamp does not say [ns].
+        problem: why it could not be read.
+    """
+
+    value: Value | None
+    arrival_ns: int = 0
+    publish_ns: int = 0
+    problem: str = ""
 
 
 def stamp_ns(message: Any) -> int:

@@ -31,6 +31,8 @@ class About:
         start_stamp_ns: first state that belongs to it, on the robot's clock [ns]; 0 = all.
         recorded_ns: wall clock when it began [ns]: the order of demonstrations in a store.
         contract, contract_hash: what it was recorded by.
+        by_arrival: recorded in real time, where what had arrived decides what was known; see
+            :func:`amf_ros.data.replay.replay`.
     """
 
     id: str
@@ -43,6 +45,7 @@ class About:
     contract: str = ""
     contract_hash: str = ""
     roles: Mapping[str, str] = field(default_factory=dict)
+    by_arrival: bool = False
 
     def to_strings(self) -> dict[str, str]:
         """As MCAP metadata."""
@@ -58,6 +61,7 @@ class About:
             "contract": self.contract,
             "contract_hash": self.contract_hash,
             "roles": json.dumps(dict(self.roles)),
+            "by_arrival": str(self.by_arrival).lower(),
         }
 
     @classmethod
@@ -79,6 +83,7 @@ class About:
                 contract=data["contract"],
                 contract_hash=data["contract_hash"],
                 roles=dict(json.loads(data["roles"])),
+                by_arrival=data.get("by_arrival") == "true",  # earlier versions paired by stamps alone
             )
         except (KeyError, ValueError, TypeError) as error:
             raise DataError(f"{where}: metadata {ABOUT} lacks or garbles {error}") from error

@@ -3,7 +3,7 @@
 Imports messages, types and errors only.
 
     contents = read(path)
-    values = contents.streams(["joint_states"])["joint_states"]
+    messages = contents.streams(["joint_states"])["joint_states"]
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mcap.records import Channel, Footer, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
 from mcap_ros2.decoder import DecoderFactory
 
-from amf_ros.data.messages import Value, to_value
+from amf_ros.data.messages import Arrived, Value, to_value
 from amf_ros.errors import BadMessage, DataError
 
 ABOUT = "amf_demonstration"  # name of the metadata written first: what is being recorded
@@ -73,8 +73,8 @@ class Contents:
     messages: list[RawMessage] = field(default_factory=list)
     damage: str = ""
 
-    def streams(self, topics: Collection[str]) -> dict[str, list[Value]]:
-        """Values of some topics, in the order of the file. Raises DataError."""
+    def streams(self, topics: Collection[str]) -> dict[str, list[Arrived]]:
+        """Messages of some topics as values, in the order of the file. Raises DataError."""
         decoder = StreamDecoder()
         for topic in self.topics.values():
             if topic.name in topics:
@@ -108,12 +108,18 @@ class StreamDecoder:
             raise DataError(f"{topic.name}: no decoder for {topic.type}")
         self._topics[topic.name] = (topic.type, decode)
 
-    def decode(self, messages: list[RawMessage]) -> dict[str, list[Value]]:
-        """Topic -> values, in the order given. Raises DataError naming the topic."""
-        values: dict[str, list[Value]] = {name: [] for name in self._topics}
+    def decode(self, messages: list[RawMessage]) -> dict[str, list[Arrived]]:
+        """Topic -> what came, in the order given; what cannot be read says why instead of a value."""
+        found: dict[str, list[Arrived]] = {name: [] for name in self._topics}
         for message in messages:
-            values[message.topic].append(self.one(message.topic, message.data))
-        return values
+            value: Value | None = None
+            problem = ""
+            try:
+                value = self.one(message.topic, message.data)
+            except BadMessage as error:
+                problem = error.reason
+            found[message.topic].append(Arrived(value, message.log_ns, message.publish_ns, problem))
+        return found
 
     def one(self, topic: str, data: bytes) -> Value:
         """The value of one message. Raises BadMessage: it is not whole, or its parts do not fit."""

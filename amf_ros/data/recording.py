@@ -21,7 +21,7 @@ from mcap.writer import Writer
 
 from amf_ros.contract import Contract
 from amf_ros.data.files import free_name, move_whole, storage_errors
-from amf_ros.data.messages import Value
+from amf_ros.data.messages import Arrived, Value
 from amf_ros.data.metadata import About, result_strings
 from amf_ros.data.reading import ABOUT, RESULT, RawTopic, StreamDecoder
 from amf_ros.data.recovery import CHUNK_BYTES
@@ -51,7 +51,7 @@ class Recording:
         self._contract, self._kept = contract, kept
         self._used = contract.recorded
         self._decoder = StreamDecoder()
-        self._values: dict[str, list[Value]] = {}  # of the contract's topics, for the arrays
+        self._values: dict[str, list[Arrived]] = {}  # of the contract's topics, for the arrays
         self._channels: dict[str, int] = {}
         self._stream: BinaryIO | None = None
         with storage_errors(staged):
@@ -120,7 +120,8 @@ class Recording:
                 f"topic {topic!r} was not announced; announced: {', '.join(self._channels) or 'none'}"
             )
         if topic in self._used:
-            self._values[topic].append(self.decode(topic, data) if value is None else value)
+            read = self.decode(topic, data) if value is None else value
+            self._values[topic].append(Arrived(read, log_ns, publish_ns))
         with self._or_discard():
             self._writer.add_message(self._channels[topic], _uint64(log_ns), data, _uint64(publish_ns))
             stream.flush()
@@ -143,7 +144,12 @@ class Recording:
             if self._target.exists():
                 raise DataError(f"demonstration {self.about.id!r} exists already; choose another id")
             arrays = replay(
-                self._values, self._contract, self.about.roles, self.about.start_stamp_ns, end_stamp_ns
+                self._values,
+                self._contract,
+                self.about.roles,
+                self.about.start_stamp_ns,
+                end_stamp_ns,
+                by_arrival=self.about.by_arrival,
             )
         except AmfError as error:
             place = self._close_into(free_name(self._quarantine / self._staged.name), {"problem": str(error)})

@@ -1,138 +1,258 @@
 """Recorded streams -> the arrays that a policy learns from, through the contract that serves live.
 
-Imports contract, types and errors only.
+Imports contract, messages, steps, types and errors only.
 
     arrays = replay(streams, contract, roles)
 """
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.contract import Contract
-from amf_ros.data.messages import Value
-from amf_ros.errors import DataError, StaleObservation
-from amf_ros.types import Array, JointCommand
+from amf_ros.contract import Contract, Topic
+from amf_ros.contract.align import Frame, Sample, Streams
+from amf_ros.contract.intake import Intake
+from amf_ros.data.messages import Arrived, Value
+from amf_ros.data.steps import expanded, steps
+from amf_ros.errors import BadMessage, DataError, OutOfRange, StaleObservation
+from amf_ros.types import Array, JointCommand, JointPlan, JointState, SceneState
 
-Streams = Mapping[str, Sequence[Value]]
-_EVERY_COMMAND = (0.75, 1.25)  # of the contract's period: within it each command is a step
+FAR_NS = 1_000_000_000  # a command so long after all states is no late one but a mistake
+Recorded = Mapping[str, Sequence[Value | Arrived]]
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """``observations`` (T, d), ``actions`` (T, a) and ``stamps_ns`` (T,) of one demonstration."""
+    """One demonstration as numbers.
+
+    Attributes:
+        observations, actions, stamps_ns: (T, d), (T, a) and (T,), of each step.
+        num_applied: steps whose action is the command as the robot applied it; else as it was asked.
+        skipped: topic -> how many of its messages could not be used and what was wrong with the first.
+    """
 
     observations: Array
     actions: Array
     stamps_ns: NDArray[np.int64]
+    num_applied: int = 0
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def replay(
-    streams: Streams, contract: Contract, roles: Mapping[str, str], start_ns: int = 0, end_ns: int = 0
+    streams: Recorded,
+    contract: Contract,
+    roles: Mapping[str, str],
+    start_ns: int = 0,
+    end_ns: int = 0,
+    *,
+    by_arrival: bool = False,
 ) -> Arrays:
-    """One step per command: the newest message of each stream not after the command, and the command.
+    """One step per command: what serving would have seen when it was given, and the command.
 
     Messages are ordered by header stamp; of several with one stamp the first counts, as for the robot.
-    Commands before the first message of every stream answer nothing that was recorded and are left out.
+    Messages that cannot be used are skipped. Commands before the first message of every stream answer
+    nothing that was recorded and are left out.
 
     Args:
-        streams: contract topic -> values, in any order.
-        contract: decides features, ages and rates.
+        streams: contract topic -> values or messages, in any order.
+        contract: decides features, ages and rates, and whether asked or applied commands are learned.
         roles: of the task.
         start_ns: first stamp that belongs to the demonstration; 0 = all.
         end_ns: last one; 0 = all.
+        by_arrival: recorded in real time: what arrived after the joint state that a command answers was not
+            known to whoever gave it. False: in lock-step, where stamps alone say what belongs together.
 
     Raises:
+        OutOfRange: a command that the contract's ranges or steps exclude.
         DataError: no commands, or a stream that is missing, too slow or too old; names it.
         ContractError: joints, objects or roles do not fit.
     """
-    inputs = {topic.name: _ordered(streams.get(topic.name, ())) for topic in contract.topics}
-    missing = [name for name, values in inputs.items() if not values]
-    if missing:
-        raise DataError(f"nothing was recorded on {', '.join(missing)}; is the robot publishing it?")
-    first_ns = max(start_ns, *(values[0].stamp_ns for values in inputs.values()))
-    commands = _steps(_commands(streams, contract, first_ns, end_ns), contract)
-    _check_rates(inputs, contract, commands[0].stamp_ns, commands[-1].stamp_ns)
-    stamps = {name: [value.stamp_ns for value in values] for name, values in inputs.items()}
-    observations, actions = [], []
-    for command in commands:
-        latest: dict[str, Any] = {
-            name: values[bisect.bisect_right(stamps[name], command.stamp_ns) - 1]
-            for name, values in inputs.items()
-        }
+    sifted = _Sifted(streams, contract, roles, by_arrival)
+    states = Streams(contract)
+    for topic, value, arrival_ns in sifted.states:
+        states.add(topic, Sample(value.stamp_ns, arrival_ns, value))
+    sifted.require([topic.name for topic in contract.topics])
+    asked = _asked(sifted, contract, states, max(start_ns, sifted.complete_ns()), end_ns)
+    _check_rates(sifted, contract, asked[0].stamp_ns, asked[-1].stamp_ns)
+    observations, actions, num_applied = [], [], 0
+    for command in asked:
         try:
-            observation = contract.observe(latest, roles, now_ns=command.stamp_ns)
+            frame = _frame(states, command.stamp_ns, by_arrival)
+            observation = contract.observe(frame.inputs, roles, now_ns=command.stamp_ns)
         except StaleObservation as error:
             raise DataError(f"at {command.stamp_ns} ns: {error}") from error
+        applied = sifted.applied.get(command.stamp_ns) if contract.learn == "applied" else None
+        num_applied += applied is not None
         observations.append(observation.vector)
-        actions.append(contract.encode(command, latest[contract.joints_topic]))
-    return Arrays(
-        np.stack(observations), np.stack(actions), np.array([c.stamp_ns for c in commands], dtype=np.int64)
-    )
+        actions.append(contract.encode(_done(command, applied), frame.joints))
+    stamps = np.array([command.stamp_ns for command in asked], dtype=np.int64)
+    return Arrays(np.stack(observations), np.stack(actions), stamps, num_applied, sifted.skipped)
 
 
-def _ordered(values: Sequence[Value]) -> list[Value]:
-    """By stamp, the first of each stamp."""
-    unique: dict[int, Value] = {}
-    for value in values:
-        unique.setdefault(value.stamp_ns, value)
-    return [unique[stamp] for stamp in sorted(unique)]
+def _frame(states: Streams, stamp_ns: int, by_arrival: bool) -> Frame:
+    """What serving would have seen at the newest joint state not after a command.
+
+    Where it would have refused, because something arrived late, stamps alone say what was true: a recorder
+    that was busy for a moment does not cost a demonstration.
+    """
+    lead = states.newest_joints(stamp_ns) if by_arrival else None
+    if lead is not None:
+        try:
+            return states.frame(lead.stamp_ns, lead.arrival_ns)
+        except StaleObservation:
+            pass
+    return states.frame(stamp_ns)
 
 
-def _commands(streams: Streams, contract: Contract, first_ns: int, end_ns: int) -> list[JointCommand]:
-    recorded = _ordered(streams.get(contract.record_from, ()))
-    commands = [
-        value
-        for value in recorded
-        if isinstance(value, JointCommand)
-        and value.stamp_ns >= first_ns
-        and (not end_ns or value.stamp_ns <= end_ns)
-    ]
-    if not commands:
-        raise DataError(
-            f"no command on {contract.record_from} that answers a recorded state ({len(recorded)} others); "
-            "is the teleop device publishing, with header stamps on the robot's clock?"
-        )
-    return commands
+def _done(asked: JointCommand, applied: JointCommand | None) -> JointCommand:
+    """What the robot did: joints that it does not tell of as they were asked."""
+    if applied is None:
+        return asked
+    targets = dict(zip(asked.names, asked.position, strict=True))
+    targets.update(zip(applied.names, applied.position, strict=True))
+    return JointCommand(asked.stamp_ns, tuple(targets), np.array(list(targets.values())))
 
 
-def _steps(commands: list[JointCommand], contract: Contract) -> list[JointCommand]:
-    """Commands at the contract's rate: each one where the device runs at it, else every period's newest.
+class _Sifted:
+    """What of a recording can be used, and what was wrong with the rest."""
+
+    def __init__(
+        self, streams: Recorded, contract: Contract, roles: Mapping[str, str], by_arrival: bool
+    ) -> None:
+        self._contract = contract
+        self._state_topics = {topic.name for topic in contract.topics}
+        self.states: list[tuple[str, JointState | SceneState, int]] = []
+        self.commands: dict[int, JointCommand | JointPlan] = {}
+        self.applied: dict[int, JointCommand] = {}
+        self._problems: dict[str, list[str]] = {}
+        intake = Intake(contract, roles=roles, exact=not by_arrival)
+        for topic, value, arrival_ns in self._in_order(streams):
+            try:
+                intake.check(topic, value, arrival_ns)
+            except OutOfRange as error:
+                if topic == contract.record_from:
+                    raise
+                self._problem(topic, error.reason)
+                continue
+            except BadMessage as error:
+                self._problem(topic, error.reason)
+                continue
+            if isinstance(value, (JointState, SceneState)):
+                self.states.append((topic, value, arrival_ns))
+            elif topic == contract.record_from:
+                self.commands.setdefault(value.stamp_ns, value)
+            elif isinstance(value, JointCommand):
+                self.applied.setdefault(value.stamp_ns, value)
+
+    def _in_order(self, streams: Recorded) -> list[tuple[str, Value, int]]:
+        """By arrival; where that is not known by stamp, states before the commands that answer them."""
+        found: list[tuple[tuple[int, bool], str, Value, int]] = []
+        for topic in (*self._contract.topics, self._contract.command, self._contract.applied):
+            late = topic.name not in self._state_topics
+            for item in streams.get(topic.name, ()):
+                arrived = item if isinstance(item, Arrived) else Arrived(item)
+                if arrived.value is None:
+                    self._problem(topic.name, arrived.problem)
+                    continue
+                stamp_ns = _stamp_ns(topic, arrived, arrived.value.stamp_ns, zero_is_now=late)
+                value = arrived.value
+                if stamp_ns != value.stamp_ns:
+                    value = replace(value, stamp_ns=stamp_ns)
+                order = arrived.arrival_ns or value.stamp_ns, late
+                found.append((order, topic.name, value, arrived.arrival_ns))
+        found.sort(key=lambda item: item[0])
+        return [(topic, value, arrival_ns) for _, topic, value, arrival_ns in found]
+
+    def _problem(self, topic: str, text: str) -> None:
+        self._problems.setdefault(topic, []).append(text)
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Topic -> one line."""
+        return {topic: f"{len(texts)} not usable: {texts[0]}" for topic, texts in self._problems.items()}
+
+    def stamps(self, topic: str) -> list[int]:
+        """Of the states of a topic that can be used."""
+        return [value.stamp_ns for name, value, _ in self.states if name == topic]
+
+    def require(self, topics: list[str]) -> None:
+        """Raises DataError naming those of which nothing can be used."""
+        came = {topic for topic, _, _ in self.states}
+        missing = [topic for topic in topics if topic not in came]
+        if not missing:
+            return
+        bad = [f"{topic}: {self.skipped[topic]}" for topic in missing if topic in self._problems]
+        if bad:
+            raise DataError(f"nothing that can be used was recorded on {'; '.join(bad)}")
+        raise DataError(f"nothing was recorded on {', '.join(missing)}; is the robot publishing it?")
+
+    def complete_ns(self) -> int:
+        """The first stamp at which every stream, and every joint that is used, has come [ns]."""
+        first: dict[str, int] = {}
+        for topic, value, _ in self.states:
+            used = [name for name in value.names if name in self._contract.needs]
+            parts = used if isinstance(value, JointState) else [topic]
+            for part in parts:
+                first[part] = min(value.stamp_ns, first.get(part, value.stamp_ns))
+        return max(first.values(), default=0)
+
+
+def _stamp_ns(topic: Topic, arrived: Arrived, header_ns: int, *, zero_is_now: bool) -> int:
+    """When a recorded message counts: corrected as the contract says now, and as the recorder judged."""
+    judged_ns = arrived.publish_ns if arrived.publish_ns not in (0, header_ns) else arrived.arrival_ns
+    if header_ns == 0 and zero_is_now:
+        return judged_ns
+    return topic.stamp_ns(header_ns, judged_ns)
+
+
+def _asked(
+    sifted: _Sifted, contract: Contract, states: Streams, first_ns: int, end_ns: int
+) -> list[JointCommand]:
+    """The demonstrator's commands, one per step.
 
     Raises:
-        DataError: the device is slower than the contract.
+        DataError: there are none.
     """
-    stamps = np.array([command.stamp_ns for command in commands])
-    if len(commands) < 3:
-        return commands
-    interval = float(np.median(np.diff(stamps))) / contract.period_ns
-    if interval > _EVERY_COMMAND[1]:
+    planned = expanded(sifted.commands, contract.period_ns, states)
+    commands = [
+        command
+        for command in planned
+        if command.stamp_ns >= first_ns and (not end_ns or command.stamp_ns <= end_ns)
+    ]
+    if not commands:
+        wrong = sifted.skipped.get(contract.record_from, "")
         raise DataError(
-            f"{contract.record_from} came at {contract.fps / interval:.1f} Hz and the contract needs "
-            f"{contract.fps:g} Hz; make the device publish faster or lower fps in the contract"
+            f"no command on {contract.record_from} that answers a recorded state ({len(planned)} others"
+            f"{'; ' + wrong if wrong else ''}); "
+            "is the teleop device publishing, with header stamps on the robot's clock?"
         )
-    if interval >= _EVERY_COMMAND[0]:
-        return commands
-    ticks = np.arange(stamps[0], stamps[-1] + 1, contract.period_ns)
-    chosen = np.unique(np.searchsorted(stamps, ticks, side="right") - 1)
-    return [commands[index] for index in chosen]
+    _check_far(commands, contract, states)
+    return steps(commands, contract)
 
 
-def _check_rates(
-    inputs: Mapping[str, Sequence[Value]], contract: Contract, start_ns: int, end_ns: int
-) -> None:
+def _check_far(commands: list[JointCommand], contract: Contract, states: Streams) -> None:
+    """Raises DataError naming a stamp long after everything else, which no rate or age is to be made of."""
+    last_ns, newest = commands[-1].stamp_ns, states.newest_joints(commands[-1].stamp_ns)
+    allowed_ns = max(FAR_NS, contract.command.max_age_ns)
+    if newest is not None and last_ns - newest.stamp_ns > allowed_ns:
+        late_s, joints = (last_ns - newest.stamp_ns) * 1e-9, ", ".join(contract.joint_topics)
+        raise DataError(
+            f"{contract.record_from} holds a command stamped {late_s:.3g} s after the newest of {joints}, "
+            f"allowed is {allowed_ns * 1e-9:g} s; one of the two clocks jumped"
+        )
+
+
+def _check_rates(sifted: _Sifted, contract: Contract, start_ns: int, end_ns: int) -> None:
     """Raises DataError naming the stream that is slower than its ``min_rate_hz``; needs a second of data."""
     seconds = (end_ns - start_ns) * 1e-9
     if seconds < 1.0:
         return
     for topic in contract.topics:
-        count = sum(start_ns <= value.stamp_ns <= end_ns for value in inputs[topic.name])
+        count = sum(start_ns <= stamp <= end_ns for stamp in sifted.stamps(topic.name))
         rate = max(count - 1, 0) / seconds
         if rate < topic.min_rate_hz:
             raise DataError(

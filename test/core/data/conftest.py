@@ -66,13 +66,16 @@ class Episode:
         episode = cls()
         for step in range(num_steps):
             stamp = start_ns + step * PERIOD_NS
-            position = rng.normal(size=len(JOINTS))
+            position = rng.uniform(-0.3, 0.3, size=len(JOINTS))
+            position[-1] = rng.uniform(0.0, 0.04)
             poses = rng.normal(size=(len(OBJECTS), 7))
             poses[:, 3:] /= np.linalg.norm(poses[:, 3:], axis=1, keepdims=True)
             episode.joints.append(JointState(stamp, JOINTS, position, rng.normal(size=len(JOINTS))))
             episode.scenes.append(SceneState(stamp, OBJECTS, poses))
             episode.commands.append(
-                JointCommand(stamp, JOINTS, position + 0.1 * rng.normal(size=len(JOINTS)))
+                JointCommand(
+                    stamp, JOINTS, np.append(position[:-1] + rng.normal(0.0, 0.1, 7), rng.uniform(0.0, 0.04))
+                )
             )
         return episode
 

@@ -20,7 +20,7 @@ from amf_ros.data.doctor import examine, recover
 from amf_ros.data.files import write_whole
 from amf_ros.data.reading import read
 from amf_ros.data.recovery import CHUNK_BYTES
-from amf_ros.errors import BadMessage, ContractError, DataError, StorageError, UnknownName
+from amf_ros.errors import BadMessage, DataError, StorageError, UnknownName
 from amf_ros.types import Outcome
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -122,7 +122,7 @@ def test_an_object_that_the_scene_lacks_is_named(store, stage, draw):
     ]
     for topic, stamp, data in episode.messages():
         recording.write(topic, stamp, stamp, data)
-    with pytest.raises(ContractError, match="unknown scene object 'cube_red'"):
+    with pytest.raises(DataError, match="3 not usable: lacks scene object 'cube_red'"):
         recording.finish(Outcome.SUCCESS)
     assert files(store) == ["quarantine/d1.mcap"]
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from amf_ros.contract import Contract
+from amf_ros.data.messages import Arrived
 from amf_ros.data.replay import replay
-from amf_ros.errors import ContractError, DataError
-from amf_ros.types import JointCommand
+from amf_ros.errors import DataError, OutOfRange
+from amf_ros.types import JointCommand, JointPlan
 
 MS = 1_000_000
 
@@ -76,7 +78,7 @@ def test_a_faster_device_is_sampled_at_the_contracts_rate(contract, roles, draw)
     fast = []
     for command in episode.commands:
         fast += [
-            JointCommand(command.stamp_ns + k * 10 * MS, command.names, command.position + k)
+            JointCommand(command.stamp_ns + k * 10 * MS, command.names, command.position + 1e-4 * k)
             for k in range(5)
         ]
     arrays = replay({**streams(episode), "teleop/command": fast}, contract, roles)
@@ -128,5 +130,124 @@ def test_a_slow_stream_is_named_with_its_rate(contract, roles, draw):
 def test_a_command_for_other_joints_is_refused(contract, roles, draw):
     episode = draw(5)
     other = [replace(command, names=("a",) * len(command.names)) for command in episode.commands]
-    with pytest.raises(ContractError, match="command lacks a joint that the contract commands"):
+    with pytest.raises(DataError, match="no command .* 5 not usable: joint 'a' stands twice"):
         replay({**streams(episode), "teleop/command": other}, contract, roles)
+
+
+def test_a_recording_of_only_other_joints_is_refused_by_name(contract, roles, draw):
+    episode = draw(5)
+    strange = [replace(j, names=tuple(f"wheel{i}" for i in range(8))) for j in episode.joints]
+    with pytest.raises(DataError, match=r"no position that can be used of joint panda_joint1, .* held wheel"):
+        replay({**streams(episode), "joint_states": strange}, contract, roles)
+
+
+class TestUnusable:
+    """One message that cannot be used costs itself; what must not be learned costs the recording."""
+
+    def test_bad_states_are_skipped_and_told(self, contract, roles, draw):
+        episode = draw(20)
+        joints = list(episode.joints)
+        joints[5] = replace(joints[5], position=np.full(8, np.nan))
+        joints[9] = replace(joints[9], position=np.zeros(3))
+        scenes = [*episode.scenes, replace(episode.scenes[3], poses=np.zeros((4, 7)), stamp_ns=MS)]
+        recorded = {**streams(episode), "joint_states": joints, "scene_state": scenes}
+        arrays = replay(recorded, contract, roles)
+        assert len(arrays.actions) == 20
+        assert set(arrays.skipped) == {"joint_states", "scene_state"}
+        assert arrays.skipped["joint_states"].startswith(
+            "2 not usable: the position of 'panda_joint1' is nan"
+        )
+        assert "quaternion" in arrays.skipped["scene_state"]
+
+    def test_what_could_not_be_read_is_skipped_and_told(self, contract, roles, draw):
+        episode = draw(20)
+        recorded = {**streams(episode), "scene_state": [*episode.scenes, Arrived(None, 1, 1, "is cut off")]}
+        assert replay(recorded, contract, roles).skipped == {"scene_state": "1 not usable: is cut off"}
+        recorded["scene_state"] = [Arrived(None, 1, 1, "is cut off")]
+        with pytest.raises(DataError, match="nothing that can be used .* 1 not usable: is cut off"):
+            replay(recorded, contract, roles)
+
+    def test_a_gripper_in_millimetres_is_not_learned(self, contract, roles, draw):
+        episode = draw(20)
+        wrong = replace(episode.commands[7], position=np.append(episode.commands[7].position[:7], 40.0))
+        commands = [*episode.commands[:7], wrong, *episode.commands[8:]]
+        with pytest.raises(OutOfRange, match="'panda_finger_joint1' is 40, allowed .* 0.04; .*millimetres"):
+            replay({**streams(episode), "teleop/command": commands}, contract, roles)
+
+    @pytest.mark.parametrize("hz", [20, 100])
+    @pytest.mark.parametrize("odd_ns", [86_400 * 10**9, (2**31 - 1) * 10**9])
+    def test_one_far_stamp_asks_for_no_memory(self, contract, roles, draw, hz, odd_ns):
+        episode = draw(41)
+        period = 10**9 // hz
+        commands = [
+            replace(episode.commands[0], stamp_ns=episode.commands[0].stamp_ns + k * period)
+            for k in range(2 * hz)
+        ]
+        recorded = {**streams(episode), "teleop/command": [*commands, replace(commands[0], stamp_ns=odd_ns)]}
+        with pytest.raises(DataError, match=r"^teleop/command holds a command stamped [\de.+]+ s after the"):
+            replay(recorded, contract, roles)
+
+    def test_one_far_stamp_on_a_clock_that_is_known_is_skipped(self, contract, roles, draw):
+        episode = draw(41)
+        recorded = {name: arrived(values) for name, values in streams(episode).items()}
+        far = replace(episode.commands[-1], stamp_ns=(2**31 - 1) * 10**9)
+        recorded["teleop/command"].append(Arrived(far, episode.commands[-1].stamp_ns + 2 * MS))
+        arrays = replay(recorded, contract, roles, by_arrival=True)
+        assert len(arrays.actions) == 41 and "its stamp jumped" in arrays.skipped["teleop/command"]
+
+
+def arrived(values, late_ns=MS):
+    return [Arrived(value, value.stamp_ns + late_ns) for value in values]
+
+
+class TestTrajectories:
+    def test_one_that_means_stop_is_no_step_and_no_error(self, contract, roles, draw):
+        episode = draw(20)
+        stop = JointPlan(episode.commands[-1].stamp_ns + 1, (), np.zeros(0, dtype=np.int64), np.zeros((0, 0)))
+        recorded = {**streams(episode), "teleop/command": [*episode.commands, stop]}
+        assert same(replay(recorded, contract, roles), replay(streams(episode), contract, roles))
+
+    def test_several_points_are_sampled_at_the_contracts_rate(self, contract, roles, draw):
+        episode = draw(21)
+        first = episode.commands[0]
+        start, goal = episode.joints[0].position, episode.joints[0].position + [*[0.5] * 7, 0.0]
+        times = np.array([0, 10**9], dtype=np.int64)
+        plan = JointPlan(first.stamp_ns, first.names, times, np.stack([start, goal]))
+        arrays = replay({**streams(episode), "teleop/command": [plan]}, contract, roles)
+        assert arrays.stamps_ns.tolist() == [c.stamp_ns for c in episode.commands[:20]]
+        targets = arrays.actions[:, 0] + [j.position[0] for j in episode.joints[:20]]
+        assert targets == pytest.approx(start[0] + 0.5 * np.arange(1, 21) / 20)
+
+    def test_a_new_message_ends_a_plan_and_so_does_a_stop(self, contract, roles, draw):
+        episode = draw(41)
+        first = episode.commands[0]
+        times = np.array([10**9, 4 * 10**18], dtype=np.int64)  # the far end asks for nothing
+        plan = JointPlan(first.stamp_ns, first.names, times, np.stack([first.position, first.position]))
+        stop = JointPlan(first.stamp_ns + 250 * MS, (), times[:0], np.zeros((0, 0)))
+        arrays = replay({**streams(episode), "teleop/command": [plan, stop]}, contract, roles)
+        assert len(arrays.actions) == 5
+        arrays = replay({**streams(episode), "teleop/command": [plan]}, contract, roles)
+        assert 41 <= len(arrays.actions) <= 43  # as long as there are states
+
+
+class TestApplied:
+    def test_what_the_robot_did_is_learned_where_it_is_known(self, contract, roles, draw):
+        episode = draw(20)
+        done = [replace(c, position=0.5 * c.position) for c in episode.commands]
+        asked = replay(streams(episode), contract, roles)
+        recorded = {**streams(episode), "applied_command": done[3:]}
+        arrays = replay(recorded, contract, roles)
+        assert (asked.num_applied, arrays.num_applied) == (0, 17)
+        expected = [contract.encode(c, j) for c, j in zip(done, episode.joints, strict=True)]
+        assert arrays.actions[3:].tobytes() == np.stack(expected)[3:].tobytes()
+        assert arrays.actions[:3].tobytes() == asked.actions[:3].tobytes()
+        assert arrays.observations.tobytes() == asked.observations.tobytes()
+
+    def test_a_contract_may_learn_what_was_asked(self, contract, roles, draw):
+        episode = draw(20)
+        action = contract.spec.action.model_copy(update={"learn": "asked"})
+        literal = Contract(contract.spec.model_copy(update={"action": action}))
+        done = [replace(c, position=0.5 * c.position) for c in episode.commands]
+        recorded = {**streams(episode), "applied_command": done}
+        assert same(replay(recorded, literal, roles), replay(streams(episode), literal, roles))
+        assert literal.hash == contract.hash and literal.digest != contract.digest
