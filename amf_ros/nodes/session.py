@@ -19,7 +19,8 @@ from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import AmfError, Cancelled, ConfigError, PlanChanged, UnknownName
 from amf_ros.registry import load
 from amf_ros.ros import names, qos
-from amf_ros.ros.calls import Calls, ServerLost, ServerUnavailable
+from amf_ros.ros.answers import ServerLost, ServerUnavailable
+from amf_ros.ros.calls import Calls
 from amf_ros.ros.conversions import checkpoint_msg
 from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.guard import unknown_error

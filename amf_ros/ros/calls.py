@@ -7,6 +7,7 @@
 A request sent before its server is matched may never be answered, and a dead server never answers: so
 every wait has a deadline, unanswered requests are dropped and sent again (servers are idempotent), and a
 running action is asked for its result now and then: a server that was restarted does not know the goal.
+Whether a node still works is told by its pulse (``answers.py``), not by discovery.
 """
 
 from __future__ import annotations
@@ -17,41 +18,26 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from rclpy.client import Client
 from rclpy.task import Future
 
-from amf_ros.errors import AmfError, Cancelled
+from amf_ros.errors import Cancelled
+from amf_ros.ros.answers import Pulse, ServerUnavailable, result_of
 from amf_ros.ros.guard import GuardedWaitable
 from amf_ros.ros.runtime import AmfNode
 
 ANSWER_S = 5.0  # then a request counts as lost
-POLL_S = 2.0
+POLL_S = 2.0  # then by and by more seldom
+_SELDOM_S = 10.0
 _SLICE_S = 0.1
 
 
-class ServerUnavailable(AmfError):
-    """A service or action did not answer in time; names it."""
-
-
-class ServerLost(AmfError):
-    """The server of a running goal was restarted and does not know it any more; send it again."""
-
-
-class Refused(AmfError):
-    """A server answered with an error code."""
-
-    def __init__(self, what: str, code: int, message: str) -> None:
-        self.code = code
-        super().__init__(f"{what}: {message} (code {code})")
-
-
 class Action(GuardedWaitable, ActionClient):
-    """A client of an action that knows its name."""
+    """A client of an action that knows its name and its node's pulse."""
 
     def __init__(self, node: AmfNode, action: Any, name: str) -> None:
-        self.name = name
+        self.name, self.pulse = name, Pulse(node, name)
         super().__init__(node, action, name)
 
 
@@ -88,34 +74,33 @@ class Calls:
                 raise self._unavailable(client.srv_name)
 
     def action(self, client: Action, goal: Any, on_feedback: Callable[[Any], None] = lambda _: None) -> Any:
-        """The result, whatever its status; the caller reads its error code.
+        """The result; the caller reads its error code.
 
         Raises:
             ServerUnavailable: the server is away or silent for too long.
-            ServerLost: it was restarted while the goal ran.
+            ServerLost: it was restarted while the goal ran, or ended it without a result.
             Cancelled: ``should_stop`` said so; the goal was cancelled.
         """
         handle = self._send(client, goal, on_feedback)
         name, end = client.name, time.monotonic() + self._step_timeout_s
-        alive = time.monotonic()
+        alive, poll_s = time.monotonic(), POLL_S
         replies = []
         while time.monotonic() < end:
             replies.append(self._begin(handle.get_result_async))
+            self._run(client.pulse.beat)
             try:
-                self._wait_any(replies, POLL_S)
+                self._wait_any(replies, poll_s)
             except Cancelled:
                 self._cancel(handle, replies)
                 raise
-            answered = [reply for reply in replies if reply.event.is_set()]
-            for reply in answered:
-                if reply.value.status != GoalStatus.STATUS_UNKNOWN:
-                    return reply.value.result
-            if answered:
-                raise ServerLost(f"{name}: its server was restarted while the goal ran")
-            if client.server_is_ready():
+            for reply in replies:
+                if reply.event.is_set():
+                    return result_of(name, reply.value)
+            if client.server_is_ready() and client.pulse.silent_s < 2 * poll_s:
                 alive = time.monotonic()
             elif time.monotonic() - alive > self._server_timeout_s:
                 raise self._unavailable(name)
+            poll_s = min(1.5 * poll_s, _SELDOM_S)
         raise ServerUnavailable(
             f"{name}: no result within {self._step_timeout_s:g} s; look at its node's log"
         )

@@ -23,31 +23,18 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from amf_ros.errors import AmfError
 from amf_ros.ros import qos
+from amf_ros.ros.answers import DEAD_S, Pulse, Refused, ServerLost, ServerUnavailable, result_of
+
+__all__ = ["GraphClient", "Refused", "ServerLost", "ServerUnavailable"]
 
 _SPIN_S = 0.05
 _ATTEMPT_S = 5.0  # a request that was sent before the server was matched may never be answered
 _ATTEMPTS = 4
 _CANCEL_S = 20.0  # for a cancelled goal to wind down and answer
+_AWAY_S = 60.0  # for a node to be started again, where the goal can be sent again
+_POLL_S = (2.0, 10.0)  # how often a running goal is asked for its result: at first, and later
 _NUMBERS = itertools.count()  # of the clients in this process
-
-
-class ServerUnavailable(AmfError):
-    """A service or action does not answer; names it and how to start its node."""
-
-
-class Refused(AmfError):
-    """A node answered with an error code.
-
-    Attributes:
-        code: as in the interface's definition.
-        result: the whole response or result.
-    """
-
-    def __init__(self, name: str, code: int, message: str, result: Any) -> None:
-        self.name, self.code, self.result = name, code, result
-        super().__init__(message or f"{name} answered with error code {code}")
 
 
 class GraphClient:
@@ -69,6 +56,7 @@ class GraphClient:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._actions: dict[str, ActionClient] = {}
+        self._pulses: dict[str, Pulse] = {}
         self._services: dict[str, Any] = {}
         return self
 
@@ -89,13 +77,18 @@ class GraphClient:
             Refused: the response has an error code.
         """
         self.expect(service, name)
-        client = self._services[name]
+        client, pulse = self._services[name], self._pulse(name)
         end = time.monotonic() + timeout_s
         patience = _ATTEMPT_S
         while time.monotonic() < end:
             future = client.call_async(request)
-            if self._spin_until(future.done, min(patience, end - time.monotonic())):
-                return _accepted(name, future.result())
+            until = min(time.monotonic() + patience, end)
+            while time.monotonic() < until:
+                if self._spin_until(future.done, min(1.0, until - time.monotonic())):
+                    return _accepted(name, future.result())
+                pulse.beat()
+                if pulse.silent_s > DEAD_S:
+                    raise self._dead(name)
             client.remove_pending_request(future)
             patience *= 2  # it may only be slow
         raise ServerUnavailable(f"{name} did not answer within {timeout_s:g} s; look at the log of its node")
@@ -140,23 +133,43 @@ class GraphClient:
             busy_code: the error code of a server that still works on the first one.
 
         Raises:
-            ServerUnavailable: nobody serves it.
+            ServerUnavailable: nobody serves it, or its node died, froze or was cut off.
+            ServerLost: its node was restarted and does not know the goal any more.
             Refused: the result has an error code.
         """
         client = self._actions.get(name)
         if client is None:
             client = self._actions[name] = ActionClient(self._node, action, name)
         self._appear(client.server_is_ready, name)
-        running = _Running(self, client, name, goal, feedback)
+        running = _Running(self, client, name, goal, feedback, busy_code)
+        away_s = DEAD_S if silence_s is None else _AWAY_S
         try:
             running.send()
             while not self._spin_until(running.ended, 1.0):
-                if silence_s is not None and time.monotonic() - running.heard_s > silence_s:
-                    running.send(busy_code)
+                running.look()
+                if running.pulse.silent_s > away_s:
+                    raise self._dead(name)
+                if silence_s is None and running.lost is not None:
+                    raise running.lost
+                silent = silence_s is not None and time.monotonic() - running.heard_s > silence_s
+                if running.lost is not None or silent:
+                    running.send(again=True)
         except KeyboardInterrupt as stop:
             running.cancel(_CANCEL_S)
             raise KeyboardInterrupt(getattr(running.result, "error_msg", "")) from stop  # what was kept
         return _accepted(name, running.result)
+
+    def _pulse(self, name: str) -> Pulse:
+        if name not in self._pulses:
+            self._pulses[name] = Pulse(self._node, name)
+        return self._pulses[name]
+
+    def _dead(self, name: str) -> ServerUnavailable:
+        node = name.rpartition("/")[0]
+        return ServerUnavailable(
+            f"{name}: node {node} stopped answering; it died, hangs, or the link is cut: look at its log, "
+            "then ask again (what was finished is kept)"
+        )
 
     def latched(self, message: Any, name: str, timeout_s: float = 2.0) -> Any | None:
         """The newest message of a latched topic, or None when none came in time."""
@@ -206,22 +219,26 @@ class _Running:
     """One goal, and the same goal again where the server was replaced."""
 
     def __init__(
-        self, graph: GraphClient, client: ActionClient, name: str, goal: Any, feedback: Callable[[Any], None]
+        self,
+        graph: GraphClient,
+        client: ActionClient,
+        name: str,
+        goal: Any,
+        feedback: Callable[[Any], None],
+        busy_code: int,
     ) -> None:
-        self._graph, self._client, self._name, self._goal, self._feedback = (
-            graph,
-            client,
-            name,
-            goal,
-            feedback,
-        )
+        self._graph, self._client, self._name = graph, client, name
+        self._goal, self._feedback, self._busy_code = goal, feedback, busy_code
         self._handles: list[Any] = []
-        self._results: list[Future] = []
+        self._ask_s, self._poll_s = 0.0, _POLL_S[0]
+        self.pulse = graph._pulse(name)
         self.heard_s = time.monotonic()
+        self.lost: ServerLost | None = None
         self.result: Any = None
 
-    def send(self, busy_code: int = 0) -> None:
-        """Send the goal; an answer with ``busy_code`` means that the earlier one still runs."""
+    def send(self, *, again: bool = False) -> None:
+        """Send the goal; once more, an answer with the busy code means that the earlier one still runs."""
+        self.lost = None
         for _ in range(_ATTEMPTS):
             self.heard_s = time.monotonic()
             sending = self._client.send_goal_async(self._goal, feedback_callback=self._heard)
@@ -234,28 +251,46 @@ class _Running:
         handle = sending.result()
         if not handle.accepted:
             raise ServerUnavailable(f"{self._name} refused the goal; look at the log of its node")
-        future = handle.get_result_async()
-        future.add_done_callback(lambda done: self._finished(done, busy_code))
         self._handles.append(handle)
-        self._results.append(future)
+        self._ask(handle, again)
+
+    def look(self) -> None:
+        """Feel the node's pulse, and ask for the result again: after a restart nobody knows the goal."""
+        self.pulse.beat()
+        if self._handles and time.monotonic() - self._ask_s > self._poll_s:
+            self._poll_s = min(1.5 * self._poll_s, _POLL_S[1])
+            self._ask(self._handles[-1], len(self._handles) > 1)
 
     def ended(self) -> bool:
         """Whether there is a result."""
         return self.result is not None
 
     def cancel(self, timeout_s: float) -> None:
-        """Ask every goal to end and wait for the newest one's result."""
+        """Ask every goal to end and wait for the newest one's result, as long as its node lives."""
         for handle in self._handles:
             handle.cancel_goal_async()
-        self._graph._spin_until(self.ended, timeout_s)
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end and not self._graph._spin_until(self.ended, 1.0):
+            self.pulse.beat()
+            if self.lost is not None or self.pulse.silent_s > _ATTEMPT_S:
+                return
+
+    def _ask(self, handle: Any, again: bool) -> None:
+        self._ask_s = time.monotonic()
+        handle.get_result_async().add_done_callback(lambda done: self._answered(done, handle, again))
 
     def _heard(self, message: Any) -> None:
         self.heard_s = time.monotonic()
         self._feedback(message.feedback)
 
-    def _finished(self, future: Future, busy_code: int) -> None:
-        result = future.result().result
-        if not (busy_code and result.error_code == busy_code):
+    def _answered(self, future: Future, handle: Any, again: bool) -> None:
+        try:
+            result = result_of(self._name, future.result())
+        except ServerLost as error:
+            if handle is self._handles[-1]:
+                self.lost = error
+            return
+        if not (again and self._busy_code and result.error_code == self._busy_code):
             self.result = result
 
 

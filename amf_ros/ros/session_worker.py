@@ -18,7 +18,8 @@ from amf_msgs.srv import LoadCheckpoint, NextTask, ResetScene
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import Cancelled, CheckpointError
 from amf_ros.ros import names
-from amf_ros.ros.calls import Action, Calls, Refused, ServerLost
+from amf_ros.ros.answers import Refused, ServerLost
+from amf_ros.ros.calls import Action, Calls
 from amf_ros.ros.conversions import to_checkpoint, to_seconds
 from amf_ros.ros.runtime import AmfNode
 from amf_ros.selection.base import Score, Selection
@@ -183,4 +184,5 @@ class RosWorker:
 
 def _check(what: str, answer: Any) -> None:
     if answer.error_code:
-        raise Refused(what, answer.error_code, answer.error_msg)
+        text = f"{what}: {answer.error_msg} (code {answer.error_code})"
+        raise Refused(what, answer.error_code, text, answer)

@@ -51,7 +51,7 @@ class Raising:
         self._clock.publish(clock)
 
     def secured(self) -> int:
-        return int(self.client.call(Trigger, "secured", Trigger.Request()).message)
+        return int(self.client.call(Trigger, "raising/secured", Trigger.Request()).message)
 
 
 @pytest.fixture(params=["events", "single_threaded"])
@@ -76,14 +76,14 @@ def test_no_error_ends_the_node_and_every_caller_gets_its_text(raising: Raising)
         raising.say("task")
         raising.say(b"\x00\x01\x00\x00\xff\xff\xff\x7f")  # bytes that are no message
         raising.tick(Clock(clock=_time(-5)))
-        answer = call(LoadCheckpoint, "load", LoadCheckpoint.Request())
+        answer = call(LoadCheckpoint, "raising/load", LoadCheckpoint.Request())
         assert answer.error_code == answer.UNKNOWN
         assert "ValueError: out of this callback" in answer.error_msg
-        assert not call(Trigger, "trigger", Trigger.Request()).success
+        assert not call(Trigger, "raising/trigger", Trigger.Request()).success
         for round in (0, 1):
-            result = act(FineTune, "tune", FineTune.Goal(round=round))
+            result = act(FineTune, "raising/tune", FineTune.Goal(round=round))
             assert result.error_code == result.UNKNOWN
-    sent = raising.client.send(FineTune, "tune", FineTune.Goal(round=2))
+    sent = raising.client.send(FineTune, "raising/tune", FineTune.Goal(round=2))
     sent.cancel()
     assert sent.result().error_code == FineTune.Result.UNKNOWN
     assert raising.secured() >= 12

@@ -21,10 +21,10 @@ class RaisingNode(AmfNode):
         super().__init__("raising")
         self._secured = 0
         self.create_subscription(String, "words", self._on_word, qos.STREAM)
-        self.create_service(LoadCheckpoint, "load", self._raise)
-        self.create_service(Trigger, "secured", self._tell)
-        self.create_service(Trigger, "trigger", self._raise)
-        self._goals = Goals(self, FineTune, "tune", self._on_goal, self._raise)
+        self.create_service(LoadCheckpoint, "raising/load", self._raise)
+        self.create_service(Trigger, "raising/secured", self._tell)
+        self.create_service(Trigger, "raising/trigger", self._raise)
+        self._goals = Goals(self, FineTune, "raising/tune", self._on_goal, self._raise)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
 
     def secure(self, error: BaseException) -> None:
@@ -48,6 +48,7 @@ class RaisingNode(AmfNode):
             in_background(self, lambda: None, self._raise)
         if goal.request.round != 2:
             self._raise()
+        self.create_timer(0.1, lambda: goal.feedback(FineTune.Feedback()), clock=self._steady)
 
     def _raise(self, *args: Any) -> Any:
         raise ValueError("out of this callback \ud800\0")
