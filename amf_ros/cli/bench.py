@@ -63,6 +63,7 @@ def bench(
     demonstrate with the suite's scripted experts, fine-tune, evaluate. Shows a table with 95% intervals,
     paired by seed, and writes plots. Without --pretrain every second task of the suite is known.
     """
+    from amf_ros.registry import load
     from amf_ros.sweep.jobs import How
     from amf_ros.sweep.publish import publish, show_all
     from amf_ros.sweep.sessions import Setting, run_sessions
@@ -70,13 +71,15 @@ def bench(
 
     output = Output(as_json)
     config = _config(suite, pretrain, policy, contract)
-    check_briefly(output, config, out)
     known = [task for task, count in config.demonstrations.items() if count]
     output.say(f"suite {config.suite}, policy {config.policy}; pre-trained on {', '.join(known)}")
     setting = Setting(
         name=config.suite, pretraining=config, demonstrations=demonstrations, batch=batch, episodes=episodes
     )
     wanted = list(dict.fromkeys([*(strategy or ["amf"]), reference]))
+    for name in wanted:
+        load("strategy", name)
+    check_briefly(output, config, out)
     runs = range(first_seed, first_seed + seeds)
     how: How = {"workers": workers, "ray_address": ray, "fresh": fresh}
     rows, jobs = run_sessions("sessions", [setting], wanted, runs, out, how)

@@ -8,7 +8,10 @@ PNG files on white, in the look of :mod:`amf_ros.report.charts`.
 
 from __future__ import annotations
 
+import colorsys
+import hashlib
 import io
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +26,26 @@ from matplotlib.ticker import MaxNLocator
 from amf_ros.data.files import storage_errors, write_whole
 from amf_ros.report.charts import ACCENT, BAD, BEFORE, DARK, FRAME, GOOD
 from amf_ros.sweep.statistics import Curves, Estimate, band
+from amf_ros.types import Array
 
 LINE = "#d9dee8"
-_KNOWN = {"amf": ACCENT, "uniform": BEFORE}
-_OTHERS = (GOOD, BAD, FRAME, "#7b4fc9", "#0f9fb5", "#a65a2a", "#d36bb0", "#5c7f3a", "#2b3f73", "#8d8d3b")
+_COLOURS = {
+    "amf": ACCENT,
+    "amf_cost": "#0b2e8a",
+    "amf_gp": "#7aa5ff",
+    "amf_outcomes": "#7b4fc9",
+    "amf_outcomes_cost": "#4a2380",
+    "audit_then_count": GOOD,
+    "largest_loss": "#a65a2a",
+    "least_demonstrated": "#0f9fb5",
+    "lowest_success": FRAME,
+    "rebalancing": "#5c7f3a",
+    "round_robin": BAD,
+    "uncertainty": "#d36bb0",
+    "uncertainty_gp": "#8f1f6b",
+    "uniform": BEFORE,
+}
+_MOST_TICKS = 8
 _STYLE: Any = {
     "font.size": 10.0,
     "text.color": DARK,
@@ -68,13 +87,15 @@ def plot_curves(
                 _curve(axes, name, own, colours[name])
             if levels and title in levels:
                 axes.axhline(levels[title], color=DARK, linewidth=0.9, linestyle=":")
-            axes.set(title=title, xlabel=x_label, ylabel=y_label)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+            axes.set(title=_wrapped(title), xlabel=x_label, ylabel=y_label)
+            _ticks(axes, [own.x for own in curves.values()])
             axes.grid(axis="y", linewidth=0.8)
-        _legends(figure, [dict.fromkeys(panel) for panel in panels.values()])
+        _legend(figure, list(colours), width_in)
 
     rows, columns = _grid(panels)
-    return _write(path, draw, width_in=1.2 + 4.3 * columns, height_in=0.9 + 3.4 * rows)
+    width_in = 1.2 + 4.3 * columns
+    lines = -(-len(colours) // _legend_columns(list(colours), width_in))
+    return _write(path, draw, width_in, height_in=0.7 + 3.4 * rows + 0.2 * lines)
 
 
 def plot_differences(path: Path, panels: Mapping[str, Mapping[str, Estimate]], label: str) -> Path:
@@ -100,7 +121,7 @@ def plot_differences(path: Path, panels: Mapping[str, Mapping[str, Estimate]], l
             axes.axvline(0, color=DARK, linewidth=0.9)
             axes.set_yticks(range(len(bars)), list(bars))
             axes.set_ylim(len(bars) - 0.4, -0.6)
-            axes.set(title=title, xlabel=label)
+            axes.set(title=_wrapped(title), xlabel=label)
             axes.grid(axis="x", linewidth=0.8)
             axes.tick_params(axis="y", length=0)
 
@@ -109,10 +130,16 @@ def plot_differences(path: Path, panels: Mapping[str, Mapping[str, Estimate]], l
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each name, the same in whatever order they come; after ten others colours come again."""
-    others = sorted(set(names) - set(_KNOWN))
-    found = {**_KNOWN, **{name: _OTHERS[i % len(_OTHERS)] for i, name in enumerate(others)}}
-    return {name: found[name] for name in dict.fromkeys(names)}
+    """A colour for each name, the same in every picture: ours have their own, others one that follows from
+    the name, and are drawn dashed.
+    """
+    return {name: _COLOURS.get(name) or _colour_of(name) for name in dict.fromkeys(names)}
+
+
+def _colour_of(name: str) -> str:
+    drawn = hashlib.sha256(name.encode()).digest()
+    hue, value = (0.75 + 0.8 * drawn[0] / 256) % 1, 0.55 + 0.3 * drawn[1] / 256  # none of amf's blues
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colorsys.hsv_to_rgb(hue, 0.75, value))
 
 
 def _curve(axes: Axes, name: str, curves: Curves, colour: str) -> None:
@@ -120,19 +147,58 @@ def _curve(axes: Axes, name: str, curves: Curves, colour: str) -> None:
     if np.isfinite(low).all():
         axes.fill_between(curves.x, low, high, color=colour, alpha=0.12, linewidth=0)
     leading = name.startswith("amf")
+    few = len(curves.x) <= 2 * _MOST_TICKS
     axes.plot(
-        curves.x, middle, color=colour, linewidth=2.4 if leading else 1.6, label=name, zorder=2 + leading
+        curves.x,
+        middle,
+        color=colour,
+        linewidth=2.4 if leading else 1.6,
+        linestyle="-" if name in _COLOURS else "--",
+        marker="o" if few else "",
+        markersize=4,
+        label=name,
+        zorder=2 + leading,
     )
 
 
-def _legends(figure: Figure, names: Sequence[Mapping[str, Any]]) -> None:
-    """One below all panels where they show the same strategies, else one in each."""
-    if all(set(panel) == set(names[0]) for panel in names):
-        lines, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(lines, labels, loc="outside lower center", ncols=5, frameon=False)
+def _ticks(axes: Axes, places: Sequence[Array]) -> None:
+    """At the evaluations; where they are many, at some of them, the last one among them."""
+    every = np.unique(np.concatenate(list(places)))
+    if not np.array_equal(every, np.round(every)):  # minutes, read on a grid
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         return
+    gaps = len(every) - 1
+    least = max(1, -(-gaps // (_MOST_TICKS - 1)))
+    # A step that divides the gaps shows the first place too.
+    step = next((n for n in range(least, 2 * least) if gaps % n == 0), least)
+    shown = every[::-1][::step][::-1]
+    axes.set_xticks(shown, [f"{place:g}" for place in shown])
+
+
+def _legend(figure: Figure, names: Sequence[str], width_in: float) -> None:
+    """One below all panels, as wide as the picture allows."""
+    found: dict[str, Any] = {}
     for axes in figure.axes:
-        axes.legend(fontsize=8, frameon=False)
+        lines, labels = axes.get_legend_handles_labels()
+        found.update(zip(labels, lines))
+    figure.legend(
+        [found[name] for name in names],
+        list(names),
+        loc="outside lower center",
+        ncols=_legend_columns(names, width_in),
+        frameon=False,
+        fontsize=9,
+    )
+
+
+def _legend_columns(names: Sequence[str], width_in: float) -> int:
+    """How many names fit beside each other: a character of 9 pt is about 0.075 in wide, a line 0.6."""
+    widest = 0.6 + 0.075 * max(len(name) for name in names)
+    return max(1, min(len(names), int(width_in / widest)))
+
+
+def _wrapped(title: str) -> str:
+    return "\n".join(textwrap.wrap(title, 40)) or title
 
 
 def _grid(panels: Mapping[str, Any]) -> tuple[int, int]:

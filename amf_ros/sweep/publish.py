@@ -10,7 +10,7 @@ import datetime
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from amf_ros.data.files import storage_errors, write_whole
 from amf_ros.sweep.kept import plain
 from amf_ros.sweep.plots import Panels, plot_curves, plot_differences
 from amf_ros.sweep.statistics import Comparison, compare
-from amf_ros.sweep.tables import comparison_table, markdown, show
+from amf_ros.sweep.tables import Cells, comparison_table, markdown, points_table, show, tasks_of, tasks_table
+
+_COLUMNS_SHOWN = 10  # of a table on a terminal
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,16 @@ class Published:
     Attributes:
         document: the JSON document.
         compared: setting -> strategies beside the reference, best first.
+        panels: setting -> strategy -> curves.
+        tasks: setting -> strategy -> what its runs did in each task.
         reference: that they were compared with.
         x: what the abscissa counts.
     """
 
     document: dict[str, Any]
     compared: Mapping[str, Sequence[Comparison]]
+    panels: Panels
+    tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]
     reference: str
     x: str
 
@@ -75,6 +81,10 @@ def publish(
         StorageError: a file cannot be written.
     """
     compared = {title: compare(curves, reference) for title, curves in panels.items()}
+    runs = {
+        title: {line.name: _runs(rows, title, line.name) for line in own} for title, own in compared.items()
+    }
+    tasks = {title: {name: tasks_of(own) for name, own in found.items()} for title, found in runs.items()}
     document = {
         "name": name,
         "command": _command(sys.argv),
@@ -93,6 +103,9 @@ def publish(
                     **{key: value for key, value in asdict(line).items() if key != "name"},
                     "x": panels[title][line.name].x,
                     "mean": panels[title][line.name].y.mean(axis=0),
+                    "tasks": tasks[title][line.name],
+                    "missed": _total(runs[title][line.name], lambda result: len(result.get("missed", ()))),
+                    "failed": _total(runs[title][line.name], lambda result: result.get("failed", 0)),
                 }
                 for line in lines
             }
@@ -100,7 +113,7 @@ def publish(
         },
         **(extra or {}),
     }
-    found = Published(json.loads(json.dumps(plain(document))), compared, reference, x)
+    found = Published(json.loads(json.dumps(plain(document))), compared, panels, tasks, reference, x)
     _write(out / f"{name}.json", json.dumps(found.document, indent=1, allow_nan=False) + "\n")
     _write(out / f"{name}.md", _markdown(found))
     if plot:
@@ -111,9 +124,52 @@ def publish(
 
 
 def show_all(found: Published, console: Console | None = None) -> None:
-    """Print a table for each setting."""
-    for title, lines in found.compared.items():
-        show(title, *comparison_table(lines, found.reference, x=found.x), console)
+    """Print the tables of each setting; those of tasks where they fit a terminal."""
+    for title in found.compared:
+        for name, columns, cells in _tables(found, title):
+            if len(columns) <= _COLUMNS_SHOWN:
+                show(name, columns, cells, console)
+        for line in _failures(found, title):
+            (console or Console(highlight=False, width=150)).print(line, markup=False, soft_wrap=True)
+
+
+def _tables(found: Published, title: str) -> list[tuple[str, list[str], Cells]]:
+    """Comparison, the points between, and the tasks: title, columns, rows."""
+    lines = found.compared[title]
+    names = [line.name for line in lines]
+    made = [(title, *comparison_table(lines, found.reference, x=found.x))]
+    columns, cells = points_table({name: found.panels[title][name] for name in names})
+    if cells:
+        made.append((f"mean after {found.x}", columns, cells))
+    tasks = {name: found.tasks[title][name] for name in names if found.tasks[title].get(name)}
+    if tasks:
+        made.append(("success before → at the end (demonstrations in a session)", *tasks_table(tasks)))
+    return made
+
+
+def _failures(found: Published, title: str) -> list[str]:
+    """How many demonstrations failed, where some did."""
+    own = found.document["settings"][title]
+    told = [
+        f"{name} {one['failed']} attempts failed, {one['missed']} demonstrations left out"
+        for name, one in own.items()
+        if one["failed"]
+    ]
+    return ["; ".join(told)] if told else []
+
+
+def _runs(rows: Sequence[Mapping[str, Any]], title: str, strategy: str) -> list[Mapping[str, Any]]:
+    """Rows of one strategy in one setting; none where rows are of no sessions."""
+    jobs = [(row, row["job"]) for row in rows]
+    return [
+        row
+        for row, job in jobs
+        if job.get("strategy") == strategy and job.get("setting", {}).get("name") == title
+    ]
+
+
+def _total(rows: Sequence[Mapping[str, Any]], of: Callable[[Mapping[str, Any]], int]) -> int:
+    return sum(of(row["result"]) for row in rows)
 
 
 def _markdown(found: Published) -> str:
@@ -124,10 +180,12 @@ def _markdown(found: Published) -> str:
         f"`{document['command']}`, {document['date']}; {document['done']} of {document['jobs']} runs{before}"
         + (f"; made with {made}.\n" if made else ".\n")
     )
-    parts = [
-        f"\n### {title}\n{markdown(*comparison_table(lines, found.reference, x=found.x))}"
-        for title, lines in found.compared.items()
-    ]
+    parts = []
+    for title in found.compared:
+        for level, (name, columns, cells) in enumerate(_tables(found, title)):
+            parts.append(f"\n### {name}\n" if not level else f"\n{name}:\n\n")
+            parts.append(markdown(columns, cells))
+        parts += [f"\n{line}\n" for line in _failures(found, title)]
     return head + "".join(parts)
 
 

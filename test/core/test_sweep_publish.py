@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from amf_ros.errors import ConfigError, DataError, UnknownName
+from amf_ros.registry import BUILT_IN
 from amf_ros.sweep.plots import colours_of, plot_curves
 from amf_ros.sweep.publish import publish, show_all
 from amf_ros.sweep.script import finish, guarded, how, options, parse
@@ -137,3 +139,102 @@ def test_the_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         tmp_path, "demo", {"all": collect(ROWS)}, reference="amf", rows=ROWS, num_jobs=8, plot=False
     )
     assert found.document["command"] == "kinematic.py --seeds 4"
+
+
+def sessions(tmp_path: Path) -> Any:
+    """Published rows of two strategies' sessions in one setting."""
+    rows: list[dict[str, Any]] = [
+        {
+            "job": {"strategy": name, "seed": seed, "setting": {"name": "arm"}},
+            "result": {
+                "demonstrations": [0, 2, 4],
+                "success": [0.25, 0.5, 0.75],
+                "tasks": {"left": [0.0, 0.5, seed], "right": [0.5, 0.5, 0.5]},
+                "chosen": ["left"] * 3 if name == "amf" else ["left", "right"],
+                "missed": ["right"] if name == "amf" else [],
+                "failed": 7 if name == "amf" else 0,
+            },
+            "seconds": 1.0,
+        }
+        for name in ("amf", "uniform")
+        for seed in range(2)
+    ]
+    return publish(
+        tmp_path, "demo", {"arm": collect(rows)}, reference="uniform", rows=rows, num_jobs=4, plot=False
+    )
+
+
+def test_tables_have_the_points_between_and_what_each_task_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = sessions(tmp_path)
+    text = (tmp_path / "demo.md").read_text()
+    assert "| strategy | 0 | 2 | 4 |" in text and "| amf | 0.25 | 0.50 | 0.75 |" in text
+    assert "| task | amf | uniform |" in text
+    assert "| left | 0.00 → 0.50 (3) | 0.00 → 0.50 (1) |" in text
+    assert "| right | 0.50 → 0.50 (0) | 0.50 → 0.50 (1) |" in text
+    assert "amf 14 attempts failed, 2 demonstrations left out" in text and "uniform 0" not in text
+    amf = found.document["settings"]["arm"]["amf"]
+    assert amf["tasks"]["left"] == {"success": [0.0, 0.5, 0.5], "demonstrated": 3.0}
+    assert (amf["missed"], amf["failed"]) == (2, 14)
+    show_all(found)
+    shown = capsys.readouterr().out
+    assert (
+        "0.00 → 0.50 (3)" in shown and "14 attempts failed" in shown and "mean after demonstrations" in shown
+    )
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, panels: Any) -> Figure:
+    """The picture that was written, as matplotlib has it."""
+    figures: list[Figure] = []
+
+    def keep(self: Figure, *words: Any, **how: Any) -> None:
+        figures.append(self)
+        made(self, *words, **how)
+
+    made = Figure.__init__
+    monkeypatch.setattr(Figure, "__init__", keep)
+    plot_curves(tmp_path / "a.png", panels, "demonstrations", "success")
+    (figure,) = figures
+    return figure
+
+
+NAMES = ("amf", "uniform", "audit_then_count", "least_demonstrated", "my_lab.strategies:HardestFirst")
+
+
+def flat(places: Any) -> Curves:
+    return Curves(np.array(places, dtype=float), (0, 1), np.full((2, len(places)), 0.5))
+
+
+def test_a_legend_of_any_names_lies_within_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = drawn(monkeypatch, tmp_path, {"arm": {name: flat([0, 3, 6]) for name in NAMES}})
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(NAMES)
+    box, paper = legend.get_window_extent(), figure.bbox
+    assert box.x0 >= 0 and box.x1 <= paper.x1 and box.y0 >= 0
+    assert box.y1 < figure.axes[0].get_window_extent().y0
+
+
+@pytest.mark.parametrize(
+    ("places", "ticks"),
+    [
+        ([0, 3, 6, 9, 12], [0, 3, 6, 9, 12]),
+        (range(0, 42, 2), [0, 8, 16, 24, 32, 40]),
+        (range(24), [3, 7, 11, 15, 19, 23]),
+        ([0], [0]),
+    ],
+)
+def test_ticks_are_at_evaluations(
+    places: Any, ticks: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (axes,) = drawn(monkeypatch, tmp_path, {"arm": {"amf": flat(list(places))}}).axes
+    assert axes.get_xticks().tolist() == ticks
+
+
+def test_a_colour_stays_with_its_strategy_whatever_else_is_shown() -> None:
+    every = colours_of(list(BUILT_IN["strategy"]))
+    assert len(set(every.values())) == len(every) == 14
+    assert colours_of(NAMES) == {name: colours_of([name])[name] for name in NAMES}
+    assert colours_of(["a:B"]) != colours_of(["a:C"])
