@@ -1,5 +1,7 @@
 """The demonstrations of a run: one MCAP file each, and nothing else that could disagree with it.
 
+Those that a session in one process made are arrays in safetensors files; they are read like the others.
+
 Imports contract, types, errors and the rest of data only.
 
     store = DemonstrationStore(run.demonstrations)
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from amf_ros.contract import Contract
+from amf_ros.data.arrays import ARRAYS_SUFFIX, check_columns, read_arrays
 from amf_ros.data.files import check_id, free_name, move_whole, storage_errors
 from amf_ros.data.metadata import SUFFIX, About, DemonstrationInfo, read_info, result_strings
 from amf_ros.data.reading import read
@@ -56,11 +59,13 @@ class DemonstrationStore:
 
     def path(self, id_: str) -> Path:
         """Where a demonstration is or would be. Raises DataError for an id that cannot be a file name."""
-        return self.root / (check_id("demonstration", id_) + SUFFIX)
+        recording = self.root / (check_id("demonstration", id_) + SUFFIX)
+        arrays = self.root / (id_ + ARRAYS_SUFFIX)
+        return arrays if arrays.is_file() and not recording.is_file() else recording
 
     def ids(self) -> list[str]:
         """Of finished demonstrations, sorted."""
-        return sorted(path.stem for path in self.root.glob("*" + SUFFIX))
+        return sorted({path.stem for path in files(self.root)})
 
     def find(self, id_: str) -> DemonstrationInfo | None:
         """Like :meth:`info`, or None where there is none of that id."""
@@ -77,7 +82,7 @@ class DemonstrationStore:
         version = self._version(path)
         known = self._infos.get(id_)
         if known is None or known[0] != version:
-            known = self._infos[id_] = (version, read_info(path))
+            known = self._infos[id_] = (version, info_of(path))
         return known[1]
 
     def load(self, id_: str, contract: Contract, suite: Tasks | None = None) -> Demonstration:
@@ -231,11 +236,11 @@ class DemonstrationStore:
             DataError: its id is taken, or it was cut off or refused and no contract makes steps of it.
             StorageError: it cannot be moved.
         """
-        places = {
-            path.stem: path for folder in (self.quarantine, self.bin) for path in folder.glob("*" + SUFFIX)
-        }
+        places = {path.stem: path for folder in (self.quarantine, self.bin) for path in files(folder)}
         if name not in places:
             raise UnknownName("demonstration in trash or quarantine", name, places)
+        if places[name].suffix == ARRAYS_SUFFIX:
+            return self._restore_arrays(places[name])
         contents = read(places[name])
         about = About.from_strings(contents.about, str(places[name]))
         target = self.path(about.id)
@@ -256,14 +261,23 @@ class DemonstrationStore:
             places[name].unlink()
         return self.info(about.id)
 
+    def _restore_arrays(self, place: Path) -> DemonstrationInfo:
+        info, _ = read_arrays(place, named=False)
+        if self.path(info.id).exists():
+            raise DataError(f"demonstration {info.id!r} exists already; trash that one first")
+        target = self.root / (info.id + ARRAYS_SUFFIX)
+        with storage_errors(target):
+            move_whole(place, target)
+        return self.info(info.id)
+
     def _trashed(self) -> list[DemonstrationInfo]:
         """What can be read of the trash, in the order of its names."""
         found = []
-        for path in sorted(self.bin.glob("*" + SUFFIX)):
+        for path in files(self.bin):
             try:
                 key = path, path.stat().st_mtime_ns
                 if key not in self._discarded:
-                    self._discarded[key] = read_info(path, named=False)
+                    self._discarded[key] = info_of(path, named=False)
             except (DataError, FileNotFoundError):  # damaged, or restored just now
                 continue
             found.append(self._discarded[key])
@@ -275,20 +289,28 @@ class DemonstrationStore:
         known = self._arrays.get(key)
         if known is None or known[0] != version:
             try:
-                streams = read(path).streams(contract.recorded)
-                about = info.about
-                arrays = replay(
-                    streams,
-                    contract,
-                    roles,
-                    about.start_stamp_ns,
-                    info.end_stamp_ns,
-                    by_arrival=about.by_arrival,
-                )
+                arrays = self._read_arrays(path, info, contract, roles)
             except DataError as error:
                 raise DataError(f"demonstration {info.id!r}: {error}") from error
             known = self._arrays[key] = (version, _frozen(arrays))
         return known[1]
+
+    @staticmethod
+    def _read_arrays(
+        path: Path, info: DemonstrationInfo, contract: Contract, roles: Mapping[str, str]
+    ) -> Arrays:
+        if path.suffix == ARRAYS_SUFFIX:
+            _, arrays = read_arrays(path)
+            check_columns(info, arrays, contract)
+            return arrays
+        return replay(
+            read(path).streams(contract.recorded),
+            contract,
+            roles,
+            info.about.start_stamp_ns,
+            info.end_stamp_ns,
+            by_arrival=info.about.by_arrival,
+        )
 
     def _version(self, path: Path) -> _Version:
         try:
@@ -296,6 +318,17 @@ class DemonstrationStore:
         except FileNotFoundError as error:
             raise UnknownName("demonstration", path.stem, self.ids()) from error
         return status.st_mtime_ns, status.st_size
+
+
+def files(folder: Path) -> list[Path]:
+    """The demonstrations in a folder, recordings and arrays, by name."""
+    found = (path for suffix in (SUFFIX, ARRAYS_SUFFIX) for path in folder.glob("*" + suffix))
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def info_of(path: Path, named: bool = True) -> DemonstrationInfo:
+    """What a file of either kind says of itself. Raises DataError; see :func:`read_info`."""
+    return read_arrays(path, named)[0] if path.suffix == ARRAYS_SUFFIX else read_info(path, named)
 
 
 def _roles_key(roles: Mapping[str, str]) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from amf_ros.contract import Contract
-from amf_ros.data.demonstrations import DemonstrationStore, Tasks
-from amf_ros.data.metadata import SUFFIX, read_info
+from amf_ros.data.demonstrations import DemonstrationStore, Tasks, files, info_of
+from amf_ros.data.metadata import SUFFIX
 from amf_ros.data.reading import salvage
 from amf_ros.data.recovery import is_live, rescue
 from amf_ros.errors import AmfError, DataError, UnknownName
@@ -59,9 +59,9 @@ def examine(
         contract: every demonstration is made into arrays by it; None = not checked.
     """
     findings = []
-    for path in sorted(store.root.glob("*" + SUFFIX)):
+    for path in files(store.root):
         try:
-            info = read_info(path)
+            info = info_of(path)
             if suite is not None:
                 suite.task(info.task_id)
             if contract is not None:

@@ -200,6 +200,6 @@ def run_local(
     plan = resolve(plan, [task.id for task in suite.tasks])
     directory = RunDirectory(out)
     with closing(make_environment(suite, contract)) as environment, Journal(directory.database) as journal:
-        stores = file_stores(directory, allowed_policies(suite))
+        stores = file_stores(directory, allowed_policies(suite), environment.interface, suite)
         worker = LocalWorker(plan, environment, pretrained, stores, selection, training, should_stop)
         return run(plan, worker, journal, report, should_stop)

@@ -1,7 +1,7 @@
 """What an in-process session keeps in its directory, whole or not at all.
 
-Demonstrations are arrays in safetensors files, one each: there are no ROS messages to keep here, as
-:class:`amf_ros.data.demonstrations.DemonstrationStore` does.
+Demonstrations are arrays in safetensors files, one each: there are no ROS messages to keep here. The graph's
+store reads them (:class:`amf_ros.data.demonstrations.DemonstrationStore`), and this one reads its recordings.
 
     stores = file_stores(RunDirectory(out))
     stores.demonstrations.save(demonstration)
@@ -9,18 +9,20 @@ Demonstrations are arrays in safetensors files, one each: there are no ROS messa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
-
-from amf_ros.data.files import check_id, storage_errors, write_whole
+from amf_ros.contract import Contract, Interface
+from amf_ros.data.arrays import ARRAYS_SUFFIX, check_columns, read_arrays, write_arrays
+from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.data.files import check_id
+from amf_ros.data.metadata import SUFFIX
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import CheckpointExists, DataError
+from amf_ros.errors import CheckpointExists, ContractError, DataError
 from amf_ros.session.stores import Stores
+from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import (
     Checkpoint,
     describe,
@@ -32,26 +34,36 @@ from amf_ros.training.checkpoints import (
 )
 from amf_ros.training.problem import standing
 from amf_ros.training.tuning import save_checkpoint
-from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Rollout, Source
-
-SUFFIX = ".safetensors"
+from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Rollout
 
 
-def file_stores(directory: RunDirectory, allow: Iterable[str] = ()) -> Stores:
-    """The stores of a session that can be continued; ``allow``: see :class:`CheckpointFolder`."""
+def file_stores(
+    directory: RunDirectory,
+    allow: Iterable[str] = (),
+    interface: Interface | None = None,
+    suite: Suite | None = None,
+) -> Stores:
+    """The stores of a session that can be continued; see :class:`CheckpointFolder`, :class:`LocalStore`."""
     return Stores(
-        LocalStore(directory.demonstrations),
+        LocalStore(directory.demonstrations, interface, suite),
         RolloutStore(directory.rollouts),
         CheckpointFolder(directory.checkpoints, allow),
     )
 
 
 class LocalStore:
-    """A folder of demonstrations; each is read once."""
+    """A folder of demonstrations as arrays, each read once; recordings of the graph in it are read as well.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._known: dict[str, Demonstration] = {}
+    Args:
+        root: the folder.
+        interface: of the suite; a robot's contract makes arrays of recordings. None = arrays of anything.
+        suite: names the roles of recorded tasks.
+    """
+
+    def __init__(self, root: Path, interface: Interface | None = None, suite: Suite | None = None) -> None:
+        self._root, self._interface, self._suite = root, interface, suite
+        self._known: dict[str, tuple[int, Demonstration]] = {}  # with the wall clock of its making [ns]
+        self._recordings: DemonstrationStore | None = None
 
     def save(self, demonstration: Demonstration) -> None:
         """Keep one; one of the same id is replaced whole.
@@ -60,49 +72,71 @@ class LocalStore:
             DataError: the id cannot be a file name.
             StorageError: the disk is full or not writable.
         """
-        path = self._path(demonstration.id)
-        arrays = {
-            "observations": np.ascontiguousarray(demonstration.observations, dtype=np.float64),
-            "actions": np.ascontiguousarray(demonstration.actions, dtype=np.float64),
-            "stamps_ns": np.ascontiguousarray(demonstration.stamps_ns, dtype=np.int64),
-        }
-        about = {
-            "id": demonstration.id,
-            "task_id": demonstration.task_id,
-            "outcome": demonstration.outcome.name,
-            "source": demonstration.source.name,
-            "seed": str(demonstration.seed),
-        }
-        with storage_errors(path):
-            write_whole(path, save(arrays, about))
-        self._known[demonstration.id] = demonstration
+        recorded_ns = time.time_ns()
+        write_arrays(self._path(demonstration.id), demonstration, self._interface, recorded_ns)
+        self._known[demonstration.id] = recorded_ns, demonstration
 
     def find(self, demonstration_id: str) -> Demonstration | None:
         """One by id, or None.
 
         Raises:
-            DataError: its file is damaged.
+            DataError: its file is damaged, or made by another contract.
         """
         path = self._path(demonstration_id)
         if demonstration_id not in self._known and path.is_file():
-            self._known[demonstration_id] = _read(path)
-        return self._known.get(demonstration_id)
+            self._known[demonstration_id] = self._read(path)
+        if demonstration_id in self._known:
+            return self._known[demonstration_id][1]
+        return next((demo for _, demo in self._recorded() if demo.id == demonstration_id), None)
 
     def all(self) -> list[Demonstration]:
-        """Every one, by id, which is the order of recording.
+        """Every one, in the order of recording.
 
         Raises:
-            DataError: a file is damaged.
+            DataError: a file is damaged, or cannot be used by this suite.
         """
-        found = [self.find(path.stem) for path in sorted(self._root.glob("*" + SUFFIX))]
-        return [demo for demo in found if demo is not None]
+        for path in sorted(self._root.glob("*" + ARRAYS_SUFFIX)):
+            self.find(path.stem)
+        rows = [*self._known.values(), *self._recorded()]
+        return [demo for _, demo in sorted(rows, key=lambda row: (row[0], row[1].id))]
 
     def usable(self) -> list[Demonstration]:
         """All that are no failure, in the same order. Raises DataError."""
         return [demo for demo in self.all() if demo.outcome is not Outcome.FAILURE]
 
     def _path(self, demonstration_id: str) -> Path:
-        return self._root / (check_id("demonstration", demonstration_id) + SUFFIX)
+        return self._root / (check_id("demonstration", demonstration_id) + ARRAYS_SUFFIX)
+
+    def _read(self, path: Path) -> tuple[int, Demonstration]:
+        info, arrays = read_arrays(path)
+        if self._interface is not None:
+            try:
+                check_columns(info, arrays, self._interface)
+            except ContractError as error:
+                raise DataError(f"{path}: does not fit: {error}; use a new session directory") from error
+        return info.about.recorded_ns, Demonstration(
+            info.id, info.task_id, arrays.observations, arrays.actions, arrays.stamps_ns,
+            info.outcome, info.source, info.seed, info.uri,
+        )  # fmt: skip
+
+    def _recorded(self) -> list[tuple[int, Demonstration]]:
+        """What the graph recorded in the same folder."""
+        first = next(iter(sorted(self._root.glob("*" + SUFFIX))), None)
+        if first is None or self._interface is None:
+            return []
+        if not isinstance(self._interface, Contract):
+            raise DataError(
+                f"{first}: was recorded from a robot, and suite {self._interface.name!r} brings its own "
+                "simulator; use a new session directory"
+            )
+        if self._recordings is None:
+            self._recordings = DemonstrationStore(self._root)
+        store, found = self._recordings, []
+        for id_ in store.ids():
+            if store.path(id_).suffix == SUFFIX:
+                demo = store.load(id_, self._interface, self._suite)
+                found.append((store.info(id_).about.recorded_ns, demo))
+        return found
 
 
 class CheckpointFolder:
@@ -149,22 +183,3 @@ class CheckpointFolder:
     def standing(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
         """Those whose checkpoint was not replaced since. Raises CheckpointError."""
         return standing(rollouts, fingerprints(self._root))
-
-
-def _read(path: Path) -> Demonstration:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = file.metadata() or {}
-            return Demonstration(
-                id=about["id"],
-                task_id=about["task_id"],
-                observations=file.get_tensor("observations"),
-                actions=file.get_tensor("actions"),
-                stamps_ns=file.get_tensor("stamps_ns"),
-                outcome=Outcome[about["outcome"]],
-                source=Source[about["source"]],
-                seed=int(about["seed"]),
-                uri=path.resolve().as_uri(),
-            )
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: is no demonstration ({error}); remove the file and run again") from error
