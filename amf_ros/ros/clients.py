@@ -107,7 +107,7 @@ class GraphClient:
             ServerUnavailable: nobody serves it.
         """
         if name not in self._services:
-            self._services[name] = self._node.create_client(service, name)
+            self._services[name] = self._node.create_client(service, name, qos_profile=qos.SERVICE)
         self._appear(self._services[name].service_is_ready, name)
 
     def act(
@@ -139,7 +139,7 @@ class GraphClient:
         """
         client = self._actions.get(name)
         if client is None:
-            client = self._actions[name] = ActionClient(self._node, action, name)
+            client = self._actions[name] = ActionClient(self._node, action, name, **qos.ACTION)
         self._appear(client.server_is_ready, name)
         running = _Running(self, client, name, goal, feedback, busy_code)
         away_s = DEAD_S if silence_s is None else _AWAY_S

@@ -22,6 +22,7 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 
 from amf_ros.errors import AmfError, UnknownName
+from amf_ros.ros import qos
 from amf_ros.ros.guard import GuardedWaitable, text_of, unknown_error
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Goals:
             handle_accepted_callback=self._accepted,
             cancel_callback=self._cancel,
             result_timeout=RESULT_KEPT_S,
+            **qos.ACTION,
         )
 
     def _accepted(self, handle: ServerGoalHandle) -> None:

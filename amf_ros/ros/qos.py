@@ -11,6 +11,9 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from amf_ros.contract import Topic
 
 STREAM_DEPTH = 50
+# Every client of a service receives the answers to all its clients and keeps those to its own requests: with
+# rclpy's depth of 10, an answer is pushed out before it is taken as soon as a dozen callers are at work.
+SERVICE_DEPTH = 1000
 
 STREAM = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=STREAM_DEPTH
@@ -23,6 +26,15 @@ LATCHED = QoSProfile(
 )
 CLOCK = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=1)
 IMAGES = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=2)
+SERVICE = QoSProfile(
+    reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=SERVICE_DEPTH
+)
+# Of the services that an action consists of; for action servers and clients alike.
+ACTION = {
+    "goal_service_qos_profile": SERVICE,
+    "result_service_qos_profile": SERVICE,
+    "cancel_service_qos_profile": SERVICE,
+}
 EVENT = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=10)
 
 

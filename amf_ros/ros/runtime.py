@@ -27,6 +27,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from amf_ros.errors import AmfError
+from amf_ros.ros import qos
 from amf_ros.ros.executors import make_executor
 from amf_ros.ros.guard import Guard, unknown_error
 from amf_ros.ros.lifeline import die_with_parent, leave_within
@@ -82,13 +83,21 @@ class AmfNode(Node):
     def create_service(
         self, srv_type: Any, srv_name: str, callback: Callable[..., Any], **options: Any
     ) -> Any:
-        """Serve as rclpy does; a caller whose request ends in an error gets UNKNOWN and the error's text."""
+        """Serve as rclpy does, with room for many requests.
+
+        A caller whose request ends in an error gets UNKNOWN and the error's text.
+        """
 
         def failed(error: BaseException, request: Any, response: Any) -> Any:
             return unknown_error(srv_type.Response(), error)
 
         guarded = self.guard.of(callback, f"a request to {srv_name}", failed)
+        options.setdefault("qos_profile", qos.SERVICE)
         return super().create_service(srv_type, srv_name, guarded, **options)
+
+    def create_client(self, srv_type: Any, srv_name: str, **options: Any) -> Any:
+        """Make a client as rclpy does, with room for the answers to many callers."""
+        return super().create_client(srv_type, srv_name, **{"qos_profile": qos.SERVICE, **options})
 
     def create_timer(self, timer_period_sec: float, callback: Callable[[], Any], **options: Any) -> Any:
         """Make a timer as rclpy does, guarded; its node leaves when it fails time after time."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from support.graph import eventually, running, session_directory
 
 from amf_msgs.msg import TaskScores
@@ -19,6 +25,7 @@ from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.ros import names
 from amf_ros.ros.clients import GraphClient
+from amf_ros.ros.runtime import AmfNode
 from amf_ros.ros.supervise import Graph
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.types import Outcome, Rollout
@@ -58,6 +65,55 @@ def test_killed_it_comes_back_with_the_same_answer_and_latched_scores(graph: Gra
         scores = client.latched(TaskScores, names.SCORES, timeout_s=30.0)
         assert scores is not None and scores.error_code == 0
         assert len(scores.scores) == len(TabletopSuite().tasks)
+
+
+def test_answers_wait_until_a_busy_caller_takes_them(graph: Graph) -> None:
+    """With rclpy's queue of ten, those of a caller who looks away, or of others, push them out."""
+    rclpy.init(args=[])
+    node = AmfNode("busy_caller")
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        client = node.create_client(NextTask, names.NEXT_TASK)
+        assert client.wait_for_service(timeout_sec=60.0)
+        futures = [client.call_async(NextTask.Request(seed=seed, strategy="uniform")) for seed in range(40)]
+        with GraphClient(wait_s=60.0) as other:
+            for _ in range(40):
+                ask(other)
+        end = time.monotonic() + 60.0
+        while not all(future.done() for future in futures) and time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.1)
+        assert sum(future.done() for future in futures) == 40
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def readme_client() -> str:
+    """The Python client that README shows."""
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    (block,) = [one for one in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "create_client" in one]
+    return block
+
+
+def run_client(source: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120)
+
+
+def test_the_client_in_readme_gets_an_answer(graph: Graph) -> None:
+    done = run_client(readme_client())
+    assert done.returncode == 0, done.stderr
+    answered, _, reason = done.stdout.partition("] ")
+    assert any(task.id in answered for task in TabletopSuite().tasks) and reason.strip()
+
+
+def test_the_client_in_readme_does_not_wait_for_ever() -> None:
+    source = readme_client()
+    assert "(5, 20, 60)" in source
+    alone = source.replace("task_selector/next_task", "nobody/next_task").replace("(5, 20, 60)", "(0.2, 0.2)")
+    done = run_client(alone)
+    assert done.returncode == 1 and "TimeoutError: nobody/next_task does not answer" in done.stderr
 
 
 def test_eight_clients_at_once_get_the_same_answer(graph: Graph) -> None:
