@@ -11,6 +11,26 @@ simulator are imported by the command that needs them.
     amf demo --seed 0            # exit codes: 0 done, 1 an error in one line, 2 wrong usage, 130 Ctrl-C
 """
 
-from amf_ros.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import os
+import signal
+from types import FrameType
+
+__all__ = ["EXIT_INTERRUPTED", "leave", "main"]
+
+EXIT_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line. From here on Ctrl-C ends it without a traceback, also while it is imported."""
+    signal.signal(signal.SIGINT, leave)
+    from amf_ros.cli.app import main as run
+
+    run()
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """End at once: for moments in which nothing is under way that would have to be put in order."""
+    os.write(2, b"interrupted\n")
+    os._exit(EXIT_INTERRUPTED)

@@ -1,5 +1,5 @@
 """``python -m amf_ros.cli``: the ``amf`` command without an installed script."""
 
-from amf_ros.cli.app import main
+from amf_ros.cli import main
 
 main()

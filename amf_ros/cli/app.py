@@ -13,10 +13,12 @@ import typer
 from typer.core import TyperGroup
 
 import amf_ros
+from amf_ros.cli import EXIT_INTERRUPTED, leave
 from amf_ros.cli.options import JSON_ASKED
 from amf_ros.errors import AmfError
 
-EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
+EXIT_ERROR = 1
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Commands(TyperGroup):
@@ -64,12 +66,20 @@ def main() -> None:
 
     SIGINT works in a background job too, where the shell has it ignored; after nohup SIGHUP stays ignored.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _STOPS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
     # package.module:Object of the folder that one works in; last, so that it hides nothing installed.
     sys.path.append(os.getcwd())
-    app(prog_name="amf")
+    try:
+        app(prog_name="amf")
+    except KeyboardInterrupt:  # before or after a command, or again while it was leaving
+        sys.stderr.write("interrupted\n")
+        sys.exit(EXIT_INTERRUPTED)
+    finally:
+        for number in _STOPS:  # the interpreter is on its way out: nothing there bears an exception
+            if signal.getsignal(number) == _interrupt:
+                signal.signal(number, leave)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

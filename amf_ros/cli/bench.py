@@ -9,7 +9,7 @@ import typer
 
 from amf_ros.cli.check_suite import check_briefly
 from amf_ros.cli.options import Contract, Json, Suite, panel
-from amf_ros.cli.output import Output, short
+from amf_ros.cli.output import Output, on_interrupt, short
 
 if TYPE_CHECKING:
     from amf_ros.config import PretrainConfig
@@ -82,7 +82,9 @@ def bench(
     check_briefly(output, config, out)
     runs = range(first_seed, first_seed + seeds)
     how: How = {"workers": workers, "ray_address": ray, "fresh": fresh}
-    rows, jobs = run_sessions("sessions", [setting], wanted, runs, out, how)
+    kept = f"stopped; finished runs are kept in {short(out.absolute())}, the same command continues"
+    with on_interrupt(lambda: kept):
+        rows, jobs = run_sessions("sessions", [setting], wanted, runs, out, how)
     found = publish(
         out, "bench", {config.suite: collect(rows)}, reference=reference, rows=rows, num_jobs=len(jobs)
     )

@@ -21,7 +21,7 @@ from amf_ros.cli.options import (
     Timeout,
     panel,
 )
-from amf_ros.cli.output import Output
+from amf_ros.cli.output import Output, on_interrupt
 from amf_ros.cli.session import show_success
 from amf_ros.stats import wilson
 
@@ -67,9 +67,10 @@ def evaluate(
         opened = _simulated(session_directory, suite, contract, checkpoint)
     else:
         opened = _on_graph(namespace, wait, checkpoint)
-    with opened as (known, ran, run):
+    counts: dict[str, tuple[int, int]] = {}
+    with on_interrupt(lambda: _so_far(counts)), opened as (known, ran, run):
         wanted = list(tasks or known)
-        counts = dict.fromkeys(wanted, (0, 0))
+        counts.update(dict.fromkeys(wanted, (0, 0)))
         with output.track("evaluating", len(wanted) * episodes) as track:
             for task_id in wanted:
                 for number in range(episodes):
@@ -86,6 +87,11 @@ def evaluate(
         output.say(f"of checkpoint {ran}")
 
     output.answer(answer, show)
+
+
+def _so_far(counts: dict[str, tuple[int, int]]) -> str:
+    done, tried = (sum(column) for column in zip(*counts.values(), strict=True)) if counts else (0, 0)
+    return f"stopped after {tried} episodes, success {done}/{tried}"
 
 
 @contextmanager

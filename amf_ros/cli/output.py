@@ -160,6 +160,19 @@ def short(path: Path) -> str:
 
 
 @contextmanager
+def on_interrupt(what: Callable[[], str]) -> Iterator[None]:
+    """Let Ctrl-C say what was kept; what the interrupted work itself has to say comes first.
+
+    Raises:
+        KeyboardInterrupt: with that text, for the command line to show.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("; ".join(filter(None, [str(stop), what()]))) from stop
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """Let a second Ctrl-C not cut short the stopping of processes."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}

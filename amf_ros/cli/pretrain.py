@@ -11,7 +11,7 @@ import typer
 
 from amf_ros.cli.check_suite import check_briefly
 from amf_ros.cli.options import DEFAULT_DIRECTORY, Json, SessionDirectory, panel
-from amf_ros.cli.output import Output, Track
+from amf_ros.cli.output import Output, Track, on_interrupt
 
 if TYPE_CHECKING:
     from amf_ros.config import PretrainConfig
@@ -63,7 +63,8 @@ def pretrain(
             f"{checkpoints / CHECKPOINT_ID} exists already: go on with it (amf up), choose another "
             "--session-directory, or make it anew with --replace; its roll-outs then count no more"
         )
-    info = run(output, wanted, checkpoints)
+    with on_interrupt(lambda: "stopped; nothing was saved, the same command starts over"):
+        info = run(output, wanted, checkpoints)
     answer = {
         "checkpoint": info.id,
         "uri": info.uri,

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import select
 import sys
+import termios
+import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from amf_ros.cli.graph import OUTCOMES, connect, reset_scene, seconds
 from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
-from amf_ros.cli.output import Output
+from amf_ros.cli.output import Output, on_interrupt
 from amf_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from amf_ros.ros.clients import GraphClient
 
+_AGAIN_S = 2.0  # then the verdict is sent once more
 _LOOK_S = 4.0  # for the session node, which knows who demonstrates, to be seen
 
 
@@ -51,7 +55,12 @@ def record(
     """
     output = Output(as_json)
     made: list[dict[str, Any]] = []
-    with connect(namespace, wait) as graph, output.track(f"recording {task}", count) as track:
+    kept = f"of {count} demonstrations are kept, what was being recorded is not"
+    with (
+        on_interrupt(lambda: f"{len(made)} {kept}"),
+        connect(namespace, wait) as graph,
+        output.track(f"recording {task}", count) as track,
+    ):
         who = _demonstrator(graph, by)
         for number in range(count):
             made.append(_one(output, graph, task, seed + number, who))
@@ -126,17 +135,18 @@ class _Verdict:
         from amf_ros.ros import names
 
         self._graph, self._name, self._request = graph, names.FINISH_RECORDING, FinishRecording.Request
-        self._asked = False
+        self._verdict, self._asked_s = 0, -math.inf
         graph.expect(FinishRecording, names.FINISH_RECORDING)
+        if sys.stdin.isatty():  # what was typed before this recording is no verdict on it
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
         output.say("recording: Enter = it worked, f Enter = it failed, Ctrl-C = throw it away", "bold")
 
     def __call__(self, message: Any) -> None:
         """Look whether a line was typed; called with every feedback message."""
-        if self._asked or not select.select([sys.stdin], [], [], 0.0)[0]:
-            return
-        line = sys.stdin.readline()
-        if not line:
-            return  # no keyboard: the recording ends by its time limit
-        self._asked = True
-        outcome = OUTCOMES.index("failure" if line.strip().lower().startswith("f") else "success")
-        self._graph.send(self._name, self._request(outcome=outcome))
+        if not self._verdict and select.select([sys.stdin], [], [], 0.0)[0]:
+            line = sys.stdin.readline()  # empty without a keyboard: the recording ends by its time limit
+            failed = line.strip().lower().startswith("f")
+            self._verdict = OUTCOMES.index("failure" if failed else "success") if line else 0
+        if self._verdict and time.monotonic() - self._asked_s > _AGAIN_S:  # the answer may get lost
+            self._asked_s = time.monotonic()
+            self._graph.send(self._name, self._request(outcome=self._verdict))
