@@ -109,7 +109,9 @@ def trajectory(message: Any) -> JointCommand | JointPlan:
     times = [_duration_ns(point.time_from_start) for point in points]
     if any(later <= earlier for earlier, later in pairwise([-1, *times])):
         raise DataError(f"joint command has points at {times[:8]} ns; times must increase, from 0 on")
-    positions = np.array([point.positions for point in points], dtype=np.float64).reshape(-1, len(names))
+    positions = np.array([point.positions for point in points], dtype=np.float64).reshape(
+        len(points), len(names)
+    )
     return JointPlan(stamp, names, np.array(times, dtype=np.int64), positions)
 
 

@@ -1,21 +1,21 @@
 """demo_recorder: records one demonstration at a time, one MCAP file each, whole or not at all.
 
 Action ``demo_recorder/record_demonstration``, service ``demo_recorder/finish_recording``, latched topic
-``demo_recorder/state``. Subscribes raw to the contract's topics: what came is what is kept.
+``demo_recorder/state``, topic ``demo_recorder/streams``. Subscribes raw to the contract's topics: what came
+is what is kept.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 
 from amf_msgs.action import RecordDemonstration
-from amf_msgs.msg import RecorderState
+from amf_msgs.msg import RecorderState, RobotStatus
 from amf_msgs.srv import FinishRecording
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
@@ -35,13 +35,14 @@ from amf_ros.ros import names, qos, requests
 from amf_ros.ros.conversions import (
     demonstration_msg,
     duration_msg,
-    header_stamp_ns,
-    message_class,
     time_msg,
+    to_ns,
 )
 from amf_ros.ros.goals import Codes, Goal, Goals, failed
+from amf_ros.ros.judging import Reset
+from amf_ros.ros.listening import Listening
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.recorder import MissingTopic, Taping, recorded_topics
+from amf_ros.ros.recorder import Came, MissingTopic, Taping
 from amf_ros.ros.requests import RecordingRequest
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RecorderSettings
@@ -76,13 +77,11 @@ class DemoRecorderNode(AmfNode):
         self._goal: Goal | None = None
         self._taping: Taping | None = None
         self._checks = 0
-        self._held: dict[str, tuple[int, int, bytes]] = {}
+        self._episode: int | None = None
         self._state = self.create_publisher(RecorderState, names.RECORDER_STATE, qos.LATCHED)
-        self._streams = {topic.name for topic in self._contract.topics} | {self._contract.record_from}
-        for topic in recorded_topics(self._contract):
-            callback = partial(self._on_message, topic.name)
-            type_, profile = message_class(topic.type), qos.of_topic(topic)
-            self.create_subscription(type_, topic.address, callback, profile, raw=True)
+        self._exact = settings.real_time_factor == 0.0
+        self._streams = Listening(self, self._contract, self._on_message, factor=settings.real_time_factor)
+        self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_status, qos.LATCHED)
         self._goals = Goals(
             self, RecordDemonstration, names.RECORD_DEMONSTRATION, self._on_goal, self._on_cancel
         )
@@ -91,23 +90,33 @@ class DemoRecorderNode(AmfNode):
         self._publish_state()
         self.get_logger().info(f"{len(self._store.ids())} demonstrations in {self._store.root}")
 
-    def _on_message(self, topic: str, raw: bytes) -> None:
-        stamp_ns = header_stamp_ns(raw) if topic in self._streams else 0
-        self._held[topic] = stamp_ns, time.time_ns(), raw
+    def _on_message(self, topic: str, came: Came) -> None:
         if self._taping is not None:
-            self._write(self._taping, topic)
+            self._write(self._taping, topic, came)
 
-    def _write(self, taping: Taping, topic: str) -> None:
-        stamp_ns, received_ns, raw = self._held[topic]
+    def _write(self, taping: Taping, topic: str, came: Came) -> None:
         try:
-            taping.write(topic, stamp_ns, raw, received_ns, time.monotonic())
+            problem = taping.write(topic, came, time.monotonic())
         except AmfError as error:
             self._fail(error)
             return
-        if taping.became_ready(time.monotonic()):
+        if problem:
+            self._streams.skipped(topic, problem)
+            self.get_logger().warning(f"{topic}: left out: {problem}", throttle_duration_sec=1.0)
+        elif taping.became_ready(time.monotonic()):
             self._publish_state()
-        elif taping.complete():
+        elif taping.complete(time.monotonic()):
             self._keep(taping)
+
+    def _on_status(self, status: RobotStatus) -> None:
+        """A reset moves the arm: nothing from before it and after it makes one demonstration."""
+        before, self._episode = self._episode, status.episode
+        if self._taping is None or before in (None, status.episode):
+            return
+        try:
+            self._taping.began_anew(to_ns(status.stamp))
+        except Reset as error:
+            self._fail(error)
 
     def _on_goal(self, goal: Goal) -> None:
         running = self._taping
@@ -141,6 +150,7 @@ class DemoRecorderNode(AmfNode):
             source=wanted.source,
             seed=wanted.seed,
             start_stamp_ns=wanted.start_ns,
+            by_arrival=not self._exact,
         )
         self._goal, self._taping = (
             goal,
@@ -151,13 +161,15 @@ class DemoRecorderNode(AmfNode):
                 start_ns=wanted.start_ns,
                 limit_s=wanted.limit_s or self._settings.max_duration_s,
                 now_s=time.monotonic(),
+                exact=self._exact,
             ),
         )
-        for topic in [
-            topic.name for topic in self._contract.topics if wanted.start_ns and topic.name in self._held
-        ]:
-            if self._taping is not None:
-                self._write(self._taping, topic)
+        before = self._streams.begin()
+        if wanted.start_ns:
+            held = {topic.name: self._streams.held(topic.name) for topic in self._contract.topics}
+            before += [(topic, came) for topic, came in held.items() if came is not None]
+        for topic, came in before:
+            self._on_message(topic, came)
 
     def _on_finish(
         self, request: FinishRecording.Request, response: FinishRecording.Response
@@ -171,22 +183,30 @@ class DemoRecorderNode(AmfNode):
         except BadRequest as error:
             response.error_code, response.error_msg = response.BAD_REQUEST, str(error)
             return response
-        taping.end(outcome, end_ns)
-        if taping.complete():
+        if request.discard:
+            self._fail(Cancelled(f"discarded by the demonstrator: {shown(request.reason, 300)}"))
+            return response
+        taping.end(outcome, end_ns, time.monotonic())
+        if taping.complete(time.monotonic()):
             self._keep(taping)
         return response
 
     def _check(self) -> None:
-        if self._taping is None or self._goal is None:
+        taping, now_s = self._taping, time.monotonic()
+        if taping is None or self._goal is None:
             return
         try:
-            self._taping.check(time.monotonic())
-        except StaleObservation as error:
+            self._streams.check(taping.missing())
+            taping.check(now_s)
+        except AmfError as error:
             self._fail(error)
+            return
+        if taping.complete(now_s):
+            self._keep(taping)
             return
         self._checks += 1
         if self._checks % FEEDBACK_CHECKS == 0:
-            elapsed, steps = duration_msg(self._taping.elapsed_s), self._taping.num_steps
+            elapsed, steps = duration_msg(taping.elapsed_s), taping.num_steps
             self._goal.feedback(RecordDemonstration.Feedback(elapsed=elapsed, num_steps=steps))
 
     def _keep(self, taping: Taping) -> None:
@@ -197,7 +217,10 @@ class DemoRecorderNode(AmfNode):
             self._fail(error)
             return
         self.get_logger().info(f"{info.id}: {info.outcome.name.lower()}, {info.num_steps} steps")
-        self._end(Result(demonstration=demonstration_msg(info)))
+        remarks = self._streams.remarks(taping.heard)
+        if remarks:
+            self.get_logger().warning(f"{info.id}: kept, but {remarks}")
+        self._end(Result(demonstration=demonstration_msg(info), error_msg=remarks))
 
     def _fail(self, error: BaseException) -> None:
         if self._taping is not None:
@@ -207,6 +230,7 @@ class DemoRecorderNode(AmfNode):
 
     def _end(self, result: Any) -> None:
         goal, self._goal, self._taping = self._goal, None, None
+        self._streams.end()
         self._publish_state()
         if goal is not None:
             goal.finish(result)

@@ -21,6 +21,7 @@ SCORES = "task_selector/scores"
 RECORD_DEMONSTRATION = "demo_recorder/record_demonstration"
 FINISH_RECORDING = "demo_recorder/finish_recording"
 RECORDER_STATE = "demo_recorder/state"
+RECORDER_STREAMS = "demo_recorder/streams"
 
 FINE_TUNE = "fine_tuner/fine_tune"
 

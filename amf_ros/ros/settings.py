@@ -69,6 +69,9 @@ class SelectorSettings(PolicySettings):
 class RecorderSettings(DataSettings):
     """demo_recorder."""
 
+    real_time_factor: float = Field(
+        1.0, ge=0.0, le=100.0, description="as the robot's; 0 = lock-step: stamps say nothing of delays"
+    )
     max_duration_s: float = Field(120.0, gt=0.0, description="of one demonstration, robot clock [s]")
     arrival_timeout_s: float = Field(
         5.0, gt=0.0, description="a required topic silent for this long at the start is missing [s]"

@@ -157,6 +157,12 @@ def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def encode() -> dict[str, Callable[[Any], bytes]]:
+    """Topic -> value to CDR bytes."""
+    return encoders()
+
+
+@pytest.fixture
 def contract() -> Contract:
     return load_contract("panda_tabletop")
 

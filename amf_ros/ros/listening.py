@@ -1,0 +1,165 @@
+"""What the recorder hears: a tap on every stream, counted, its clock measured, shown on a topic.
+
+    streams = Listening(node, contract, on_message, factor=1.0)
+    streams.held("joint_states")       # the newest message, or None
+
+``on_message(topic, came)`` is called with each message; ``demo_recorder/streams`` says twice a second how
+they arrive.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+from functools import partial
+
+from rclpy.clock import Clock, ClockType
+
+from amf_msgs.msg import StreamStatuses
+from amf_ros.contract import Contract, Topic
+from amf_ros.contract.clocks import Clocks
+from amf_ros.ros import names, qos
+from amf_ros.ros.conversions import header_stamp_ns
+from amf_ros.ros.judging import BadStream
+from amf_ros.ros.recorder import Came, MissingTopic, recorded_topics
+from amf_ros.ros.runtime import AmfNode
+from amf_ros.ros.streams import Meter, statuses_msg
+from amf_ros.ros.taps import Tap
+
+LOOK_S = 0.5
+
+
+class Listening:
+    """All streams of a contract and its extras, for one node.
+
+    Args:
+        on_message: called with the topic's name inside and the message.
+        factor: of real time; 0 = lock-step: the robot's clock is its newest joint state, not the node's.
+    """
+
+    def __init__(
+        self, node: AmfNode, contract: Contract, on_message: Callable[[str, Came], None], *, factor: float
+    ) -> None:
+        self._node, self._contract, self._on_message = node, contract, on_message
+        self._exact = factor == 0.0
+        self._judged = factor <= 1.0  # time that runs faster makes every delay longer
+        self._robot_ns = 0
+        self._held: dict[str, Came] = {}
+        self.recording = False
+        self.clocks = Clocks(contract)
+        self._extras = tuple(topic.name for topic in contract.record_extra)
+        required = {contract.record_from, *(topic.name for topic in contract.topics)}
+        self._taps = {
+            topic.name: Tap(node, topic, partial(self._on_raw, topic), adapt=topic.name not in required)
+            for topic in recorded_topics(contract)
+        }
+        self._meters = {
+            name: Meter(tap.name, tap.topic.type, name in required) for name, tap in self._taps.items()
+        }
+        self._publisher = node.create_publisher(StreamStatuses, names.RECORDER_STREAMS, qos.EVENT)
+        node.create_timer(LOOK_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _on_raw(self, topic: Topic, raw: bytes) -> None:
+        self._meters[topic.name].arrived(time.monotonic())
+        came = self._came(topic, raw)
+        self.clocks.add(topic.name, came.stamp_ns, came.arrival_ns)
+        self._held[topic.name] = came
+        self._on_message(topic.name, came)
+
+    def _came(self, topic: Topic, raw: bytes) -> Came:
+        now_ns = time.time_ns() if self._exact else self._node.get_clock().now().nanoseconds
+        if topic.name not in self._contract.recorded:
+            return Came(raw, 0, now_ns, now_ns)
+        header_ns = _header_ns(raw)
+        if self._exact:
+            if topic.name in self._contract.joint_topics:
+                self._robot_ns = header_ns
+            return Came(raw, topic.stamp_ns(header_ns, self._robot_ns), self._robot_ns, now_ns)
+        stamp_ns = topic.stamp_ns(header_ns, now_ns)
+        if stamp_ns == 0 and topic.name == self._contract.record_from:
+            stamp_ns = now_ns  # to a controller a command without a stamp means now
+        return Came(raw, stamp_ns, now_ns, now_ns)
+
+    def held(self, topic: str) -> Came | None:
+        """The newest message of a topic."""
+        return self._held.get(topic)
+
+    def begin(self) -> list[tuple[str, Came]]:
+        """Count anew for a recording; gives what latched extras said before, which belongs into it."""
+        self.recording = True
+        self.clocks.forget()
+        for meter in self._meters.values():
+            meter.begin()
+        now_ns = time.time_ns() if self._exact else self._node.get_clock().now().nanoseconds
+        return [
+            (topic, Came(raw, 0, now_ns, now_ns))
+            for topic in self._extras
+            for raw in self._taps[topic].latched
+        ]
+
+    def end(self) -> None:
+        """The recording is over."""
+        self.recording = False
+
+    def skipped(self, topic: str, problem: str) -> None:
+        """The newest message of a topic was left out."""
+        self._meters[topic].skipped(problem)
+
+    def check(self, missing: list[str]) -> None:
+        """Look whether what comes, or will never come, can make a demonstration.
+
+        Args:
+            missing: required topics of which nothing has come yet.
+
+        Raises:
+            MissingTopic: nothing can come on one of them; names its publisher and the mend.
+            BadStream: a stream's clock is not the robot's.
+        """
+        silent = [self._taps[topic].problem for topic in missing if self._taps[topic].problem]
+        if silent:
+            raise MissingTopic("; ".join(silent))
+        problem = self.clocks.problem()
+        if problem and self._judged:
+            raise BadStream(problem)
+
+    def remarks(self, heard: set[str]) -> str:
+        """What a recording that is kept lacks, in one line: extras of which nothing came, messages left out.
+
+        Args:
+            heard: extras of which something was recorded.
+        """
+        lacking = [
+            self._taps[topic].problem or f"nothing came on {topic}, an extra of the contract"
+            for topic in self._extras
+            if topic not in heard
+        ]
+        left_out = [
+            f"{meter.num_skipped} of {meter.num_messages} messages on {topic} were left out: {meter.problem}"
+            for topic, meter in self._meters.items()
+            if meter.num_skipped
+        ]
+        return "; ".join(lacking + left_out)
+
+    def look(self) -> None:
+        """See which publishers there are."""
+        for tap in self._taps.values():
+            tap.look(recording=self.recording)
+
+    def _look(self) -> None:
+        self.look()
+        problems = self.clocks.problems()
+        streams = [
+            (meter, self.clocks.delay_s(name), problems.get(name) or self._taps[name].problem)
+            for name, meter in self._meters.items()
+        ]
+        stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(statuses_msg(stamp, self.recording, streams, time.monotonic()))
+
+
+def _header_ns(raw: bytes) -> int:
+    """The stamp in a message's header; 0 where the message is too short to hold one."""
+    try:
+        return header_stamp_ns(raw)
+    except (struct.error, IndexError):
+        return 0
