@@ -4,13 +4,16 @@ What runs and with which arguments is in ``amf_ros/graph.py``, which ``amf up`` 
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from amf_ros import graph
 from amf_ros.ros.environment import default_params, transports
 from amf_ros.ros.lifeline import tied_to_this_process
+from amf_ros.ros.runtime import EXIT_USAGE
+from amf_ros.ros.sole import refuse_second
 
 RESPAWN_DELAY_S = 1.0
 
@@ -18,6 +21,7 @@ RESPAWN_DELAY_S = 1.0
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     values = {a.name: LaunchConfiguration(a.name).perform(context) for a in graph.ARGUMENTS}
     params = values["params"] or default_params()
+    refuse_second(values["namespace"])
     return [
         Node(
             package=graph.PACKAGE,
@@ -33,9 +37,17 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             emulate_tty=True,
             respawn=True,
             respawn_delay=RESPAWN_DELAY_S,
+            on_exit=give_up,
         )
         for node in graph.nodes(values)
     ]
+
+
+def give_up(event: ProcessExited, _: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """A node that cannot run, as one with a wrong parameter, is not started again and again."""
+    if event.returncode != EXIT_USAGE:
+        return []
+    return [Shutdown(reason=f"{event.process_name} cannot run: its error is above")]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -50,7 +50,8 @@ def up(
     """Start all nodes of the graph and keep them running until Ctrl-C.
 
     A node that dies is started again. All end with the shell that started them; nohup or setsid
-    in front detaches them from it. Where ROS 2's launch package is installed,
+    in front detaches them from it. Where a robot node is up already in this namespace and domain,
+    here or on another computer, nothing is started. Where ROS 2's launch package is installed,
     ros2 launch amf_ros amf.launch.py does the same.
     """
     from amf_ros.cli.environment import require_ros
@@ -58,6 +59,7 @@ def up(
     values = parse(arguments or [])
     require_ros()
     _end_when_told()
+    from amf_ros.ros.sole import refuse_second
     from amf_ros.ros.supervise import Graph
     from amf_ros.tasks.loading import load_robot_suite
 
@@ -73,6 +75,7 @@ def up(
     os.environ.update(graph.environment)
     try:
         with output.working("starting the nodes"):
+            refuse_second(values.get("namespace", ""))
             graph.start()
             wait_ready(graph, _READY_S, values.get("namespace", ""))
         output.say(f"{len(graph.pids())} nodes are up, session directory {directory}, logs {logs}", "bold")

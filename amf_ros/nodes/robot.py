@@ -35,6 +35,7 @@ from amf_ros.ros.conversions import joints_msg, scene_msg, time_msg
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RobotSettings
+from amf_ros.ros.sole import Sole
 from amf_ros.tasks.loading import load_robot_suite
 
 
@@ -43,9 +44,11 @@ class RobotNode(AmfNode):
 
     def __init__(self) -> None:
         super().__init__("robot")
+        self._sole = Sole(self, self._give_up, self._stop)
         self._settings = settings = declare(self, RobotSettings)
         contract = load_contract(settings.contract)
         suite = load_robot_suite(settings.suite)
+        self._sole.confirm()
         robot = load("robot", settings.robot)(suite.scene(), contract.fps)
         _, scene = robot.state()
         contract.check_robot(robot.joint_names, scene.names, suite.tasks)
@@ -161,6 +164,9 @@ class RobotNode(AmfNode):
             self._publish_status()
             self._publish_state()
         return response
+
+    def _give_up(self, reason: str) -> None:
+        self.guard.broken = reason  # started again, it refuses to start as long as the other one is there
 
     def _stop(self, reason: str) -> None:
         self._driver.gate.stop(reason)

@@ -12,6 +12,7 @@ STOP = "robot/stop"
 RELEASE_STOP = "robot/release_stop"
 STOP_TOPIC = "stop"
 ROBOT_STATUS = "robot/status"
+ROBOT_CLAIM = "robot/claim"
 CAMERA = "camera/image_raw"
 
 NEXT_TASK = "task_selector/next_task"

@@ -59,6 +59,14 @@ def up(directory: Path, ros_domain: int) -> Iterator[subprocess.Popen[str]]:
     assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
+def test_a_second_graph_is_refused_before_anything_is_started(tmp_path: Path) -> None:
+    words = [*AMF, "up", f"session_directory:={tmp_path / 'second'}"]
+    refused = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+    assert "another robot node is up in namespace / of ROS domain" in refused.stderr
+    assert not (tmp_path / "second").exists()
+
+
 def test_status_sees_all_nodes(directory: Path) -> None:
     # A new participant has to hear of every node first, which takes its time on busy cores.
     found: dict[str, Any] = {}

@@ -8,6 +8,7 @@ import pytest
 from support.graph import TRAINING
 
 from amf_ros.config import PretrainConfig
+from amf_ros.ros import sole
 from amf_ros.training.pretrain import pretrain_checkpoint
 
 
@@ -18,3 +19,9 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = PretrainConfig(demonstrations={"press_button": 2}, training=TRAINING)
     pretrain_checkpoint(config, folder, processes=1)
     return folder / "pretrained"
+
+
+@pytest.fixture(autouse=True)
+def no_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Robot nodes made in this process do not listen for others before they start."""
+    monkeypatch.setattr(sole, "LISTEN_S", 0.0)
