@@ -10,8 +10,9 @@ import numpy as np
 from amf_ros.config import PretrainConfig, TrainingConfig
 from amf_ros.session.local import run_local
 from amf_ros.session.plan import Plan
+from amf_ros.tasks.table import TaskTable
 from amf_ros.training.pretrain import pretrain_checkpoint
-from amf_ros.types import Task, indices
+from amf_ros.types import Task
 
 HZ, LINK_M, FASTEST = 10.0, 0.5, 2.0  # steps per second, length of a link, rad/s
 PLACES = {f"reach_{degrees}": np.deg2rad(degrees) for degrees in range(0, 360, 30)}
@@ -26,7 +27,7 @@ class ArmSimulator:
         return self._observe()
 
     def step(self, action):
-        self._q = self._q + np.clip(action, -FASTEST, FASTEST) / HZ
+        self._q = self._q + action / HZ
         return self._observe()
 
     @property
@@ -50,17 +51,14 @@ class ArmSimulator:
         return np.concatenate([np.cos(self._q), np.sin(self._q), self._tip()])
 
 
-class ArmSuite:
+class ArmSuite(TaskTable):
     name = "arm"
-    tasks = tuple(Task(id=place, instruction=place, roles={}, time_limit_s=6.0) for place in PLACES)
+    tasks = tuple(Task(place, time_limit_s=6.0) for place in PLACES)
     observation_names = ("cos0", "cos1", "sin0", "sin1", "tip_x", "tip_y")
-    action_names = ("velocity0", "velocity1")
+    action_names, action_low, action_high = ("velocity0", "velocity1"), (-FASTEST,) * 2, (FASTEST,) * 2
     fps = HZ
     embedding_names = ("cos", "sin")
     environment = ArmSimulator
-
-    def task(self, task_id):
-        return self.tasks[indices("task", tuple(PLACES), [task_id])[0]]
 
     def embedding(self, task_id):
         return np.array([np.cos(PLACES[task_id]), np.sin(PLACES[task_id])])

@@ -47,7 +47,7 @@ def commands(start: str) -> list[list[str]]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the document's modules and file, in which the example can be imported."""
-    for name in ("my_strategy", "my_policy"):
+    for name in ("my_strategy", "my_policy", "my_gym"):
         (block,) = blocks("python", f"# {name}.py")
         (tmp_path / f"{name}.py").write_text(block)
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -167,6 +167,13 @@ def test_the_documents_policy_learns_and_is_kept_on_disk(here: Path) -> None:
     unseen = [task_id for task_id in result.demonstrations if task_id not in asked.demonstrations]
     assert len(unseen) >= 6
     assert told["success_after"]["successes"] > told["success_before"]["successes"]
+
+
+def test_the_documents_checks_find_nothing_to_mend(here: Path) -> None:
+    checks = commands("amf check-suite")
+    assert [words[1] for words in checks] == [SUITE, "my_gym:HILL"]
+    for words in checks:
+        assert "nothing would make numbers wrong" in amf(words)
 
 
 def test_the_documents_outline_names_what_a_suite_must_have(here: Path) -> None:
