@@ -1,11 +1,11 @@
 """Hostile messages, requests and goals against every node, each alone in its process as in production.
 
-    python benchmarks/fuzz.py [--messages 5000] [--seed 0] [--nodes robot teleop] [--json]
+    python benchmarks/fuzz.py [--messages 5000] [--seed 0] [--jobs 2] [--nodes robot teleop] [--json]
 
 Every topic that a node subscribes to, every service and every action that it offers gets messages made from
 a seed: numbers that are NaN, infinite, huge or negative, enumerations that do not exist, lists that are empty
 or of another length, texts of a megabyte, with ``../``, ``%`` or control characters, and serialised
-bytes that are cut or flipped. Half of them start from what the node would accept, so that they get past the door.
+bytes that are cut or flipped. Half of them start from what the node would accept, to get past the door.
 
 A node that ends, a request without an answer, or memory that grows makes the exit status 1. What only the
 guard caught (``ros/guard.py``) is listed: it harmed nobody, and it is a fault to be mended.
@@ -17,6 +17,7 @@ import argparse
 import copy
 import importlib
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -24,7 +25,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +164,7 @@ class Maker:
             size = int(self._rng.choice([0, 0, 1, 2, 3, 7, 8, 9]))
             return [self._value(slot.value_type) for _ in range(size)]
         if isinstance(slot, definition.NamespacedType):
-            module = importlib.import_module(".".join(slot.namespaces))
-            return self._random(getattr(module, slot.name))
+            return self._random(interface("/".join((*slot.namespaces, slot.name))))
         if isinstance(slot, definition.AbstractString):
             return str(self._rng.choice(TEXTS))
         return self._number(slot.typename)
@@ -407,9 +409,14 @@ class Fuzz:
 
 
 def interface(name: str) -> Any:
-    """The class of ``package/kind/Name``."""
+    """The class of ``package/kind/Name``; also of an action's parts, which are no module's attributes."""
     package, kind, what = name.split("/")
-    return getattr(importlib.import_module(f"{package}.{kind}"), what)
+    module = importlib.import_module(f"{package}.{kind}")
+    if hasattr(module, what):
+        return getattr(module, what)
+    action, _, part = what.partition("_")
+    whole = getattr(module, action)
+    return getattr(whole, part, None) or getattr(whole.Impl, part)
 
 
 def fuzz_node(spec: graph.NodeSpec, messages: int, seed: int, folder: Path, checkpoint: Path) -> Report:
@@ -472,6 +479,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--messages", type=int, default=5000, help="over all nodes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2, help="nodes at once, each in a ROS domain of its own")
     parser.add_argument("--nodes", nargs="*", default=[node.name for node in graph.NODES])
     parser.add_argument("--keep", type=Path, help="folder for logs and session directories")
     parser.add_argument("--json", action="store_true")
@@ -487,9 +495,15 @@ def main() -> int:
             PretrainConfig(demonstrations=tasks, training=training), folder / "made", processes=1
         )
         each = -(-options.messages // len(specs))
-        reports = [
-            fuzz_node(spec, each, options.seed, folder, folder / "made" / "pretrained") for spec in specs
-        ]
+        work = partial(
+            fuzz_node,
+            messages=each,
+            seed=options.seed,
+            folder=folder,
+            checkpoint=folder / "made" / "pretrained",
+        )
+        with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+            reports = list(pool.map(work, specs))
     if options.json:
         print(json.dumps([asdict(report) for report in reports], indent=1))
     else:

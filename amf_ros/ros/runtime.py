@@ -25,6 +25,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rosgraph_msgs.msg import Clock
 
 from amf_ros.errors import AmfError
 from amf_ros.ros import qos
@@ -35,6 +36,7 @@ from amf_ros.ros.lifeline import die_with_parent, leave_within
 EXIT_USAGE = 2  # a supervisor does not restart a node that ended with it
 EXIT_BROKEN = 3  # one that left because it did not work any more is started again
 _SPIN_S = 0.1
+_SAY_AGAIN_S = 10.0
 _STEP_FAILURES = 1000  # in a row; each may be a hostile message, and a broken executor fails at once
 _FORCE_S = 2.0  # after the grace: sooner than a supervisor would, so that the log says where it hung
 
@@ -77,8 +79,22 @@ class AmfNode(Node):
         for name, value in vars(events).items() if events is not None else ():
             if callable(value):
                 setattr(events, name, self.guard.of(value, f"a {name} event of {topic}"))
+        if msg_type is Clock:
+            callback = self._after_1970(callback)
         guarded = self.guard.of(callback, f"a message on {topic}")
         return super().create_subscription(msg_type, topic, guarded, qos_profile, **options)
+
+    def _after_1970(self, callback: Callable[[Clock], None]) -> Callable[[Clock], None]:
+        """Keep from rclpy's clock what it cannot hold: negative seconds."""
+
+        def on_clock(message: Clock) -> None:
+            if message.clock.sec >= 0:
+                callback(message)
+                return
+            text = f"ignored a /clock of {message.clock.sec} s: it must not be negative; see who publishes it"
+            self.get_logger().warning(text, throttle_duration_sec=_SAY_AGAIN_S)
+
+        return on_clock
 
     def create_service(
         self, srv_type: Any, srv_name: str, callback: Callable[..., Any], **options: Any
