@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amf_ros.cli.before import tell_before
 from amf_ros.cli.graph import connect
 from amf_ros.cli.options import (
     DEFAULT_DIRECTORY,
@@ -152,6 +153,7 @@ def _local(
     from amf_ros.session.local import run_local
 
     start = checkpoint or RunDirectory(directory).checkpoints / "pretrained"
+    tell_before(output, plan, directory, contract)
     view = SessionView(output)
     try:
         result = run_local(plan, start, directory, contract, report=view)

@@ -48,19 +48,28 @@ def of_code() -> dict[str, str]:
 
 
 def of_config(config: PretrainConfig, selection: SelectionConfig | None = None) -> dict[str, str]:
-    """``suite`` (its source, what it says of itself, and the contract), and what the config names by path.
+    """:func:`of_suite`, and what the config names by path.
 
     Raises:
         AmfError: as :func:`amf_ros.tasks.loading.load_suite`.
     """
-    suite = load_suite(config.suite)
-    said = json.dumps(_said(suite, interface_of(suite, config.contract).hash), sort_keys=True)
-    found = {"suite": _short(said + _source_of(config.suite))}
+    found = of_suite(config.suite, config.contract)
     named = {"policy": [config.policy], "uncertainty": list(config.uncertainty)}
     if selection is not None:
         named["uncertainty"].append(selection.uncertainty)
         named["occupancy"] = [selection.occupancy]
     return found | of_objects(**named)
+
+
+def of_suite(name: str, contract: str) -> dict[str, str]:
+    """``suite``: its source, what it says of itself, and the contract.
+
+    Raises:
+        AmfError: as :func:`amf_ros.tasks.loading.load_suite`.
+    """
+    suite = load_suite(name)
+    said = json.dumps(_said(suite, interface_of(suite, contract).hash), sort_keys=True)
+    return {"suite": _short(said + _source_of(name))}
 
 
 def of_objects(**named: Sequence[str]) -> dict[str, str]:
