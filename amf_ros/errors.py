@@ -141,6 +141,18 @@ class RobotFault(AmfError):
     """The robot is stopped, faulted or refuses a command; it holds still."""
 
 
+class CommandRefused(RobotFault):
+    """A command that moved nothing.
+
+    Attributes:
+        reason: of what kind, in a word or two, to be counted by.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
 class TrainingDiverged(AmfError):
     """The loss became NaN or infinite; the last good checkpoint stands."""
 

@@ -21,7 +21,7 @@ _DOMAINS = itertools.cycle(range(1, 101))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ros_domain() -> Iterator[int]:
+def ros_domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A ROS_DOMAIN_ID of the test module's own, held by a file lock against runs beside this one."""
     for domain in itertools.islice(_DOMAINS, 100):
         path = Path(tempfile.gettempdir(), f"amf_ros_test_domain_{domain}.lock")
@@ -32,6 +32,7 @@ def ros_domain() -> Iterator[int]:
                 continue
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("ROS_DOMAIN_ID", str(domain))
+                patch.setenv("ROS_HOME", str(tmp_path_factory.mktemp("ros_home")))  # where stops are kept
                 yield domain
             return
     pytest.fail("all ROS domains are taken by other test runs")

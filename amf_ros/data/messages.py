@@ -17,6 +17,8 @@ import numpy as np
 from amf_ros.errors import DataError
 from amf_ros.types import JointCommand, JointPlan, JointState, SceneState
 
+MOST_POINTS = 10_000
+
 Value = JointState | SceneState | JointCommand | JointPlan
 
 
@@ -95,24 +97,42 @@ def trajectory(message: Any) -> JointCommand | JointPlan:
     A trajectory without points means stop, as it does to a joint_trajectory_controller.
 
     Raises:
-        DataError: positions that do not fit the names, or times that do not increase.
+        DataError: as :func:`joint_plan`.
     """
-    names, stamp, points = tuple(message.joint_names), stamp_ns(message), list(message.points)
-    wrong = [len(point.positions) for point in points if len(point.positions) != len(names)]
-    if wrong or (points and not names):
+    plan = joint_plan(message)
+    if len(plan.times_ns) != 1:
+        return plan
+    return JointCommand(plan.stamp_ns, plan.names, plan.positions[0])
+
+
+def joint_plan(message: Any) -> JointPlan:
+    """``trajectory_msgs/JointTrajectory`` as targets at times; without points it means stop.
+
+    Velocities, accelerations and efforts beside positions are not used: between points go straight lines.
+
+    Raises:
+        DataError: a point without a position for each joint, or times that do not increase.
+    """
+    names, points = tuple(message.joint_names), message.points
+    if len(points) > MOST_POINTS:
+        raise DataError(f"joint command has {len(points)} points; at most {MOST_POINTS} are taken")
+    for number, point in enumerate(points, start=1):
+        if len(point.positions) == len(names) > 0:
+            continue
+        given = f"{len(point.positions)} positions"
+        if names and not len(point.positions):
+            given = next((f"{kind} only" for kind in ("velocities", "effort") if getattr(point, kind)), given)
         raise DataError(
-            f"joint command for {len(names)} joints has a point with {wrong[0] if wrong else 0} positions; "
+            f"joint command for {len(names)} joints has a point with {given} (the {number}.); "
             "expected a position for each joint in each point"
         )
-    if len(points) == 1:
-        return JointCommand(stamp, names, np.array(points[0].positions, dtype=np.float64))
     times = [_duration_ns(point.time_from_start) for point in points]
     if any(later <= earlier for earlier, later in pairwise([-1, *times])):
         raise DataError(f"joint command has points at {times[:8]} ns; times must increase, from 0 on")
     positions = np.array([point.positions for point in points], dtype=np.float64).reshape(
         len(points), len(names)
     )
-    return JointPlan(stamp, names, np.array(times, dtype=np.int64), positions)
+    return JointPlan(stamp_ns(message), names, np.array(times, dtype=np.int64), positions)
 
 
 def _duration_ns(duration: Any) -> int:

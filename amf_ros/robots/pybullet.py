@@ -44,6 +44,8 @@ class PyBulletRobot:
         ConfigError: ``control_hz`` does not divide the physics rate.
     """
 
+    simulated = True
+
     def __init__(self, scene: World, control_hz: float = 20.0) -> None:
         substeps = PHYSICS_HZ / control_hz if control_hz > 0 else 0.0
         if substeps < 1 or substeps != round(substeps):

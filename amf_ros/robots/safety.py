@@ -10,12 +10,15 @@ and in the robot node.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from amf_ros.errors import ConfigError, RobotFault, shown
+from amf_ros.errors import CommandRefused, ConfigError
 from amf_ros.robots.base import JointLimit
-from amf_ros.types import Array, JointCommand, JointState, indices
+from amf_ros.types import Array, JointCommand, JointPlan, JointState, indices
+
+_ROUNDING = 1e-9  # [rad or m]
 
 
 class SafetyGate:
@@ -26,8 +29,10 @@ class SafetyGate:
         p' = clip(p, q - v dt, q + v dt)       q: last target that passed, or the measured position
         p" = clip(p', lower, upper)
 
-    Limits bind the *target*, so a blocked arm is not chased faster than it may move; the arm's own
-    controller limits effort.
+    Limits bind the *target*: how far it goes in one period, and where. So a blocked arm is not chased faster
+    than it may move, and how fast the arm moves to its target is for its own controller to bound: a driver's
+    velocity limit, or :class:`~amf_ros.robots.panda.Panda` in simulation. A continuous joint has no position
+    limits, and its target is the one of all turns that is nearest to where it is measured.
 
     Args:
         limits: by joint name, [rad, rad/s] or [m, m/s].
@@ -35,7 +40,8 @@ class SafetyGate:
         velocity_scale: fraction of the limits' velocity that is used, in (0, 1].
 
     Raises:
-        ConfigError: a limit is not finite, lower is not below upper, or the period is not positive.
+        ConfigError: a limit is not finite and the joint not continuous, lower is not below upper, or the
+            period is not positive.
     """
 
     def __init__(
@@ -46,15 +52,12 @@ class SafetyGate:
         if not 0.0 < velocity_scale <= 1.0:
             raise ConfigError(f"safety gate: velocity_scale must be in (0, 1], got {velocity_scale!r}")
         for name, limit in limits.items():
-            if not (np.isfinite([limit.lower, limit.upper, limit.velocity]).all() and limit.velocity > 0.0):
-                raise ConfigError(
-                    f"safety gate: joint {name!r} needs finite limits and a velocity, got {limit}"
-                )
-            if not limit.lower < limit.upper:
-                raise ConfigError(f"safety gate: joint {name!r} needs lower < upper, got {limit}")
+            _check(name, limit)
         self._names = tuple(limits)
-        self._lower = np.array([limits[n].lower for n in self._names])
-        self._upper = np.array([limits[n].upper for n in self._names])
+        turns = np.array([limits[n].continuous for n in self._names], dtype=bool)
+        self._turns = turns
+        self._lower = np.where(turns, -np.inf, [limits[n].lower for n in self._names])
+        self._upper = np.where(turns, np.inf, [limits[n].upper for n in self._names])
         self._max_step = np.array([limits[n].velocity for n in self._names]) * velocity_scale * period_s
         self._last: dict[int, float] = {}
         self._stopped: str | None = None
@@ -80,42 +83,128 @@ class SafetyGate:
         self._last.clear()
 
     def hold(self, measured: JointState) -> JointCommand:
-        """Targets that keep every gated joint where it is measured, within its limits."""
-        self._last.clear()
-        position = np.clip(measured.positions(self._names), self._lower, self._upper)
+        """Targets that keep every gated joint where it is measured, within its limits.
+
+        Raises:
+            CommandRefused: a measured position is not finite; then hold what was commanded last.
+        """
+        position = np.clip(self._measured(self._names, measured), self._lower, self._upper)
+        self._last = dict(enumerate(position.tolist()))
         return JointCommand(measured.stamp_ns, self._names, position)
+
+    def check(self, plan: JointPlan) -> None:
+        """Raise what :meth:`filter` would, without regard to where the arm is. Changes nothing.
+
+        Raises:
+            CommandRefused: the gate is stopped, a joint is unknown or stands twice, or a value is not finite.
+        """
+        self._check_names(plan.names, plan.positions.shape[1:])
+        self._check_finite(plan.names, plan.positions)
+
+    def unwound(self, plan: JointPlan, start: Array) -> JointPlan:
+        """The plan with each point of a continuous joint at the turn nearest to the point before it."""
+        turns = self._turns[self._rows(plan.names)]
+        if not turns.any():
+            return plan
+        positions, last = plan.positions.copy(), start
+        for point in positions:
+            point[turns] = last[turns] + _shortest(point[turns], last[turns])
+            last = point
+        return replace(plan, positions=positions)
+
+    def origin(self, names: tuple[str, ...], measured: JointState) -> Array:
+        """From where the next step of these joints is bounded: the last target, else the measured position.
+
+        Raises:
+            CommandRefused: a joint is unknown, or measured as not finite.
+        """
+        current = self._measured(names, measured)
+        return np.array(
+            [self._last.get(row, q) for row, q in zip(self._rows(names), current, strict=True)], dtype=float
+        )
 
     def filter(self, command: JointCommand, measured: JointState) -> JointCommand:
         """What may be sent to the arm: the same joints, each within its limits.
 
         Raises:
-            RobotFault: the gate is stopped, a joint is unknown or stands twice, or a value is not finite.
+            CommandRefused: the gate is stopped, a joint is unknown or stands twice, or a value is not finite,
+                measured ones included.
         """
-        if self._stopped is not None:
-            raise RobotFault(f"the robot is stopped ({self._stopped}): call robot/release_stop to move again")
-        unknown = [name for name in command.names if name not in self._names]
-        if unknown:
-            raise RobotFault(
-                f"command names unknown joint {shown(unknown[0])}; this robot has {', '.join(self._names)}"
-            )
-        if len(set(command.names)) != len(command.names) or len(command.names) != len(command.position):
-            raise RobotFault(
-                f"command has {len(command.position)} positions for joints {list(command.names)}; "
-                "each joint must stand once, with one position"
-            )
         target = np.asarray(command.position, dtype=np.float64)
-        if not np.isfinite(target).all():
-            bad = command.names[int(np.flatnonzero(~np.isfinite(target))[0])]
-            raise RobotFault(f"command for joint {bad!r} is not finite; the arm holds")
+        self._check_names(command.names, target.shape)
+        self._check_finite(command.names, target)
         return JointCommand(command.stamp_ns, command.names, self._clamp(command.names, target, measured))
 
-    def _clamp(self, names: tuple[str, ...], target: Array, measured: JointState) -> Array:
-        rows = indices("joint", self._names, names)
+    def differ(self, asked: JointCommand, passed: JointCommand) -> bool:
+        """Whether what passed is not what was asked; whole turns of a continuous joint make no difference."""
+        away = passed.position - asked.position
+        turns = self._turns[self._rows(asked.names)]
+        away = np.where(turns, _shortest(passed.position, asked.position), away)
+        return bool((np.abs(away) > _ROUNDING).any())
+
+    def _check_names(self, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
+        if self._stopped is not None:
+            raise CommandRefused(
+                "stopped", f"the robot is stopped ({self._stopped}): call robot/release_stop to move again"
+            )
+        unknown = [name for name in names if name not in self._names]
+        if unknown:
+            raise CommandRefused(
+                "unknown joint",
+                f"command names unknown joint {unknown[0][:80]!r}; this robot has {', '.join(self._names)}",
+            )
+        if len(set(names)) != len(names) or shape != (len(names),):
+            raise CommandRefused(
+                "malformed",
+                f"command has {shape[0] if shape else 0} positions for joints {str(list(names))[:200]}; "
+                "each joint must stand once, with one position",
+            )
+
+    def _check_finite(self, names: tuple[str, ...], target: Array) -> None:
+        """``target`` (n_joints,), or points (n, n_joints)."""
+        finite = np.isfinite(target)
+        if not finite.all():
+            bad = names[int(np.argwhere(~finite)[0, -1])]
+            raise CommandRefused("not finite", f"command for joint {bad!r} is not finite; the arm holds")
+
+    def _rows(self, names: tuple[str, ...]) -> list[int]:
+        return indices("joint", self._names, names)
+
+    def _measured(self, names: tuple[str, ...], measured: JointState) -> Array:
         current = measured.positions(names)
         if not np.isfinite(current).all():
-            raise RobotFault("the measured joint positions are not finite; the arm holds")
-        origin = np.array([self._last.get(row, q) for row, q in zip(rows, current, strict=True)])
-        step = self._max_step[rows]
+            bad = names[int(np.flatnonzero(~np.isfinite(current))[0])]
+            raise CommandRefused(
+                "not measured", f"the measured joint positions are not finite ({bad}); the arm holds"
+            )
+        return current
+
+    def _clamp(self, names: tuple[str, ...], target: Array, measured: JointState) -> Array:
+        rows, turns = self._rows(names), self._turns[self._rows(names)]
+        origin, step = self.origin(names, measured), self._max_step[rows]
+        target = np.where(turns, origin + _shortest(target, origin), target)
         bounded = np.clip(np.clip(target, origin - step, origin + step), self._lower[rows], self._upper[rows])
+        if turns.any():
+            current = measured.positions(names)
+            bounded = np.where(turns, current + _shortest(bounded, current), bounded)
         self._last.update(zip(rows, bounded.tolist(), strict=True))
         return bounded
+
+
+def _check(name: str, limit: JointLimit) -> None:
+    """Raise ConfigError for limits with which nothing can be bounded."""
+    if not (np.isfinite(limit.velocity) and limit.velocity > 0.0):
+        raise ConfigError(f"safety gate: joint {name!r} needs a velocity limit above 0, got {limit}")
+    if limit.continuous:
+        return
+    if not np.isfinite([limit.lower, limit.upper]).all():
+        raise ConfigError(f"safety gate: joint {name!r} needs finite limits, or none on both sides: {limit}")
+    if not limit.lower < limit.upper:
+        raise ConfigError(f"safety gate: joint {name!r} needs lower < upper, got {limit}")
+
+
+def _shortest(target: Array, origin: Array) -> Array:
+    """The shortest turn from one angle to another, in [-pi, pi) [rad]; exact where it is short already."""
+    turn = target - origin
+    wound: Array = (np.mod(target, 2 * np.pi) - np.mod(origin, 2 * np.pi) + np.pi) % (2 * np.pi) - np.pi
+    return np.where(np.abs(turn) <= np.pi, turn, wound)

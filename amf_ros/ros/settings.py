@@ -46,6 +46,9 @@ class RobotSettings(SuiteSettings):
     republish_s: float = Field(
         0.2, gt=0.0, le=10.0, description="lock-step: repeat the state when nothing came [s]"
     )
+    state_directory: str = Field(
+        "", description="where it is kept that the robot is stopped; empty = amf_ros in ROS_HOME (~/.ros)"
+    )
     camera_hz: float = Field(
         0.0, ge=0.0, le=60.0, description="pictures per second of robot time; 0 = no camera"
     )

@@ -74,6 +74,62 @@ def test_no_sequence_of_commands_leaves_the_limits(
         last = passed
 
 
+TURNS = {"turn": JointLimit(-math.inf, math.inf, velocity=2.0, effort=1.0)}
+
+
+def turned(q: float) -> JointState:
+    return JointState(0, ("turn",), np.array([q]), np.zeros(1))
+
+
+@pytest.mark.parametrize(
+    "limit", [JointLimit(0.0, -1.0, 2.0, 1.0), JointLimit(-math.inf, math.inf, 2.0, 1.0)]
+)
+def test_a_continuous_joint_goes_the_shortest_way_through_pi(limit: JointLimit) -> None:
+    gate = SafetyGate({"turn": limit}, PERIOD_S)
+    q, gone = 3.0, 0.0
+    for _ in range(40):  # a driver that reports angles in (-pi, pi]
+        target = math.remainder(q + 0.05, 2 * math.pi)
+        passed = gate.filter(command(target, names=("turn",)), turned(q)).position[0]
+        assert passed - q == pytest.approx(0.05)
+        q = math.remainder(passed, 2 * math.pi)
+        gone += 0.05
+    assert q == pytest.approx(math.remainder(3.0 + gone, 2 * math.pi))
+    far = gate.filter(command(q - 3.0, names=("turn",)), turned(q)).position[0]
+    assert far == pytest.approx(q - 0.1)
+
+
+@given(
+    targets=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20),
+    start=st.floats(-100, 100),
+    wraps=st.booleans(),
+)
+def test_a_continuous_joint_is_bounded_in_velocity_whatever_angle_is_asked(
+    targets: list[float], start: float, wraps: bool
+) -> None:
+    gate, q = SafetyGate(TURNS, PERIOD_S), start
+    for target in targets:
+        passed = gate.filter(command(target, names=("turn",)), turned(q)).position[0]
+        assert abs(passed - q) <= 0.1 + 1e-9
+        if abs(math.remainder(target - q, 2 * math.pi)) < 0.1 and abs(target) < 1e6:
+            assert math.remainder(passed - target, 2 * math.pi) == pytest.approx(0.0, abs=1e-6)
+        q = math.remainder(passed, 2 * math.pi) if wraps else passed
+
+
+def test_whole_turns_are_no_change() -> None:
+    gate = SafetyGate(TURNS, PERIOD_S)
+    asked = command(0.05 + 2 * math.pi, names=("turn",))
+    passed = gate.filter(asked, turned(0.0))
+    assert passed.position[0] == pytest.approx(0.05) and not gate.differ(asked, passed)
+    asked = command(2.0, names=("turn",))
+    assert gate.differ(asked, gate.filter(asked, turned(0.0)))
+
+
+def test_after_a_hold_steps_are_bounded_from_what_is_held() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    gate.hold(measured(a=0.5))
+    assert gate.filter(command(2.0, 0.0), measured(a=0.3)).position[0] == pytest.approx(0.6)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_is_refused_and_named(bad: float) -> None:
     gate = SafetyGate(LIMITS, PERIOD_S)
@@ -125,6 +181,9 @@ def test_hold_is_where_the_arm_is_within_its_limits() -> None:
     [
         (JointLimit(1.0, -1.0, 1.0, 1.0), "lower < upper"),
         (JointLimit(-1.0, math.inf, 1.0, 1.0), "finite"),
+        (JointLimit(-math.inf, 1.0, 1.0, 1.0), "finite"),
+        (JointLimit(math.nan, math.nan, 1.0, 1.0), "finite"),
+        (JointLimit(-math.inf, math.inf, math.inf, 1.0), "velocity"),
         (JointLimit(-1.0, 1.0, 0.0, 1.0), "velocity"),
     ],
 )

@@ -12,6 +12,13 @@ from amf_ros.ros import sole
 from amf_ros.training.pretrain import pretrain_checkpoint
 
 
+@pytest.fixture(autouse=True)
+def ros_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of one test: a robot that was stopped in another one is not stopped in this one."""
+    monkeypatch.setenv("ROS_HOME", str(tmp_path / "ros_home"))
+    return tmp_path / "ros_home"
+
+
 @pytest.fixture(scope="session")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that has seen a button pressed."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Empty
+from std_msgs.msg import Bool, Empty, Header
 from std_srvs.srv import Trigger
 from support.nodes import Bench, bench
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import RobotStatus, SceneState
 from amf_msgs.srv import ResetScene
+from amf_ros.contract import load_contract
 from amf_ros.errors import ConfigError
 from amf_ros.nodes.robot import RobotNode
+from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import to_ns
+from amf_ros.ros.inputs import Inputs
+from amf_ros.ros.stopping import StopKeeper
+from amf_ros.tasks.tabletop.scene import TabletopScene
 
 Code = ResetScene.Response
 PERIOD_NS = 50_000_000
@@ -52,7 +59,7 @@ def commander(on: Bench, topic: str):
     return publisher
 
 
-def current(on: Bench, states: list[JointState], stamp_ns: int) -> JointState:
+def current(on: Bench, states: list[Any], stamp_ns: int) -> Any:
     on.until(lambda: any(to_ns(state.header.stamp) == stamp_ns for state in states), "the state")
     return next(state for state in states if to_ns(state.header.stamp) == stamp_ns)
 
@@ -98,6 +105,38 @@ def test_unknown_task_is_named_with_the_nearest_one(lock_step: Bench) -> None:
     assert "did you mean 'press_button'" in response.error_msg
 
 
+@pytest.mark.parametrize("task_id", ["", "press_buton", "reach 60°", "x" * 1_000_000, "press_button/../x"])
+def test_a_refused_reset_changes_nothing(lock_step: Bench, task_id: str) -> None:
+    joints, scenes = lock_step.listen(JointState, "joint_states"), lock_step.listen(SceneState, "scene_state")
+    statuses = lock_step.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+    start = to_ns(reset(lock_step).stamp)
+    before = current(lock_step, joints, start), current(lock_step, scenes, start)
+    response = reset(lock_step, task_id)
+    assert response.error_code == Code.UNKNOWN_TASK and len(response.error_msg) < 1000
+    seen = len(joints), len(scenes)
+    lock_step.until(lambda: len(joints) > seen[0] + 1 and len(scenes) > seen[1] + 1, "repeated states")
+    assert (joints[-1], scenes[-1]) == before and statuses[-1].episode == 1
+
+
+def test_a_reset_that_breaks_off_is_a_fault_until_one_succeeds(
+    lock_step: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joints = lock_step.listen(JointState, "joint_states")
+    statuses = lock_step.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+    command = commander(lock_step, "command")
+    first = current(lock_step, joints, to_ns(reset(lock_step).stamp))
+    with monkeypatch.context() as patch:
+        patch.setattr(TabletopScene, "place", lambda *_: [][0])
+        assert reset(lock_step).error_code == Code.UNKNOWN
+    lock_step.until(lambda: statuses[-1].status == RobotStatus.FAULT, "the fault")
+    assert "broke off" in statuses[-1].reason
+    command.publish(answer(first, 0.1))
+    lock_step.until(lambda: statuses[-1].num_refused == 1, "the refusal")
+    assert joints[-1] == first
+    assert reset(lock_step).error_code == Code.NONE
+    lock_step.until(lambda: statuses[-1].status == RobotStatus.READY, "ready")
+
+
 def test_a_stopped_robot_refuses_to_move_until_it_is_released(lock_step: Bench) -> None:
     states = lock_step.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
     lock_step.until(lambda: bool(states) and states[-1].status == RobotStatus.READY, "ready")
@@ -125,7 +164,7 @@ def test_the_stop_topic_stops_without_an_answer(lock_step: Bench) -> None:
     assert to_ns(joints[-1].header.stamp) == start and "stop topic" in states[-1].reason
 
 
-@pytest.mark.parametrize("wrong", ["not finite", "unknown joint", "no point"])
+@pytest.mark.parametrize("wrong", ["not finite", "unknown joint", "extra joint", "velocities only"])
 def test_a_command_that_cannot_be_clamped_does_not_move_it(lock_step: Bench, wrong: str) -> None:
     joints = lock_step.listen(JointState, "joint_states")
     command = commander(lock_step, "command")
@@ -134,12 +173,20 @@ def test_a_command_that_cannot_be_clamped_does_not_move_it(lock_step: Bench, wro
     bad = answer(first, float("nan") if wrong == "not finite" else 0.0)
     if wrong == "unknown joint":
         bad.joint_names[2] = "panda_joint9"
-    if wrong == "no point":
-        bad.points = []
+    if wrong == "extra joint":
+        bad.joint_names.append("panda_finger_joint2")
+        bad.points[0].positions.append(0.02)
+    if wrong == "velocities only":
+        bad.points = [JointTrajectoryPoint(velocities=[0.1] * len(bad.joint_names))]
+    statuses = lock_step.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
     command.publish(bad)
+    lock_step.until(lambda: bool(statuses) and statuses[-1].num_refused == 1, "a count")
+    told = {"extra joint": "panda_finger_joint2", "unknown joint": "panda_joint9"}.get(wrong, wrong)
+    assert told in statuses[-1].refusal and statuses[-1].num_applied == 0
     command.publish(answer(first))
     current(lock_step, joints, start + PERIOD_NS)
     assert max(to_ns(state.header.stamp) for state in joints) == start + PERIOD_NS
+    lock_step.until(lambda: statuses[-1].num_applied == 1, "the other count")
 
 
 def test_a_person_who_takes_over_is_not_fought_by_the_policy(lock_step: Bench) -> None:
@@ -178,6 +225,159 @@ def test_in_real_time_the_arm_holds_when_commands_stop() -> None:
         assert rate < 120.0  # 20 Hz, five times as fast
         stamps = [to_ns(state.header.stamp) for state in joints]
         assert stamps == sorted(stamps) and clock
+
+
+def test_in_real_time_the_newest_joints_and_scene_are_of_one_instant() -> None:
+    """Joints are acted upon, so they come last: whoever reads then has the scene of the same stamp."""
+    looks: list[set[int]] = []
+    with bench(real_time_factor=3.0) as made:
+
+        def look(stamp_ns: int) -> None:
+            values, joints, scene = inputs.read()
+            looks.append({stamp_ns, joints.stamp_ns, scene.stamp_ns})
+
+        inputs = Inputs(made.client, load_contract("panda_tabletop"), look, exact=False)
+        made.add(RobotNode)
+        made.until(lambda: len(looks) > 100, "a hundred looks")
+    assert sum(len(stamps) == 1 for stamps in looks) > 95, looks[:10]
+
+
+def test_the_applied_command_is_published_beside_the_asked_one(lock_step: Bench) -> None:
+    joints = lock_step.listen(JointState, "joint_states")
+    applied = lock_step.listen(JointTrajectory, "applied_command")
+    statuses = lock_step.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+    command = commander(lock_step, "command")
+    first = current(lock_step, joints, to_ns(reset(lock_step).stamp))
+    command.publish(answer(first, 0.0))
+    second = current(lock_step, joints, to_ns(first.header.stamp) + PERIOD_NS)
+    command.publish(answer(second, 3.0))
+    current(lock_step, joints, to_ns(second.header.stamp) + PERIOD_NS)
+    lock_step.until(lambda: len(applied) == 2, "applied commands")
+    assert [message.header.stamp for message in applied] == [first.header.stamp, second.header.stamp]
+    assert applied[0].joint_names == first.name
+    assert applied[0].points[0].positions.tolist() == first.position.tolist()
+    bounded = np.array(applied[1].points[0].positions) - np.array(applied[0].points[0].positions)
+    assert bounded[:7] == pytest.approx(np.array([2.175] * 4 + [2.61] * 3) / 20)
+    lock_step.until(lambda: statuses[-1].num_applied == 2, "counts")
+    assert statuses[-1].num_changed == 1
+
+
+def test_in_real_time_stamp_zero_means_now_and_no_points_mean_stop() -> None:
+    with bench(real_time_factor=2.0) as made:
+        made.add(RobotNode)
+        joints = made.listen(JointState, "joint_states")
+        applied = made.listen(JointTrajectory, "applied_command")
+        statuses = made.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+        command = commander(made, "teleop/command")
+        made.until(lambda: bool(joints), "a state")
+        start = joints[-1]
+        there = answer(start)
+        there.header = Header()
+        there.points[0].positions[0] += 0.5
+        there.points[0].time_from_start.sec = 1
+        while joints[-1].position[0] < start.position[0] + 0.05:
+            command.publish(there)
+            seen = len(joints)
+            made.until(lambda seen=seen: len(joints) > seen, "the next state")
+        stamps = {to_ns(state.header.stamp) for state in joints}
+        assert applied and all(to_ns(message.header.stamp) in stamps for message in applied)
+        command.publish(JointTrajectory(joint_names=start.name))
+        seen = len(joints)
+        made.until(lambda: len(joints) > seen + 20, "a second")
+        assert np.ptp([state.position[0] for state in joints[-8:]]) < 5e-3
+        command.publish(answer(joints[1]))
+        made.until(lambda: statuses[-1].num_refused > 0, "the refusal")
+        assert "before the robot's clock" in statuses[-1].refusal and "too old 1" in statuses[-1].refusal
+
+
+def newest_status(made: Bench) -> RobotStatus:
+    """Of a robot node that has just started."""
+    statuses = made.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+    made.add(RobotNode)
+    made.until(lambda: bool(statuses), "the status")
+    return statuses[0]
+
+
+@pytest.mark.parametrize("place", ["default", "parameter"])
+def test_a_stop_outlives_the_node(place: str, tmp_path: Path, ros_home: Path) -> None:
+    more = {"state_directory": str(tmp_path / "kept")} if place == "parameter" else {}
+    with bench(real_time_factor=0.0, **more) as made:
+        assert newest_status(made).status == RobotStatus.READY
+        assert made.call(Trigger, names.STOP, Trigger.Request()).success
+    with bench(real_time_factor=0.0, **more) as made:
+        status = newest_status(made)
+        assert status.status == RobotStatus.STOPPED and "stop service" in status.reason
+        assert reset(made).error_code == Code.NOT_READY
+        assert made.call(Trigger, names.RELEASE_STOP, Trigger.Request()).success
+    with bench(real_time_factor=0.0, **more) as made:
+        assert newest_status(made).status == RobotStatus.READY
+    (file,) = (tmp_path / "kept" if more else ros_home / "amf_ros").iterdir()
+    assert file.name == f"stop_{os.environ['ROS_DOMAIN_ID']}.json"
+    for damaged in ("{", "[]", "{}", '{"reason": 1}', "\0" * 100):
+        file.write_text(damaged)
+        with bench(real_time_factor=0.0, **more) as made:
+            status = newest_status(made)
+            assert status.status == RobotStatus.STOPPED and str(file) in status.reason
+
+
+def test_a_robot_that_is_no_simulation_starts_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PyBulletRobot, "simulated", False)
+    for _ in range(2):
+        with bench(real_time_factor=0.0) as made:
+            assert newest_status(made).status == RobotStatus.STOPPED
+            assert made.call(Trigger, names.RELEASE_STOP, Trigger.Request()).success
+
+
+def test_a_stop_that_cannot_be_kept_stops_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with bench(real_time_factor=0.0, state_directory=str(tmp_path / "file" / "below")) as made:
+        statuses = made.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+        made.add(RobotNode)
+        assert made.call(Trigger, names.STOP, Trigger.Request()).success
+        made.until(lambda: bool(statuses) and statuses[-1].status == RobotStatus.STOPPED, "stopped")
+
+
+@pytest.mark.parametrize("holder", ["a keeper", "its publisher"])
+def test_a_stop_that_came_while_the_robot_was_away_is_held_for_it(holder: str) -> None:
+    with bench(real_time_factor=0.0) as made:
+        profile = qos.EVENT if holder == "a keeper" else qos.LATCHED
+        if holder == "a keeper":
+            StopKeeper(made.client)
+        asked = made.listen(Bool, names.STOP_ASKED, latched=True)
+        button = made.client.create_publisher(Empty, names.STOP_TOPIC, profile)
+        if holder == "a keeper":
+            made.until(lambda: button.get_subscription_count() > 0, "the keeper")
+        button.publish(Empty())
+        if holder == "a keeper":
+            made.until(lambda: bool(asked) and asked[-1].data, "the keeper's word")
+        statuses = made.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+        made.add(RobotNode)
+        made.until(lambda: bool(statuses) and statuses[-1].status == RobotStatus.STOPPED, "stopped")
+        assert made.call(Trigger, names.RELEASE_STOP, Trigger.Request()).success
+        made.until(lambda: statuses[-1].status == RobotStatus.READY, "ready")
+        if holder == "a keeper":
+            made.until(lambda: not asked[-1].data, "the keeper to let go")
+    with bench(real_time_factor=0.0) as made:
+        statuses = made.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+        made.add(RobotNode)
+        made.until(lambda: bool(statuses), "the status")
+        assert statuses[-1].status == RobotStatus.READY
+
+
+def test_the_status_is_not_published_with_each_command() -> None:
+    with bench(real_time_factor=20.0) as made:
+        made.add(RobotNode)
+        joints = made.listen(JointState, "joint_states")
+        statuses = made.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+        command = commander(made, "command")
+        made.until(lambda: bool(joints), "a state")
+        began = time.monotonic()
+        while len(joints) < 400:
+            command.publish(answer(joints[-1]))
+            seen = len(joints)
+            made.until(lambda seen=seen: len(joints) > seen, "the next state")
+        assert len(statuses) <= 2 + 2.5 * (time.monotonic() - began)
+        made.until(lambda: statuses[-1].num_applied > 100, "counts")
 
 
 def test_a_camera_publishes_pictures() -> None:
