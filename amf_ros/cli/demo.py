@@ -163,7 +163,13 @@ def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> N
         "session_directory": str(folder.root),
         "real_time_factor": "0.0",
     }
-    graph = Graph(arguments, folder.logs, environment={"ROS_LOG_DIR": str(folder.logs / "ros")})
+    graph = Graph(
+        arguments,
+        folder.logs,
+        environment={"ROS_LOG_DIR": str(folder.logs / "ros")},
+        # A domain that is picked anew has no robot that could have been stopped before.
+        extra={"robot": {"state_directory": json.dumps(str(folder.logs))}},
+    )
     os.environ.update(graph.environment)  # for our own node
     try:
         with _timed(folder, "starting the graph"), output.working("starting the graph"):

@@ -46,6 +46,7 @@ from amf_ros.ros.recorder import Came, MissingTopic, Taping
 from amf_ros.ros.requests import RecordingRequest
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RecorderSettings
+from amf_ros.ros.stopping import StopKeeper
 from amf_ros.tasks.loading import load_robot_suite
 from amf_ros.types import Task
 
@@ -82,6 +83,7 @@ class DemoRecorderNode(AmfNode):
         self._exact = settings.real_time_factor == 0.0
         self._streams = Listening(self, self._contract, self._on_message, factor=settings.real_time_factor)
         self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_status, qos.LATCHED)
+        self._stop_keeper = StopKeeper(self)
         self._goals = Goals(
             self, RecordDemonstration, names.RECORD_DEMONSTRATION, self._on_goal, self._on_cancel
         )

@@ -45,6 +45,7 @@ from amf_ros.ros.inputs import Inputs
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import ExecutorSettings
+from amf_ros.ros.stopping import StopKeeper
 from amf_ros.tasks.loading import load_robot_suite
 
 Result = ExecutePolicy.Result
@@ -90,6 +91,7 @@ class PolicyExecutorNode(AmfNode):
             self.get_logger().info(f"{error}; or call {names.LOAD_CHECKPOINT}")
         self._publisher = self.create_publisher(JointTrajectory, self._contract.published.address, qos.STREAM)
         self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_robot, qos.LATCHED)
+        self._stop_keeper = StopKeeper(self)
         self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact)
         self._goals = Goals(self, ExecutePolicy, names.EXECUTE_POLICY, self._on_goal, self._on_cancel)
         self.create_service(LoadCheckpoint, names.LOAD_CHECKPOINT, self._on_load)

@@ -19,11 +19,11 @@ from trajectory_msgs.msg import JointTrajectory
 from amf_msgs.srv import ResetScene
 from amf_ros.contract import load_contract
 from amf_ros.data.messages import joint_plan
-from amf_ros.errors import DataError, RobotFault, StorageError, UnknownName
+from amf_ros.errors import BadRequest, DataError, RobotFault, StorageError, UnknownName
 from amf_ros.registry import load
 from amf_ros.robots.driver import Driver
 from amf_ros.robots.safety import SafetyGate
-from amf_ros.ros import names, qos
+from amf_ros.ros import names, qos, requests
 from amf_ros.ros.conversions import time_msg
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.robot import RobotTopics
@@ -118,8 +118,10 @@ class RobotNode(AmfNode):
 
     def _on_reset(self, request: ResetScene.Request, response: ResetScene.Response) -> ResetScene.Response:
         try:
-            task = self._suite.task(request.task_id)
-            response.stamp = time_msg(self._driver.reset(task.id, request.seed))
+            task_id, seed = requests.reset(request)
+            response.stamp = time_msg(self._driver.reset(self._suite.task(task_id).id, seed))
+        except BadRequest as error:
+            response.error_code, response.error_msg = ResetScene.Response.BAD_REQUEST, str(error)
         except UnknownName as error:
             response.error_code, response.error_msg = ResetScene.Response.UNKNOWN_TASK, str(error)
         except RobotFault as error:

@@ -28,6 +28,7 @@ from amf_ros.ros.parameters import declare
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.session_worker import RosWorker
 from amf_ros.ros.settings import SessionSettings
+from amf_ros.ros.stopping import StopKeeper
 from amf_ros.session.base import Phase, State
 from amf_ros.session.journal import Journal
 from amf_ros.session.loop import Result as Outcome
@@ -67,6 +68,7 @@ class SessionNode(AmfNode):
         self._state = State(Phase.IDLE, 0, 0)
         self._stopped_early = False
         self._publisher = self.create_publisher(SessionState, names.SESSION_STATE, qos.LATCHED)
+        self._stop_keeper = StopKeeper(self)
         self._goals = Goals(self, RunSession, names.RUN_SESSION, self._on_goal, self._on_cancel)
         self._calls = Calls(self, self._stop.is_set, settings.server_timeout_s, settings.step_timeout_s)
         person = settings.demonstrator == "person"

@@ -116,6 +116,11 @@ def tuning(goal: Any) -> TuningRequest:
     )
 
 
+def reset(request: Any) -> tuple[str, int]:
+    """Return task id and seed that a ResetScene asks for. Raises BadRequest."""
+    return name("task_id", request.task_id), int(request.seed)
+
+
 def name(field: str, value: str) -> str:
     """Return a name or id that may be looked up. Raises BadRequest: empty or too long."""
     if not value:
