@@ -153,6 +153,10 @@ class CommandRefused(RobotFault):
         self.reason = reason
 
 
+class PolicyFailed(AmfError):
+    """The policy raised an error of its own, or gave an action that is none; nothing moves by it."""
+
+
 class TrainingDiverged(AmfError):
     """The loss became NaN or infinite; the last good checkpoint stands."""
 

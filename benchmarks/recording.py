@@ -63,8 +63,10 @@ def episode(contract: Contract, steps: int, objects: int) -> list[Sample]:
     samples = []
     for step in range(steps):
         stamp = 1_000_000_000 + step * contract.period_ns
-        numbers = rng.normal(size=len(joints)).tolist()
-        poses = rng.normal(size=(objects, 7)).tolist()
+        numbers = rng.uniform(0.0, 0.04, size=len(joints)).tolist()
+        drawn = rng.normal(size=(objects, 7))
+        drawn[:, 3:] /= np.linalg.norm(drawn[:, 3:], axis=1, keepdims=True)
+        poses = drawn.tolist()
         point = SimpleNamespace(
             positions=numbers,
             velocities=[],

@@ -86,12 +86,17 @@ class Streams:
         self._oldest_ns = max(self._ages[name] for name in contract.joint_topics)
         self._positions = tuple(name for name, (position, _) in contract.needs.items() if position)
         self._velocities = tuple(name for name, (_, velocity) in contract.needs.items() if velocity)
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything: the robot's clock moved."""
         self._joints, self._scene = _Track(), _Track()
         self._seen: set[str] = set()
+
+    def clear(self, topic: str) -> None:
+        """Forget what came on a topic, of joint states on all of them: its clock moved back."""
+        if topic == self._contract.scene_topic:
+            self._scene = _Track()
+            self._seen.discard(topic)
+        else:
+            self._joints = _Track()
+            self._seen.difference_update(self._contract.joint_topics)
 
     def add(self, topic: str, sample: Sample) -> None:
         """A message of one of the contract's topics, in the order of arrival."""
@@ -110,6 +115,15 @@ class Streams:
     def newest_joints(self, until_ns: int) -> Sample | None:
         """The newest joint state stamped not after this; of several with one stamp the first to arrive."""
         return next(self._joints.back_from(until_ns, None), None)
+
+    def lead_frame(self, until_ns: int) -> Frame:
+        """What was known when the newest joint state not after this arrived: what serving acts upon.
+
+        Raises:
+            StaleObservation: see :meth:`frame`.
+        """
+        lead = next((s for s in self._joints.back_from(until_ns, None) if s.value is not None), None)
+        return self.frame(until_ns) if lead is None else self.frame(lead.stamp_ns, lead.arrival_ns)
 
     def frame(self, instant_ns: int, arrived_ns: int | None = None) -> Frame:
         """What was known at an instant.

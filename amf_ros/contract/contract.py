@@ -144,6 +144,7 @@ class Contract:
         self.joint_topics = tuple(topic.name for topic in self.topics if topic.type == JOINT_STATE)
         self.joints_topic = self.joint_topics[0]
         self.scene_topic = next((topic.name for topic in self.topics if topic.type == SCENE_STATE), None)
+        self.joints_age_ns = max(topic.max_age_ns for topic in self.topics if topic.type == JOINT_STATE)
         self._max_age_ns = {topic.name: topic.max_age_ns for topic in self.topics}
         self._vectors = {
             key: [compile_feature(feature) for feature in features]

@@ -80,16 +80,21 @@ class Intake:
             BadMessage: anything else; it changes nothing that later messages are judged by but one thing:
                 a stamp that jumps is refused once, and taken when the next message follows it.
         """
+        self.check_value(topic, value)
+        zero_is_now = isinstance(value, (JointCommand, JointPlan))
+        moved = self.check_stamp(topic, value.stamp_ns, arrival_ns, zero_is_now=zero_is_now)
+        if isinstance(value, JointState):
+            self._remember(value)
+        return moved
+
+    def check_value(self, topic: str, value: Value) -> None:
+        """The first half of :meth:`check`: all but the stamp."""
         if isinstance(value, JointState):
             self._check_joints(topic, value)
         elif isinstance(value, SceneState):
             self._check_scene(topic, value)
         else:
             self._check_command(topic, value)
-        moved = self._check_stamp(topic, value, arrival_ns)
-        if isinstance(value, JointState):
-            self._remember(value)
-        return moved
 
     def moved(self) -> None:
         """A reset or restart is known of: stamps may jump without being doubted."""
@@ -184,11 +189,11 @@ class Intake:
             if joint in self._steps and np.isfinite(position):
                 self._measured[joint] = position
 
-    def _check_stamp(self, topic: str, value: Value, arrival_ns: int) -> bool:
-        stamp = value.stamp_ns
+    def check_stamp(self, topic: str, stamp: int, arrival_ns: int, *, zero_is_now: bool = False) -> bool:
+        """The other half, for those who have not read the message; see :meth:`check`."""
         if stamp < 0 or stamp > LATEST_STAMP_NS:
             raise BadMessage(topic, f"its stamp is {stamp * 1e-9:.9g} s, which no clock shows")
-        if self._exact or (isinstance(value, (JointCommand, JointPlan)) and stamp == 0):
+        if self._exact or (zero_is_now and stamp == 0):
             return False
         if stamp == 0:
             raise BadMessage(

@@ -8,6 +8,7 @@ Imports contract, messages, steps, types and errors only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -99,12 +100,9 @@ def _frame(states: Streams, stamp_ns: int, by_arrival: bool) -> Frame:
     Where it would have refused, because something arrived late, stamps alone say what was true: a recorder
     that was busy for a moment does not cost a demonstration.
     """
-    lead = states.newest_joints(stamp_ns) if by_arrival else None
-    if lead is not None:
-        try:
-            return states.frame(lead.stamp_ns, lead.arrival_ns)
-        except StaleObservation:
-            pass
+    if by_arrival:
+        with suppress(StaleObservation):
+            return states.lead_frame(stamp_ns)
     return states.frame(stamp_ns)
 
 

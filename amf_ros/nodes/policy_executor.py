@@ -30,6 +30,7 @@ from amf_ros.errors import (
     CheckpointError,
     ContractError,
     DataError,
+    PolicyFailed,
     RobotFault,
     StaleObservation,
     StorageError,
@@ -38,7 +39,7 @@ from amf_ros.errors import (
 from amf_ros.robots.episode import Turn
 from amf_ros.ros import names, qos, requests
 from amf_ros.ros.checkpoint_cache import CheckpointCache
-from amf_ros.ros.conversions import checkpoint_msg, command_msg, duration_msg
+from amf_ros.ros.conversions import checkpoint_msg, command_msg, duration_msg, to_ns
 from amf_ros.ros.driving import Driving
 from amf_ros.ros.goals import Codes, Goal, Goals, failed
 from amf_ros.ros.inputs import Inputs
@@ -50,6 +51,8 @@ from amf_ros.tasks.loading import load_robot_suite
 
 Result = ExecutePolicy.Result
 CHECK_S = 0.05
+STALE_S = 0.5  # an episode that has begun ends when inputs are too old for this long; till then the arm holds
+LOST = "the scene was reset or the robot restarted during the episode"
 FEEDBACK_CHECKS = 10
 CODES: Codes = (
     ("task", Result.UNKNOWN_TASK),
@@ -60,6 +63,7 @@ CODES: Codes = (
     (ContractError, Result.STALE_OBSERVATION),
     (DataError, Result.STALE_OBSERVATION),  # an input that came, but cannot be read
     (RobotFault, Result.ROBOT_FAULT),
+    (PolicyFailed, Result.POLICY_FAILED),
     (Cancelled, Result.CANCELLED),
 )
 
@@ -84,6 +88,7 @@ class PolicyExecutorNode(AmfNode):
         self._rollout_id = ""
         self._command: JointTrajectory | None = None
         self._acted_s, self._checks = 0.0, 0
+        self._stale_s: float | None = None
         self._robot = RobotStatus()
         try:
             self.get_logger().info(f"checkpoint {self._cache.newest().info.id}")
@@ -92,7 +97,8 @@ class PolicyExecutorNode(AmfNode):
         self._publisher = self.create_publisher(JointTrajectory, self._contract.published.address, qos.STREAM)
         self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_robot, qos.LATCHED)
         self._stop_keeper = StopKeeper(self)
-        self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact)
+        factor = settings.real_time_factor or 1.0
+        self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact, time_factor=factor)
         self._goals = Goals(self, ExecutePolicy, names.EXECUTE_POLICY, self._on_goal, self._on_cancel)
         self.create_service(LoadCheckpoint, names.LOAD_CHECKPOINT, self._on_load)
         self.create_timer(CHECK_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -144,10 +150,11 @@ class PolicyExecutorNode(AmfNode):
             ),
         )
         self._rollout_id = wanted.rollout_id or names.fresh_id(task.id)
-        self._command, self._acted_s = None, time.monotonic()
+        self._command, self._acted_s, self._stale_s = None, time.monotonic(), None
         self._on_robot(self._robot)
-        if self._inputs.stamp_ns is not None:
-            self._on_state(self._inputs.stamp_ns)
+        stamp_ns = self._inputs.stamp_ns
+        if stamp_ns is not None:
+            self._on_state(stamp_ns)
 
     def _on_state(self, stamp_ns: int) -> None:
         driving = self._driving
@@ -159,15 +166,22 @@ class PolicyExecutorNode(AmfNode):
         elif turn is Turn.REPEAT and self._command is not None:
             self._publisher.publish(self._command)
         elif turn is Turn.LOST:
-            self._end(RobotFault("the scene was reset or the robot restarted during the episode"))
+            self._end(RobotFault(LOST))
 
     def _act(self, driving: Driving, stamp_ns: int) -> None:
-        self._acted_s = time.monotonic()
+        now_s = time.monotonic()
         try:
             command = driving.act(*self._inputs.read(), stamp_ns)
+        except StaleObservation as error:
+            self._stale_s = self._stale_s or now_s
+            begun = driving.num_steps > 0
+            if self._exact or (begun and now_s - self._stale_s >= STALE_S):
+                self._end(error)
+            return  # a busy machine is late for a moment: the arm holds until a state is fresh again
         except AmfError as error:
             self._end(error)
             return
+        self._acted_s, self._stale_s = now_s, None
         if command is None:
             self._end()
             return
@@ -179,7 +193,8 @@ class PolicyExecutorNode(AmfNode):
         if driving is None or self._goal is None:
             return
         if time.monotonic() - self._acted_s > limit_s:
-            self._end(StaleObservation(f"no new state for {limit_s:g} s; the arm holds"))
+            why = self._inputs.refusal or "its stamps stand still"
+            self._end(StaleObservation(f"no fresh state for {limit_s:g} s; the arm holds: {why}"))
             return
         self._checks += 1
         if self._checks % FEEDBACK_CHECKS == 0:
@@ -189,9 +204,13 @@ class PolicyExecutorNode(AmfNode):
             )
 
     def _on_robot(self, status: RobotStatus) -> None:
-        self._robot = status
-        if self._driving is not None and status.status != RobotStatus.READY:
+        was_reset, driving, self._robot = status.episode != self._robot.episode, self._driving, status
+        if was_reset:
+            self._inputs.reset_known()
+        if driving is not None and status.status != RobotStatus.READY:
             self._end(RobotFault(f"the robot is not ready: {status.reason}"))
+        elif driving is not None and was_reset and 0 < driving.episode.last_ns < to_ns(status.stamp):
+            self._end(RobotFault(LOST))
 
     def _on_cancel(self, goal: Goal) -> None:
         if goal is self._goal:

@@ -16,7 +16,7 @@ from trajectory_msgs.msg import JointTrajectory
 from amf_msgs.msg import RecorderState
 from amf_msgs.srv import FinishRecording
 from amf_ros.contract import load_contract
-from amf_ros.errors import UnknownName
+from amf_ros.errors import StaleObservation, UnknownName
 from amf_ros.robots.episode import Episode, Turn
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import command_msg, time_msg, to_ns
@@ -56,7 +56,8 @@ class TeleopNode(AmfNode):
         self._publisher = self.create_publisher(JointTrajectory, self._contract.command.address, qos.STREAM)
         self._sent: Future | None = None
         self._finish = self.create_client(FinishRecording, names.FINISH_RECORDING)
-        self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact)
+        factor = settings.real_time_factor or 1.0
+        self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact, time_factor=factor)
         self.create_subscription(RecorderState, names.RECORDER_STATE, self._on_recorder, qos.LATCHED)
         self.create_timer(FINISH_AGAIN_S, self._send_finish, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f"scripted expert for {len(self._suite.tasks)} tasks")
@@ -77,8 +78,9 @@ class TeleopNode(AmfNode):
             Judge(self._suite, task.id, self._dwell),
             Episode(to_ns(state.start_stamp), limit_ns, exact=self._exact),
         )
-        if self._inputs.stamp_ns is not None:
-            self._on_state(self._inputs.stamp_ns)
+        stamp_ns = self._inputs.stamp_ns
+        if stamp_ns is not None:
+            self._on_state(stamp_ns)
 
     def _on_state(self, stamp_ns: int) -> None:
         showing = self._showing
@@ -96,7 +98,11 @@ class TeleopNode(AmfNode):
             self._showing = None
 
     def _act(self, showing: Showing) -> None:
-        _, joints, scene = self._inputs.read()
+        try:
+            _, joints, scene = self._inputs.read()
+        except StaleObservation as error:  # the robot holds; the recorder says when it lasts
+            self.get_logger().warning(f"I wait: {error}", throttle_duration_sec=1.0)
+            return
         showing.judge.update(scene)
         command = None if showing.episode.timed_out else showing.expert.command(joints, scene)
         if command is not None:

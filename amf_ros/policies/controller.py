@@ -12,6 +12,7 @@ from collections import deque
 
 import numpy as np
 
+from amf_ros.errors import AmfError, PolicyFailed, shown
 from amf_ros.policies.base import F32, Policy
 from amf_ros.types import Array
 
@@ -38,8 +39,37 @@ class ChunkController:
         self._pending.clear()
 
     def act(self, observation: Array) -> Array:
-        """The action (a,) for the observation (d,) of this control period."""
+        """The action (a,) for the observation (d,) of this control period.
+
+        Raises:
+            PolicyFailed: the policy raised something, or answered with no finite action of its width.
+        """
         if not self._pending:
-            rows = np.asarray(observation, dtype=np.float32)[None]
-            self._pending.extend(self._policy.infer(rows, self._task)[0, : self._execute])
+            self._pending.extend(self._ask(observation))
         return self._pending.popleft().astype(np.float64)
+
+    def _ask(self, observation: Array) -> F32:
+        """The actions (execute, a) that are played next. The one seam to a policy's own code: it may raise
+        anything, and whoever drives an arm must hear of it as an error of ours.
+        """
+        try:
+            rows = np.asarray(observation, dtype=np.float32)[None]
+            chunk = np.asarray(self._policy.infer(rows, self._task))
+        except AmfError:
+            raise
+        except Exception as error:
+            text = f"the policy raised {type(error).__name__}: {shown(str(error), 300)}"
+            raise PolicyFailed(text) from error
+        names = self._policy.spec.action_names
+        if chunk.ndim != 3 or chunk.shape[1] < self._execute or chunk.shape[2] != len(names):
+            raise PolicyFailed(
+                f"the policy answered with an array of shape {chunk.shape}, expected "
+                f"(1, {self._policy.spec.chunk}, {len(names)})"
+            )
+        actions: F32 = chunk[0, : self._execute]
+        bad = np.argwhere(~np.isfinite(actions))
+        if len(bad):
+            step, element = bad[0]
+            value, name = actions[step, element], names[element]
+            raise PolicyFailed(f"the policy gave {value} for {name}, not a finite number")
+        return actions

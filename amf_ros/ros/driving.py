@@ -14,6 +14,7 @@ import numpy as np
 from amf_ros.contract import Contract
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
+from amf_ros.robots.driver import EPISODE_GAP_NS
 from amf_ros.robots.episode import Episode
 from amf_ros.tasks.base import RobotSuite
 from amf_ros.tasks.judge import Judge
@@ -46,7 +47,14 @@ class Driving:
         self._controller = ChunkController(policy, suite.embedding(task.id))
         self._judge = Judge(suite, task.id, dwell)
         steps = round(task.time_limit_s * contract.fps)
-        self.episode = Episode(start_ns, limit_ns or steps * contract.period_ns, exact=exact)
+        # In real time joints may pause for as long as the contract allows; a reset is told by the robot.
+        pause_ns = 0 if exact else contract.joints_age_ns
+        self.episode = Episode(
+            start_ns,
+            limit_ns or steps * contract.period_ns,
+            exact=exact,
+            gap_ns=max(EPISODE_GAP_NS, pause_ns),
+        )
         self._visited: list[Array] = []
         self.inference_s = 0.0
 
@@ -77,6 +85,7 @@ class Driving:
         Raises:
             StaleObservation: an input is older than the contract allows.
             ContractError: names or values do not fit.
+            PolicyFailed: see :meth:`ChunkController.act`.
         """
         if self._judge.update(scene) or self.episode.timed_out:
             return None

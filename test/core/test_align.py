@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.contracts import ALL, ARM, FINGER, MS, OBJECTS, ROLES, START, WHOLE, contract_with
 
 from amf_ros.config import parse
 from amf_ros.contract import Contract, load_contract
@@ -22,27 +23,6 @@ from amf_ros.errors import BadMessage, StaleObservation
 from amf_ros.paths import find_config
 from amf_ros.types import JointCommand, JointState, SceneState
 
-MS = 1_000_000
-START = 1_795_000_000_000_000_000
-ARM = tuple(f"panda_joint{i}" for i in range(1, 8))
-FINGER = "panda_finger_joint1"
-ALL = (*ARM, FINGER)
-OBJECTS = ("tool0", "cube", "tray", "door")
-ROLES = {"object": "cube", "target": "tray", "aux": "door"}
-
-
-def contract_with(**topics: float) -> Contract:
-    """The tabletop's, with these topics of joint states beside the scene, and their ages [ms]."""
-    data = yaml.safe_load(find_config("contracts", "panda_tabletop").read_text())
-    joints = data["topics"].pop("joint_states")
-    for name, age in topics.items():
-        copied = {**joints, "align": {**joints["align"], "max_age_ms": age}, "min_rate_hz": 0}
-        data["topics"][name.replace("__", "/")] = copied
-    data["topics"]["scene_state"]["min_rate_hz"] = 0
-    return Contract(parse(data, ContractSpec, "c.yaml"), "c")
-
-
-WHOLE = contract_with(joint_states=100.0)
 TWO_TOPICS = contract_with(joint_states=100.0, gripper__joint_states=250.0)
 
 

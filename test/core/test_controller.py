@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from amf_ros.errors import PolicyFailed
 from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.policies.controller import ChunkController
 
@@ -67,3 +68,24 @@ def test_actions_are_float64_and_independent_of_the_policys_memory() -> None:
 def test_execute_beyond_the_chunk_is_refused(execute: int) -> None:
     with pytest.raises(ValueError, match=f"execute is {execute}.*chunk of 3"):
         ChunkController(Counter(), np.zeros(1), execute=execute)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (ValueError("shapes (3,) and (4,)"), r"the policy raised ValueError: 'shapes \(3,\) and \(4,\)'"),
+        (np.full((1, 3, 3), np.nan, dtype=np.float32), "gave nan for .*, not a finite number"),
+        (np.zeros((1, 2, 3), dtype=np.float32), r"array of shape \(1, 2, 3\), expected \(1, 3, 3\)"),
+        (np.zeros((1, 3, 4), dtype=np.float32), r"array of shape \(1, 3, 4\)"),
+        (None, r"array of shape \(\)"),
+    ],
+)
+def test_whatever_a_policy_does_wrong_is_one_error_of_ours(answer: object, problem: str) -> None:
+    class Broken(Counter):
+        def infer(self, observations: F32, tasks: F32) -> F32:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    with pytest.raises(PolicyFailed, match=problem):
+        ChunkController(Broken(), np.zeros(1)).act(np.zeros(1))

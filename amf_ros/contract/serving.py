@@ -1,0 +1,174 @@
+"""A contract's streams as they arrive: when is there a state to act upon, and what is known then?
+
+    serving = Serving(contract, exact=False)
+    instant = serving.arrived("joint_states", header_ns, arrival_ns, clock_ns, read)
+    if instant is not None: frame = serving.frame(now_ns)
+
+Two clocks: stamps are on the robot's, arrivals and now on a monotonic one of this process. In lock-step a
+state is that of one stamp on all topics, however long ago it came; else it has an age by both clocks, and is
+refused when either is beyond what the contract allows. Imports contract, types and errors only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from amf_ros.contract.align import Frame, Sample, State, Streams
+from amf_ros.contract.clocks import Clocks
+from amf_ros.contract.contract import NS_PER_MS, Contract
+from amf_ros.contract.intake import Intake
+from amf_ros.errors import BadMessage, StaleObservation
+
+KEPT_AGES = 3  # messages are kept for as many times the greatest age that the contract allows
+
+
+class Serving:
+    """What one node knows of the contract's streams. Not for several threads.
+
+    Args:
+        exact: lock-step.
+        time_factor: seconds of the robot's clock in a second of this process's.
+    """
+
+    def __init__(self, contract: Contract, *, exact: bool, time_factor: float = 1.0) -> None:
+        self._contract, self._exact, self._factor = contract, exact, time_factor
+        self._topics = {topic.name: topic for topic in contract.topics}
+        oldest_ns = max(topic.max_age_ns for topic in contract.topics)
+        self._streams = Streams(contract, keep_ns=KEPT_AGES * oldest_ns + contract.period_ns)
+        self._intake = Intake(contract, exact=exact)
+        self._clocks = Clocks(contract, contract.topics)
+        self._newest: dict[str, int] = {}
+        self._lead_ns = 0
+        self.num_skipped = 0
+        self.problem = ""
+
+    def arrived(
+        self, topic: str, header_ns: int, arrival_ns: int, clock_ns: int, read: Callable[[], State]
+    ) -> int | None:
+        """A message of one of the contract's topics came.
+
+        Args:
+            topic: as the contract calls it inside.
+            header_ns: its header's stamp [ns].
+            arrival_ns: monotonic clock [ns].
+            clock_ns: the clock that stamps are made by, or 0 where it is not known [ns].
+            read: what it says; raises BadMessage. Called when it is needed, at most once.
+
+        Returns:
+            The stamp of a state that can be acted upon since this message, or None. In lock-step the same
+            stamp again when a message is repeated: the robot may have missed the answer.
+        """
+        stamp_ns = self._topics[topic].stamp_ns(header_ns, clock_ns)
+        sample = Sample(stamp_ns, arrival_ns, lambda: self._read(topic, read))
+        if self._exact:
+            return self._arrived_exactly(topic, sample)
+        try:
+            moved = self._intake.check_stamp(topic, stamp_ns, arrival_ns)
+        except BadMessage as error:
+            self.skip(error)
+            return None
+        if moved:
+            self._clocks.forget()
+        if moved and stamp_ns < self._newest.get(topic, 0):  # the robot or its driver was started anew
+            self._streams.clear(topic)
+            self._lead_ns = 0 if topic in self._contract.joint_topics else self._lead_ns
+        self._newest[topic] = stamp_ns
+        self._clocks.add(topic, stamp_ns, clock_ns or max(self._lead_ns, stamp_ns))
+        self._streams.add(topic, sample)
+        if topic not in self._contract.joint_topics or stamp_ns <= self._lead_ns:
+            return None
+        self._lead_ns = stamp_ns
+        return None if self._streams.missing else stamp_ns
+
+    def _arrived_exactly(self, topic: str, sample: Sample) -> int | None:
+        before = self._newest.get(topic)
+        if before is not None and sample.stamp_ns < before:  # the robot was started anew
+            for known in self._newest:
+                self._streams.clear(known)
+            self._newest.clear()
+        if sample.stamp_ns != before:
+            self._streams.add(topic, sample)
+            self._newest[topic] = self._lead_ns = sample.stamp_ns
+        return self._common_ns()
+
+    def _common_ns(self) -> int | None:
+        stamps = set(self._newest.values())
+        return stamps.pop() if len(stamps) == 1 and len(self._newest) == len(self._topics) else None
+
+    def stamp_ns(self, now_ns: int) -> int | None:
+        """Of the state that can be acted upon now, or None; of several callers each may act upon it once."""
+        if self._exact:
+            return self._common_ns()
+        return None if self._streams.missing or self.refusal(now_ns) else self._lead_ns
+
+    def frame(self, now_ns: int) -> Frame:
+        """What is known now, for a policy or an expert to act upon.
+
+        Args:
+            now_ns: monotonic clock [ns].
+
+        Raises:
+            StaleObservation: a stream or joint is missing, too old, or on another clock; names it.
+        """
+        try:
+            if self._exact:
+                return self._whole(self._streams.frame(self._lead_ns))
+            problem = self._clocks.problem()
+            if problem:
+                raise StaleObservation(problem)
+            frame = self._streams.lead_frame(self._lead_ns)
+            for sample in frame.samples:
+                self._require_recent(sample, now_ns)
+        except StaleObservation as error:
+            more = f" ({self.num_skipped} messages were skipped: {self.problem})" if self.problem else ""
+            raise StaleObservation(f"{error}{more}") from error
+        return frame
+
+    def refusal(self, now_ns: int) -> str:
+        """Why there is nothing to act upon now, or an empty text."""
+        try:
+            self.frame(now_ns)
+        except StaleObservation as error:
+            return str(error)
+        return ""
+
+    def delay_s(self, topic: str) -> float:
+        """See :meth:`Clocks.delay_s`."""
+        return self._clocks.delay_s(topic)
+
+    def reset_known(self) -> None:
+        """The scene was reset: stamps may jump, and are not doubted for that."""
+        self._intake.moved()
+        self._clocks.forget()
+
+    def skip(self, error: BadMessage) -> None:
+        """Count a message that cannot be used."""
+        self.num_skipped += 1
+        self.problem = str(error)
+
+    def _read(self, topic: str, read: Callable[[], State]) -> State | None:
+        try:
+            value = read()
+            self._intake.check_value(topic, value)
+        except BadMessage as error:
+            self.skip(error)
+            return None
+        return value
+
+    def _whole(self, frame: Frame) -> Frame:
+        late = [joint for joint, age in frame.joint_ages_ns.items() if age]
+        if late:
+            raise StaleObservation(
+                f"joint {late[0]!r} has another stamp than the state; in lock-step every joint state must "
+                "hold all joints"
+            )
+        return frame
+
+    def _require_recent(self, sample: Sample, now_ns: int) -> None:
+        age_ns = (now_ns - sample.arrival_ns) * self._factor
+        allowed_ns = self._topics[sample.topic].max_age_ns
+        if age_ns > allowed_ns:
+            raise StaleObservation(
+                f"{sample.topic} arrived {age_ns / NS_PER_MS:.0f} ms ago, allowed "
+                f"{allowed_ns / NS_PER_MS:.0f} ms; is its driver running?"
+            )
