@@ -113,10 +113,9 @@ class Taping:
         if again and (self._exact or came.raw == self._last_raw[topic]):
             return ""
         try:
-            value = self.recording.decode(topic, came.raw)
-            if value.stamp_ns != came.stamp_ns:
-                value = replace(value, stamp_ns=came.stamp_ns)
-            self._judging.message(topic, value, came.arrival_ns, now_s)
+            value = self.recording.decode(topic, came.raw)  # with its header's stamp, as a reader of the file
+            judged = value if value.stamp_ns == came.stamp_ns else replace(value, stamp_ns=came.stamp_ns)
+            self._judging.message(topic, judged, came.arrival_ns, now_s)
         except BadMessage as error:
             self._judging.skipped(error, now_s)
             return error.reason

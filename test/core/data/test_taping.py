@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
-from amf_ros.contract import load_contract
+from amf_ros.config import parse
+from amf_ros.contract import Contract, load_contract
+from amf_ros.contract.spec import ContractSpec
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.errors import StaleObservation
+from amf_ros.paths import find_config
 from amf_ros.ros.judging import BadStream, Reset
 from amf_ros.ros.recorder import Came, MissingTopic, Taping
 from amf_ros.ros.settings import RecorderSettings
@@ -226,3 +230,26 @@ def test_what_never_came_is_named(tape: Tape) -> None:
     tape.check(6000)
     with pytest.raises(MissingTopic, match="nothing came on teleop/command within 30 s"):
         tape.check(36000)
+
+
+def test_a_corrected_clock_is_corrected_once_in_memory_and_from_the_file(tmp_path, suite, draw) -> None:
+    """The device's clock lags 400 ms; the contract says so."""
+    data = yaml.safe_load(find_config("contracts", "panda_tabletop").read_text())
+    data["action"]["record_from"]["align"] = {"offset_ms": 400.0}
+    contract = Contract(parse(data, ContractSpec, "c.yaml"), "c")
+    episode, store = draw(30), DemonstrationStore(tmp_path)
+    recording = store.stage("d1", suite.task("push"), contract, by_arrival=True)
+    settings = RecorderSettings(session_directory=str(tmp_path))
+    taping = Taping(recording, contract, settings, start_ns=0, limit_s=60.0, now_s=0.0)
+    lagging = [replace(c, stamp_ns=c.stamp_ns - 400_000_000) for c in episode.commands]
+    for topic, header_ns, raw in replace(episode, commands=lagging).messages():
+        named = contract.command if topic == contract.record_from else contract.topics[0]
+        stamp = named.stamp_ns(header_ns, 0)
+        assert taping.write(topic, Came(raw, stamp, stamp + 1, stamp + 1), stamp * 1e-9) == ""
+    taping.end(Outcome.SUCCESS, 0, 100.0)
+    taping.keep()
+    kept = store.load("d1", contract, suite)
+    read_back = DemonstrationStore(tmp_path).load("d1", contract, suite)
+    assert kept.stamps_ns.tolist() == [c.stamp_ns for c in episode.commands]
+    assert kept.actions.tobytes() == read_back.actions.tobytes()
+    assert kept.observations.tobytes() == read_back.observations.tobytes()
