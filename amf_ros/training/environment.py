@@ -124,20 +124,27 @@ class RobotEnvironment(Episode):
 
     def advance(self, command: JointCommand) -> Array:
         """Apply a command, as a teleoperator gives it, for one control period."""
-        self.robot.step(self._gate.filter(command, self.joints))
+        return self._apply(self._gate.filter(command, self.joints))
+
+    def _apply(self, passed: JointCommand) -> Array:
+        self.robot.step(passed)
         self.num_steps += 1
         return self._observe()
 
     def demonstrator(self, seed: int) -> Demonstrator:
-        """The suite's expert. Actions are its commands before the gate: what the teleop topic carries."""
+        """The suite's expert. Actions are its commands as the contract learns them: as they passed the gate,
+        which is what the robot node says that it applied, or as the expert asked.
+        """
         expert = self.suite.expert(self._task.id, seed)
 
         def show() -> tuple[Array, Array] | None:
             command = expert.command(self.joints, self.scene)
             if command is None:
                 return None
-            action = self.contract.encode(command, self.joints)
-            return action, self.advance(command)
+            passed = self._gate.filter(command, self.joints)
+            learned = passed if self.contract.learn == "applied" else command
+            action = self.contract.encode(learned, self.joints)
+            return action, self._apply(passed)
 
         return show
 

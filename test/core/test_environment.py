@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from amf_ros.contract import load_contract
+from amf_ros.contract import Contract, load_contract
 from amf_ros.errors import ConfigError, ContractError, UnknownName
 from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.robots.pybullet import PyBulletRobot
@@ -116,3 +116,17 @@ def test_robot_at_another_rate_is_refused() -> None:
     robot = PyBulletRobot(suite.scene(), control_hz=40.0)
     with closing(robot), pytest.raises(ConfigError, match="40 Hz.*20.*control_hz"):
         RobotEnvironment(robot, suite, load_contract("panda_tabletop"))
+
+
+@pytest.mark.parametrize("learn", ["applied", "asked"])
+def test_a_demonstration_holds_the_commands_that_the_contract_learns(learn: str) -> None:
+    """The scripted experts close the gripper at once; the arm's limits take several periods for it."""
+    suite, shipped = TabletopSuite(), load_contract("panda_tabletop")
+    action = shipped.spec.action.model_copy(update={"learn": learn})
+    contract = Contract(shipped.spec.model_copy(update={"action": action}))
+    finger = contract.action_names.index("panda_finger_joint1.absolute")
+    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+        environment = RobotEnvironment(robot, suite, contract)
+        actions = demonstrate(environment, "place_red_left", 1, "one").actions[:, finger]
+    between = np.abs(actions) < 0.99
+    assert between.any() if learn == "applied" else not between.any()
