@@ -108,12 +108,16 @@ def arguments(values: Mapping[str, str]) -> dict[str, str]:
     """All launch arguments, ``values`` over the defaults.
 
     Raises:
-        ValueError: an argument is unknown, or its value is not one of its choices.
+        ValueError: an argument is unknown, or its value is no text or not one of its choices.
     """
     known = {argument.name: argument for argument in ARGUMENTS}
     for name, value in values.items():
         if name not in known:
             raise ValueError(f"unknown argument {name!r}; known: {', '.join(known)}")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{name} is {value!r}, which is no UTF-8 text; rename it") from error
         if known[name].choices and value not in known[name].choices:
             raise ValueError(f"{name} must be one of {', '.join(known[name].choices)}, got {value!r}")
     return {argument.name: argument.default for argument in ARGUMENTS} | dict(values)
@@ -157,8 +161,14 @@ def ros_arguments(node: NodeSpec, values: Mapping[str, str], default_params: str
         line += ["--params-file", filled["params"] or default_params]
     for name, value in parameters(node, values).items():
         # Values are YAML there: unquoted, a directory named 7 were a number and one named y a boolean.
-        line += ["-p", f"{name}:={json.dumps(value)}"]
+        line += ["-p", f"{name}:={_quoted(value) if isinstance(value, str) else json.dumps(value)}"]
     return line
+
+
+def _quoted(text: str) -> str:
+    """Text as YAML in double quotes, everything but plain ASCII escaped: rcl reads it, by YAML 1.1."""
+    plain = (c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(plain)}"'
 
 
 def command(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:

@@ -151,7 +151,7 @@ class Task:
     """One task the policy can be asked to do.
 
     Attributes:
-        id: unique in its suite, lower_snake_case.
+        id: unique in its suite; any text without control characters, lower_snake_case by habit.
         instruction: what a human would tell the robot.
         roles: role name -> scene object name; one feature vector serves all tasks through them.
             All tasks of a robot's suite name the same roles; other suites have none.

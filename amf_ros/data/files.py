@@ -6,8 +6,10 @@ with storage_errors(path):
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 from amf_ros.errors import BadId, StorageError, shown
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # leaves room for what stands before it
 
 
 @contextmanager
@@ -41,6 +44,20 @@ def check_id(kind: str, id_: str) -> str:
             "first a letter or digit, at most 200 characters"
         )
     return id_
+
+
+def file_part(text: str) -> str:
+    """Any text, such as a task's id, as a part of an id that names a file.
+
+    It is itself where every character may stand there; else what can be kept of it and a hash, so that texts
+    that differ stay different. The text itself belongs into the file: ids are never read from file names.
+    """
+    if _PART.fullmatch(text):
+        return text
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    kept = re.sub(r"[^A-Za-z0-9_.-]+", "_", plain).strip("_.-")[:40]
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return f"{kept}-{digest}" if kept else digest
 
 
 def sync_folder(folder: Path) -> None:

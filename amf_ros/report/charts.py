@@ -36,6 +36,7 @@ _PAGE = {INK: "currentColor", FAINT: "var(--line)", PAPER: "var(--paper)"}
 HEAT = LinearSegmentedColormap.from_list("amf", ["#eef2fb", "#a9bdf0", "#3f6ad8", "#1d3a8a"])
 _RATE = LinearSegmentedColormap.from_list("rate", ["#f6dfe2", "#f7efd9", "#cfe9dc", "#1f9d6b"])
 _STYLE: Any = {
+    "text.parse_math": False,  # a task may be named $x$
     "svg.fonttype": "none",
     "figure.facecolor": "none",
     "axes.facecolor": "none",

@@ -24,6 +24,7 @@ from amf_ros.types import Array
 MOST_NUMBERS = 24  # rows or columns beyond which cells carry no numbers
 MOST_NAMES = 60  # and beyond which not every name is written
 _STYLE: Any = {
+    "text.parse_math": False,  # a task may be named $x$
     "font.size": 10.0,
     **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), DARK),
 }

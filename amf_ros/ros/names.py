@@ -5,6 +5,8 @@ Streams that the contract names (``joint_states``, ``command``, ...) are not her
 
 import time
 
+from amf_ros.data.files import file_part
+
 CLOCK = "/clock"
 
 RESET_SCENE = "robot/reset_scene"
@@ -40,4 +42,4 @@ def fresh_id(task_id: str) -> str:
     """An id for a recording or roll-out that nobody named; milliseconds, since episodes can be that short."""
     now_ns = time.time_ns()
     clock = time.strftime("%Y%m%d_%H%M%S", time.localtime(now_ns // 1_000_000_000))
-    return f"{clock}_{now_ns // 1_000_000 % 1000:03d}_{task_id}"
+    return f"{clock}_{now_ns // 1_000_000 % 1000:03d}_{file_part(task_id)}"

@@ -13,6 +13,7 @@ import configparser
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,7 @@ from amf_ros.ros.lifeline import DIE_WITH_PARENT, die_with_parent, ended, tied_t
 from amf_ros.ros.runtime import EXIT_USAGE
 
 STOP_S = 8
+_PLAIN = re.compile(r"[A-Za-z0-9/._-]{1,60}")
 _DOMAINS = range(10, 102)  # above 101 the DDS ports run into Linux' ephemeral ones
 _SPAWNED = re.compile(r"spawned: '(\w+)' with pid (\d+)")
 _EXITED = re.compile(r"exited: (\w+) \((?:exit status (\d+)|terminated by)")
@@ -104,7 +106,10 @@ class Graph:
             raise StorageError(
                 f"{self.logs}: cannot keep logs there ({error.strerror}); choose another folder"
             ) from error
-        self._folder = Path(tempfile.mkdtemp(prefix="amf-"))  # a socket's path must be short
+        self._folder = _plain_folder()
+        (self._folder / "logs").symlink_to(self.logs)
+        for node in self._nodes:
+            (self._folder / f"{node.name}.sh").write_bytes(os.fsencode(self._script(node)))
         config = self._folder / "supervisord.conf"
         with config.open("w", encoding="utf-8") as file:
             self._config().write(file)
@@ -128,7 +133,7 @@ class Graph:
         config["supervisord"] = {
             "nodaemon": "true",
             "silent": "true",
-            "logfile": str(self.logs / "supervisor.log").replace("%", "%%"),
+            "logfile": f"{folder}/logs/supervisor.log",
             "logfile_backups": "0",
             "pidfile": f"{folder}/pid",
             "childlogdir": str(folder),
@@ -139,26 +144,26 @@ class Graph:
         config["group:amf"] = {"programs": ",".join(node.name for node in self._nodes)}
         for node in self._nodes:
             config[f"program:{node.name}"] = {
-                "command": self._command_line(node),
+                "command": f"/bin/sh {folder}/{node.name}.sh",
                 "autorestart": "unexpected",
                 "exitcodes": str(EXIT_USAGE),  # a wrong parameter stays wrong; all else is started again
                 "startsecs": "2",
                 "startretries": "10",
                 "stopsignal": "INT",
                 "stopwaitsecs": str(STOP_S),
-                "stdout_logfile": str(self.logs / f"{node.name}.log").replace("%", "%%"),
+                "stdout_logfile": f"{folder}/logs/{node.name}.log",
                 "stdout_logfile_maxbytes": "20MB",
                 "stdout_logfile_backups": "1",
                 "redirect_stderr": "true",
             }
         return config
 
-    def _command_line(self, node: description.NodeSpec) -> str:
+    def _script(self, node: description.NodeSpec) -> str:
+        """Becomes the node. A shell takes every character of a path, supervisord's file does not."""
         words = description.command(node, self._arguments, default_params())
         for name, value in self._extra.get(node.name, {}).items():
             words += ["-p", f"{name}:={value}"]
-        quoted = ["'" + word.replace("'", "'\"'\"'") + "'" for word in words]
-        return " ".join(quoted).replace("%", "%%")
+        return f"exec {shlex.join(words)}\n"
 
     def states(self) -> dict[str, tuple[str, int]]:
         """Node name -> supervisord's word for its state (RUNNING, BACKOFF, ...) and its pid, 0 without one.
@@ -303,6 +308,12 @@ class Domain:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _plain_folder() -> Path:
+    """A new folder with a plain and short path: it stands in supervisord's file, and a socket is in it."""
+    usual = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="amf-", dir=usual if _PLAIN.fullmatch(usual) else "/tmp"))
 
 
 def _udp_ports() -> set[int]:

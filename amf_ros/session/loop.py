@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
+from amf_ros.data.files import file_part
 from amf_ros.errors import Cancelled, ConfigError, DataError, SelectionError
 from amf_ros.registry import load
 from amf_ros.selection.base import Selection
@@ -176,7 +177,7 @@ class _Session:
         count = self._kept.count(task_id) + self._missed.count(task_id)
         failures = attempt = 0
         while True:
-            name = f"r{number:03d}_i{index}_a{attempt}_{task_id}"
+            name = f"r{number:03d}_i{index}_a{attempt}_{file_part(task_id)}"
             seed = derive_seed(plan.seed, "demonstration", task_id, count, attempt)
             episode, fresh = self._episode(
                 f"r{number:03d}/i{index}/a{attempt}",
@@ -230,7 +231,7 @@ class _Session:
         counts, made = dict.fromkeys(episodes, (0, 0)), False
         for task_id, wanted in episodes.items():
             for number in range(wanted):
-                name = f"{checkpoint.id}_e{number:02d}_{task_id}"
+                name = f"{checkpoint.id}_e{number:02d}_{file_part(task_id)}"
                 seed = derive_seed(self._plan.seed, "evaluation", task_id, number)
                 episode, fresh = self._episode(
                     f"r{self._state.round:03d}/evaluate/{task_id}/e{number:02d}",

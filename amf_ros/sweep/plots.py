@@ -47,6 +47,7 @@ _COLOURS = {
 }
 _MOST_TICKS = 8
 _STYLE: Any = {
+    "text.parse_math": False,  # a task may be named $x$
     "font.size": 10.0,
     "text.color": DARK,
     "axes.labelcolor": DARK,

@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from amf_ros.config import Model, PretrainConfig, SelectionConfig, TrainingConfig
+from amf_ros.data.files import file_part
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.errors import ConfigError
 from amf_ros.registry import load as load_registered
@@ -174,7 +175,7 @@ def prepare(job: dict[str, Any]) -> dict[str, Any]:
         for task_id in job["targets"] or [task.id for task in environment.suite.tasks]:
             for number in range(job["episodes"]):
                 seed = derive_seed(config.seed, "evaluation", task_id, number)
-                name = f"e{number:03d}_{task_id}"
+                name = f"e{number:03d}_{file_part(task_id)}"
                 made = run_policy(environment, checkpoint.policy, task_id, seed, name, CHECKPOINT_ID)
                 successes += rollouts.save(made).outcome is Outcome.SUCCESS
     return {"successes": successes, "episodes": len(rollouts.all())}

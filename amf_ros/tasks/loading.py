@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -154,6 +155,8 @@ def _check_tasks(suite: Suite) -> None:
     for task_id in ids:
         if not isinstance(task_id, str) or not task_id.strip():
             raise _Wrong(f"a task's id is {task_id!r}; give each task an id of its own, a text")
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in task_id):
+            raise _Wrong(f"task id {shown(task_id)} holds a control character or half a character; drop it")
     _check_unlike(ids, "task", "give each task an id of its own")
 
 

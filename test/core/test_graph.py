@@ -42,11 +42,16 @@ def test_a_command_line_is_that_of_a_node_with_its_parameters() -> None:
     assert isinstance(yaml.safe_load(given["real_time_factor"]), float)
 
 
-@pytest.mark.parametrize("text", ["y", "7", "null", "1e3"])
+@pytest.mark.parametrize("text", ["y", "7", "null", "1e3", "50%", "a ; b", "é日本\U0001f600", "a\x85\u2028b"])
 def test_text_stays_text(text: str) -> None:
     line = graph.command(node("robot"), {"suite": text})
     given = dict(word.split(":=", 1) for word in line if ":=" in word)
     assert yaml.safe_load(given["suite"]) == text
+
+
+def test_a_value_that_is_no_text_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="session_directory is .* no UTF-8 text"):
+        graph.arguments({"session_directory": "runs/\udcff"})
 
 
 @pytest.mark.parametrize(

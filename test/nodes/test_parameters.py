@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from rcl_interfaces.msg import ParameterType
+from rclpy.context import Context
+from rclpy.node import Node
 from support.nodes import bench
 
 from amf_ros.errors import ConfigError
+from amf_ros.graph import NODES, ros_arguments
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.ros import settings
 from amf_ros.ros.parameters import declare
@@ -54,6 +58,41 @@ def test_parameters_are_described_with_their_ranges() -> None:
         assert width.type == ParameterType.PARAMETER_INTEGER
         assert (width.integer_range[0].from_value, width.integer_range[0].to_value) == (16, 1920)
         assert all(node.describe_parameter(name).description for name in settings.RobotSettings.model_fields)
+
+
+def test_any_path_reaches_a_node_as_it_is() -> None:
+    letters = "".join(chr(number) for number in (*range(1, 0x180), 0x2028, 0x65E5, 0xFEFF, 0x1F600))
+    names = [
+        "my runs",
+        "50%",
+        "100%s",
+        "a ; b",
+        "a:=b",
+        "~x",
+        "-x",
+        "yes",
+        "007",
+        "'",
+        "''",
+        "a\nb",
+        "x" * 200,
+    ]
+    spec = next(node for node in NODES if node.name == "demo_recorder")
+    with ExitStack() as at_end:
+        context = Context()
+        context.init()
+        at_end.callback(context.try_shutdown)
+        for text in (*names, *letters, letters):
+            node = Node(
+                "any",
+                context=context,
+                cli_args=ros_arguments(spec, {"session_directory": text}),
+                use_global_arguments=False,
+                automatically_declare_parameters_from_overrides=True,
+            )
+            found = node.get_parameter("session_directory").value
+            node.destroy_node()
+            assert found == text
 
 
 def test_nested_settings_and_whole_numbers_for_real_ones() -> None:

@@ -50,9 +50,9 @@ def session_directory(folder: Path, pretrained: Path) -> RunDirectory:
 
 
 @contextmanager
-def running(run: RunDirectory, **options: object) -> Iterator[Graph]:
+def running(run: RunDirectory, suite: str = "tabletop", **options: object) -> Iterator[Graph]:
     """A graph in lock-step; afterwards none of its processes is left."""
-    arguments = {"session_directory": str(run.root), "real_time_factor": "0.0"}
+    arguments = {"session_directory": str(run.root), "real_time_factor": "0.0", "suite": suite}
     with pytest.MonkeyPatch.context() as patch:
         with Graph(arguments, run.root / "log", **options) as graph:  # type: ignore[arg-type]
             for name, value in graph.environment.items():
