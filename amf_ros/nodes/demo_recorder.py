@@ -39,7 +39,7 @@ from amf_ros.ros.conversions import (
     to_ns,
 )
 from amf_ros.ros.goals import Codes, Goal, Goals, failed
-from amf_ros.ros.judging import Reset
+from amf_ros.ros.judging import BadStream, Reset
 from amf_ros.ros.listening import Listening
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.recorder import Came, MissingTopic, Taping
@@ -100,7 +100,7 @@ class DemoRecorderNode(AmfNode):
         try:
             problem = taping.write(topic, came, time.monotonic())
         except AmfError as error:
-            self._fail(error)
+            self._fail(self._streams.named(error, topic) if isinstance(error, BadStream) else error)
             return
         if problem:
             self._streams.skipped(topic, problem)
@@ -199,7 +199,7 @@ class DemoRecorderNode(AmfNode):
             return
         try:
             self._streams.check(taping.missing())
-            taping.check(now_s)
+            self._check_streams(taping, now_s)
         except AmfError as error:
             self._fail(error)
             return
@@ -210,6 +210,13 @@ class DemoRecorderNode(AmfNode):
         if self._checks % FEEDBACK_CHECKS == 0:
             elapsed, steps = duration_msg(taping.elapsed_s), taping.num_steps
             self._goal.feedback(RecordDemonstration.Feedback(elapsed=elapsed, num_steps=steps))
+
+    def _check_streams(self, taping: Taping, now_s: float) -> None:
+        try:
+            taping.check(now_s)
+        except StaleObservation:
+            self._streams.check_clocks(final=True)  # a clock that is off makes its stream look old
+            raise
 
     def _keep(self, taping: Taping) -> None:
         try:

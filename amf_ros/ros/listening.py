@@ -19,6 +19,7 @@ from rclpy.clock import Clock, ClockType
 from amf_msgs.msg import StreamStatuses
 from amf_ros.contract import Contract, Topic
 from amf_ros.contract.clocks import Clocks
+from amf_ros.errors import listed
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import header_stamp_ns
 from amf_ros.ros.judging import BadStream
@@ -119,9 +120,19 @@ class Listening:
         silent = [self._taps[topic].problem for topic in missing if self._taps[topic].problem]
         if silent:
             raise MissingTopic("; ".join(silent))
-        problem = self.clocks.problem()
-        if problem and self._judged:
+        self.check_clocks(final=False)
+
+    def check_clocks(self, *, final: bool) -> None:
+        """Raises BadStream naming a stream whose clock is not the robot's; finally also one just found so."""
+        problem = self.clocks.problem(final=final) if self._judged else ""
+        if problem:
             raise BadStream(problem)
+
+    def named(self, error: BadStream, topic: str) -> BadStream:
+        """The same error, with the nodes that publish on its topic: one of them is to be mended."""
+        nodes = self._taps[topic].publishers()
+        who = f"{listed(nodes)} publish{'' if len(nodes) > 1 else 'es'} it"
+        return BadStream(f"{error}; {who}") if nodes else error
 
     def remarks(self, heard: set[str]) -> str:
         """What a recording that is kept lacks, in one line: extras of which nothing came, messages left out.

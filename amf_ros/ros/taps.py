@@ -107,11 +107,18 @@ class Tap:
         While a recording runs nothing that is heard is given up for a better quality: to change costs
         messages.
         """
-        found = [Publisher.of(info) for info in self._node.get_publishers_info_by_topic(self.name)]
+        found = self._publishers()
         typed = [publisher for publisher in found if publisher.type == self.topic.type]
         if self._adapt and typed:
             self._fit(typed, recording)
         self.problem = self._say(found)
+
+    def publishers(self) -> list[str]:
+        """The nodes that publish on it."""
+        return sorted({publisher.node for publisher in self._publishers()})
+
+    def _publishers(self) -> list[Publisher]:
+        return [Publisher.of(info) for info in self._node.get_publishers_info_by_topic(self.name)]
 
     def _fit(self, publishers: Sequence[Publisher], recording: bool) -> None:
         reliability, durability = fitting(publishers)

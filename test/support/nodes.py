@@ -87,6 +87,10 @@ class Sent:
         self._future = handle.get_result_async()
         self.status = 0
 
+    @property
+    def done(self) -> bool:
+        return bool(self._future.done())
+
     def result(self) -> Any:
         answer = self._bench.result(self._future)
         self.status = answer.status
