@@ -20,6 +20,22 @@ TORCH_INDEX=${TORCH_INDEX:-}
 die() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
 say() { printf '[set-up %3ds] %s\n' "$SECONDS" "$*"; }
 
+# ROS 2's CMake files and the linker stumble over other characters, late and in words of their own; a colon
+# ends an entry of every search path.
+check_place() {
+  local LC_ALL=C.UTF-8
+  local odd=${ROOT//[A-Za-z0-9\/._+@~=%-]/}
+  odd=${odd:0:1}
+  case $odd in
+    "") return ;;
+    " ") odd="a space" ;;
+    [[:cntrl:]]) odd="a control character" ;;
+    *) odd="'$odd'" ;;
+  esac
+  die "${ROOT//[[:cntrl:]]/?}: a path with $odd cannot be built in;" \
+    "move the repository to a path of letters a to z, digits and / . _ + @ ~ = % -"
+}
+
 # The environment of scripts/env.sh must not be mistaken for a sourced ROS 2.
 without_own() {
   local kept=() entry
@@ -204,6 +220,7 @@ build_packages() {
 }
 
 main() {
+  check_place
   own_env_away
   check_python
   check_compiler
