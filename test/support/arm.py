@@ -32,6 +32,7 @@ class Arm:
         offsets: topic -> added to its stamps [s]; None = stamps are zero.
         late_ms: the gripper's messages are stamped so much earlier than they come.
         gripper: what it is commanded to.
+        objects: in the scene; None = those of the task.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Arm:
         offsets: dict[str, float | None] | None = None,
         late_ms: float = 0.0,
         gripper: float = 0.03,
+        objects: list[str] | None = None,
     ) -> None:
         self._on, self._split, self._offsets, self._gripper = on, split, offsets or {}, gripper
         self._late_ns = round(late_ms * 1e6)
-        self._objects = ["tool0", *sorted(set(task.roles.values()))]
+        self._objects = ["tool0", *sorted(set(task.roles.values()))] if objects is None else objects
         client = on.client
         self._joints = client.create_publisher(JointState, "joint_states", joints_qos)
         self._scene = client.create_publisher(SceneState, "scene_state", qos.STREAM)
