@@ -72,6 +72,8 @@ def record(
                 f"{one['id']}: {one['outcome']} in {one['duration_s']:.1f} s, {one['num_steps']} steps"
             )
             output.say(f"  {one['uri']}", "dim")
+            if one["remark"]:
+                output.say(f"  kept, but {one['remark']}", "yellow")
 
     output.answer({"demonstrations": made}, show)
 
@@ -120,6 +122,7 @@ def _one(output: Output, graph: GraphClient, task: str, seed: int, by: str) -> d
         "num_steps": demonstration.num_steps,
         "duration_s": seconds(demonstration.duration),
         "seed": seed,
+        "remark": result.error_msg,
     }
 
 

@@ -125,6 +125,8 @@ class RosWorker:
             result = self._calls.action(self._record, goal)
             _check(names.RECORD_DEMONSTRATION, result)
             made = result.demonstration
+            if result.error_msg:  # kept all the same
+                self._log.warning(f"{made.id}: {result.error_msg}")
             return Episode(Outcome(made.outcome), made.num_steps, to_seconds(made.duration))
 
         return self._again(once, _RECORDER_AGAIN)

@@ -1,4 +1,4 @@
-"""The scripted demonstrator where it cannot demonstrate: it lets go and ends the recording with the reason."""
+"""The scripted demonstrator where it cannot demonstrate: it lets go and ends the recording with a reason."""
 
 from __future__ import annotations
 
