@@ -7,9 +7,11 @@ Imports contract, messages, steps, types and errors only.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from amf_ros.errors import BadMessage, DataError, OutOfRange, StaleObservation
 from amf_ros.types import Array, JointCommand, JointPlan, JointState, SceneState
 
 FAR_NS = 1_000_000_000  # a command so long after all states is no late one but a mistake
+_LOG = logging.getLogger("amf_ros.data")
 Recorded = Mapping[str, Sequence[Value | Arrived]]
 
 
@@ -90,8 +93,20 @@ def replay(
         num_applied += applied is not None
         observations.append(observation.vector)
         actions.append(contract.encode(_done(command, applied), frame.joints))
+    if contract.learn == "applied" and not sifted.applied:
+        _say_once(contract.applied.name)
     stamps = np.array([command.stamp_ns for command in asked], dtype=np.int64)
     return Arrays(np.stack(observations), np.stack(actions), stamps, num_applied, sifted.skipped)
+
+
+@lru_cache(maxsize=8)
+def _say_once(topic: str) -> None:
+    """Once for each process: a store may hold thousands of them."""
+    _LOG.warning(
+        "a recording holds no applied commands (%s): training learns the asked ones, which the robot may "
+        "have bounded; contracts with action.learn: asked do not mention it",
+        topic,
+    )
 
 
 def _frame(states: Streams, stamp_ns: int, by_arrival: bool) -> Frame:

@@ -2,9 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 
+from amf_ros.config import parse
+from amf_ros.contract import Contract
+from amf_ros.contract.spec import ContractSpec
 from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.data.schemas import schema_text
 from amf_ros.errors import DataError, UnknownName
+from amf_ros.paths import find_config
 from amf_ros.types import Outcome, Source
 
 
@@ -155,3 +161,19 @@ def test_every_attempt_counts_whether_it_was_kept_or_not(store, record, draw):
         assert sorted(round(seconds, 3) for seconds, _ in attempts) == [0.25, 0.5, 1.0]
     store.restore("thrown")
     assert sorted(store.attempts()["push"])[0] == (pytest.approx(0.25), True)
+
+
+def test_an_absolute_topic_records_and_reads_back(tmp_path, suite, draw):
+    data = yaml.safe_load(find_config("contracts", "panda_tabletop").read_text())
+    data["topics"]["/left/joint_states"] = data["topics"].pop("joint_states")
+    absolute = Contract(parse(data, ContractSpec, "left.yaml"), "left")
+    store = DemonstrationStore(tmp_path)
+    recording = store.stage("one", suite.task("push"), absolute)
+    for topic in (*absolute.topics, absolute.command):
+        recording.add_topic(topic.name, topic.type, schema_text(topic.type))
+    for topic, stamp, raw in draw(20).messages():
+        recording.write("left/joint_states" if topic == "joint_states" else topic, stamp, stamp, raw)
+    recording.finish(Outcome.SUCCESS)
+    kept = store.load("one", absolute, suite)
+    read_back = DemonstrationStore(tmp_path).load("one", absolute, suite)
+    assert read_back.num_steps == 20 and read_back.actions.tobytes() == kept.actions.tobytes()

@@ -9,7 +9,7 @@ import pytest
 
 from amf_ros.contract import Contract
 from amf_ros.data.messages import Arrived
-from amf_ros.data.replay import replay
+from amf_ros.data.replay import _say_once, replay
 from amf_ros.errors import DataError, OutOfRange
 from amf_ros.types import JointCommand, JointPlan
 
@@ -251,3 +251,11 @@ class TestApplied:
         recorded = {**streams(episode), "applied_command": done}
         assert same(replay(recorded, literal, roles), replay(streams(episode), literal, roles))
         assert literal.hash == contract.hash and literal.digest != contract.digest
+
+    def test_a_recording_without_applied_commands_is_told_of_once(self, contract, roles, draw, caplog):
+        _say_once.cache_clear()
+        for _ in range(3):
+            replay(streams(draw(5)), contract, roles)
+        assert [record.getMessage()[:39] for record in caplog.records] == [
+            "a recording holds no applied commands ("
+        ]
