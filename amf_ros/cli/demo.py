@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from amf_ros.config import PretrainConfig
     from amf_ros.session.plan import Plan
 
-_READY_S = 60.0
+_READY_S = 120.0
 
 
 def add(app: typer.Typer) -> None:

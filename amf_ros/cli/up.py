@@ -20,7 +20,7 @@ from amf_ros.ros.lifeline import die_with, parent
 if TYPE_CHECKING:
     from amf_ros.ros.supervise import Graph
 
-_READY_S = 60.0
+_READY_S = 120.0
 _LOOK_EVERY_S = 0.5
 
 

@@ -189,7 +189,8 @@ class GraphClient:
         wanted = {f"{home}/{name}/get_parameters": name for name in nodes}
 
         def found() -> set[str]:
-            return {wanted[name] for name, _ in self._node.get_service_names_and_types() if name in wanted}
+            # By count: the list of services also names those that somebody only asks for.
+            return {name for full, name in wanted.items() if self._node.count_services(full)}
 
         if self._spin_until(lambda: bool(found()), timeout_s / 4):
             self._spin_until(lambda: len(found()) == len(nodes), timeout_s * 3 / 4)

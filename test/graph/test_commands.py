@@ -132,7 +132,7 @@ def test_next_explains_as_a_table_and_as_a_picture(tmp_path: Path) -> None:
         ("run pres_button", "did you mean 'press_button'"),
         ("next --strategy unifrom", "did you mean 'uniform'"),
         ("next -t press_button --weight -1", "weight"),
-        ("run press_button --checkpoint /nowhere", "no checkpoint at /nowhere"),
+        ("run press_button --checkpoint /nowhere", "no checkpoint at '/nowhere'"),
         ("tune --demonstration nobody", "nobody"),
         ("next --namespace /other --wait 0.2", "nobody serves /other/task_selector/next_task"),
     ],

@@ -26,7 +26,7 @@ from amf_ros.tasks.tabletop import TabletopSuite
 
 TRAINING = TrainingConfig(hidden=(64, 64), pretrain_steps=200)
 TASKS = ("press_button", "place_red_left", "push_green")
-READY_S = 90.0
+READY_S = 180.0
 
 
 def small_plan(**changes: object) -> Plan:
