@@ -26,6 +26,7 @@ from amf_ros.cli.session_view import SessionView, from_message
 if TYPE_CHECKING:
     from amf_ros.session.plan import Plan
 
+_LOCAL_ATTEMPTS = 10  # at one demonstration: a scripted expert may fail now and then, a start costs nothing
 _SILENCE_S = 30.0  # the session node reports every step; it may have died and come back
 
 
@@ -82,7 +83,7 @@ def session(
     was. Runs in the graph's own session directory (see amf up); --local uses --session-directory, --suite
     and --contract.
     """
-    from amf_ros.session.plan import Plan
+    from amf_ros.session.plan import MAX_ATTEMPTS, Plan
 
     output = Output(as_json)
     plan = Plan(
@@ -97,6 +98,7 @@ def session(
         fine_tune_steps=steps,
         stop_early=stop_early,
         seed=seed,
+        attempts=_LOCAL_ATTEMPTS if local else MAX_ATTEMPTS,
     )
     try:
         if local:

@@ -76,7 +76,7 @@ def resolve(plan: Plan, task_ids: Sequence[str]) -> Plan:
 
 
 def check_continues(stored: Plan, wanted: Plan) -> None:
-    """Whether ``wanted`` continues ``stored``: equal, more rounds, or no early stop any more.
+    """Whether ``wanted`` continues ``stored``: equal, more rounds, other attempts, or no early stop any more.
 
     Raises:
         PlanChanged: names the first difference and both values.
@@ -85,6 +85,8 @@ def check_continues(stored: Plan, wanted: Plan) -> None:
         before, after = getattr(stored, key), getattr(wanted, key)
         if before == after or (key == "num_rounds" and after > before) or (key == "stop_early" and before):
             continue
+        if key == "attempts" and not stored.go_on:
+            continue  # it only says when a person is asked
         # Switched on later, it would end the session in a round that is done already.
         hint = {
             "num_rounds": "num_rounds may only grow; ",

@@ -105,6 +105,18 @@ def action_bounds(suite: SimulatedSuite) -> tuple[Array, Array] | None:
     return low, high
 
 
+def check_limits(suite: RobotSuite, fps: float) -> None:
+    """Whether each task of a robot's suite has time for a step at ``fps`` steps per second.
+
+    Raises:
+        ConfigError: naming the first that has not.
+    """
+    try:
+        _check_limits(suite.tasks, fps)
+    except _Wrong as wrong:
+        raise ConfigError(f"suite {suite.name!r}: {wrong}; {_HINT}") from wrong
+
+
 def load_robot_suite(name: str) -> RobotSuite:
     """A suite that has a scene for a robot.
 

@@ -6,6 +6,7 @@
     checkpoints.py  policies on disk: safetensors and YAML, whole or not at all
     environment.py  a robot seen as vectors: contract, safety gate, judge; which environment a suite has
     episode.py      what environments share;  suite_environment.py: the simulator that a suite brings
+    suite_check.py  what would make a suite's numbers wrong
     rollouts.py     one episode of a policy or of a scripted expert
     problem.py      what the selection strategies are asked: features, counts and coverage
     uncertainty/    uncertainty models by name: states -> features

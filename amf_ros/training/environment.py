@@ -19,6 +19,7 @@ from amf_ros.robots.base import Robot
 from amf_ros.robots.safety import SafetyGate
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
 from amf_ros.tasks.judge import Judge
+from amf_ros.tasks.loading import check_limits
 from amf_ros.training.episode import Demonstrator, Environment, Episode
 from amf_ros.training.suite_environment import SuiteEnvironment, suite_interface
 from amf_ros.types import Array, JointCommand, JointState, Observation, Outcome, SceneState
@@ -76,7 +77,7 @@ class RobotEnvironment(Episode):
         """``gate`` is the one that the robot node would use; None makes it from the robot's limits.
 
         Raises:
-            ConfigError: robot and contract run at different rates.
+            ConfigError: robot and contract run at different rates, or a task has no time for a step.
             ContractError: the contract names joints or roles that robot or suite lack.
         """
         super().__init__()
@@ -86,6 +87,7 @@ class RobotEnvironment(Episode):
                 f"{contract.fps:g}; set the robot's control_hz to the contract's fps"
             )
         contract.check_robot(robot.joint_names, None, suite.tasks)
+        check_limits(suite, robot.control_hz)
         self.robot, self.suite, self.contract = robot, suite, contract
         self._gate = gate or SafetyGate(robot.limits, period_s=1.0 / robot.control_hz)
         self._task = suite.tasks[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from amf_ros.errors import ConfigError, ContractError, UnknownName
 from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.environment import RobotEnvironment
+from amf_ros.training.environment import RobotEnvironment, make_environment
 from amf_ros.training.pretrain import make_spec
 from amf_ros.training.rollouts import demonstrate, run_policy
 from amf_ros.types import Array, Demonstration, Outcome, Source
@@ -130,3 +131,12 @@ def test_a_demonstration_holds_the_commands_that_the_contract_learns(learn: str)
         actions = demonstrate(environment, "place_red_left", 1, "one").actions[:, finger]
     between = np.abs(actions) < 0.99
     assert between.any() if learn == "applied" else not between.any()
+
+
+def test_a_task_without_time_for_a_step_is_refused() -> None:
+    class Hasty(TabletopSuite):
+        tasks = (replace(TabletopSuite().tasks[0], time_limit_s=0.02),)  # type: ignore[assignment]
+
+    suite = Hasty()
+    with pytest.raises(ConfigError, match="'place_red_left' is 0.02 s, less than one step at fps 20"):
+        make_environment(suite)

@@ -449,3 +449,16 @@ def test_going_on_changes_nothing_where_nothing_fails_for_long(tmp_path):
             worker = CountingWorker(wanted, folder, clumsy=clumsy)
             told.append((play(wanted, folder, worker)[0], worker.calls))
         assert told[0] == told[1] and told[0][0].missed == ()
+
+
+def test_attempts_may_change_when_a_person_is_asked_but_not_when_the_session_goes_on(tmp_path):
+    plan = make_plan(num_rounds=1, strategy="round_robin", attempts=2)
+    with pytest.raises(DataError, match="'a' failed 2 times"):
+        play(plan, tmp_path, CountingWorker(plan, tmp_path, clumsy=5))
+    more = replace_plan(plan, attempts=9)
+    assert play(more, tmp_path, CountingWorker(more, tmp_path, clumsy=5))[0].demonstrations == ("a", "b")
+    goes_on = make_plan(num_rounds=1, strategy="round_robin", attempts=2, go_on=True)
+    folder = mkdir(tmp_path / "on")
+    play(goes_on, folder, CountingWorker(goes_on, folder))
+    with pytest.raises(PlanChanged, match="attempts 2, asked for 3"):
+        play(replace_plan(goes_on, attempts=3), folder, CountingWorker(goes_on, folder))
