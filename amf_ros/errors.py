@@ -93,6 +93,10 @@ class CheckpointExists(CheckpointError):
     """A finished checkpoint has that place and was made from something else; nothing was replaced."""
 
 
+class NoCheckpoint(CheckpointError):
+    """There is no checkpoint yet."""
+
+
 class DataError(AmfError):
     """A demonstration is missing, unreadable, empty or contradicts the store."""
 
@@ -127,6 +131,10 @@ class BadWeights(SelectionError):
 
 class NoEmbeddings(SelectionError):
     """There are no states of some task to embed: load a checkpoint, or execute the policy once per task."""
+
+
+class OutOfTime(SelectionError):
+    """A choice took longer than whoever asked for it waits."""
 
 
 class IllConditioned(SelectionError):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from amf_ros.contract import Contract
-from amf_ros.errors import CheckpointError
+from amf_ros.errors import NoCheckpoint
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import allowed_policies
 from amf_ros.training.checkpoints import Checkpoint, check_fits, describe, load, newest
@@ -41,11 +41,12 @@ class CheckpointCache:
         """The newest of the session directory.
 
         Raises:
-            CheckpointError: there is none, or it cannot be used here.
+            NoCheckpoint: there is none.
+            CheckpointError: it cannot be used here.
         """
         found = newest(self._root)
         if found is None:
-            raise CheckpointError(f"no checkpoint in {self._root}: put one there that 'amf pretrain' made")
+            raise NoCheckpoint(f"no checkpoint in {self._root}: put one there that 'amf pretrain' made")
         return self.load(found.uri)
 
     def load(self, uri: str) -> Checkpoint:

@@ -10,14 +10,16 @@ has the table. No node, no topic.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
 
 from builtin_interfaces.msg import Duration, Time
 
-from amf_ros.errors import LONGEST_NAME, BadRequest, shown
+from amf_ros.errors import LONGEST_NAME, BadRequest, BadWeights, shown
 from amf_ros.ros.conversions import NS, to_ns
+from amf_ros.ros.questions import Question
 from amf_ros.types import Outcome, Source
 
 LONGEST_S = 24 * 3600.0  # of one demonstration or roll-out
@@ -119,6 +121,32 @@ def tuning(goal: Any) -> TuningRequest:
 def reset(request: Any) -> tuple[str, int]:
     """Return task id and seed that a ResetScene asks for. Raises BadRequest."""
     return name("task_id", request.task_id), int(request.seed)
+
+
+def question(request: Any, default_strategy: str) -> Question:
+    """Return what a request for the next task asks. Raises BadRequest, BadWeights.
+
+    How many ids there may be depends on the suite: the selector refuses more than it has tasks.
+    """
+    most = request.MOST_TASKS
+    if not 1 <= request.num_tasks <= most:
+        few = "at least 1" if request.num_tasks < 1 else f"at most {most}"
+        raise BadRequest(f"num_tasks is {request.num_tasks}; ask for {few}")
+    for field in ("candidate_ids", "target_ids"):
+        if len(getattr(request, field)) > MOST_IDS:
+            raise BadRequest(f"{field} has {len(getattr(request, field))} ids; at most {MOST_IDS}")
+    weights = tuple(map(float, request.target_weights))
+    bad = next((weight for weight in weights if not 0 <= weight < math.inf), None)
+    if bad is not None:
+        raise BadWeights(f"a target weight is {bad}; weights are finite and not negative")
+    return Question(
+        tuple(name("candidate_ids", id_) for id_ in request.candidate_ids),
+        tuple(name("target_ids", id_) for id_ in request.target_ids),
+        weights,
+        int(request.num_tasks),
+        optional_name("strategy", request.strategy) or default_strategy,
+        int(request.seed),
+    )
 
 
 def name(field: str, value: str) -> str:

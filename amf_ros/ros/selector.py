@@ -16,6 +16,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,45 +25,47 @@ from amf_ros.contract import Contract
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
+from amf_ros.errors import BadRequest, NoCheckpoint, NoEmbeddings
 from amf_ros.registry import load
 from amf_ros.ros.checkpoint_cache import CheckpointCache
-from amf_ros.selection.base import Problem, Selection, Strategy
+from amf_ros.ros.fallback import TRY, counts_only, instead
+from amf_ros.ros.questions import Question
+from amf_ros.ros.thinking import Thinker
+from amf_ros.selection.base import Problem, Selection, Strategy, target_weights
+from amf_ros.selection.patience import go_on
 from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import Checkpoint, fingerprints
 from amf_ros.training.problem import ProblemBuilder, evaluations_of, standing
 from amf_ros.types import Demonstration, Rollout
 
+__all__ = ["Answer", "Question", "Selector"]
+
+PATIENCE_S = 20.0  # for one answer
 _KEPT_ANSWERS = 16
 _KEPT_GAINS = 1_000_000  # a larger matrix is not kept with its answer
 _SETTLED_NS = 2_000_000_000  # a folder that changed less long ago may change again under the same time stamp
 
 
 @dataclass(frozen=True)
-class Question:
-    """As ``amf_msgs/NextTask`` asks it; the defaults are its defaults."""
-
-    candidates: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    weights: tuple[float, ...] = ()
-    num_tasks: int = 1
-    strategy: str = ""
-    seed: int = 0
-
-
-@dataclass(frozen=True)
 class Answer:
-    """A strategy's answer, what it was asked, and the checkpoint whose embeddings were used."""
+    """A strategy's answer, what it was asked, and the checkpoint whose embeddings were used.
+
+    Attributes:
+        checkpoint_id: empty where there is none yet.
+        missing: what the strategy that was asked lacks, where another one answered instead; else empty.
+    """
 
     selection: Selection
     problem: Problem
     checkpoint_id: str
+    missing: str = ""
 
 
 @dataclass(frozen=True)
 class _Knowledge:
     """What the session directory held at one time."""
 
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | None
     demonstrations: Sequence[Demonstration]
     rollouts: Sequence[Rollout]
     attempts: Mapping[str, Sequence[tuple[float, bool]]]
@@ -88,6 +91,7 @@ class Selector:
         config: SelectionConfig,
         allowed_strategies: Sequence[str] = (),
         allowed_policies: Sequence[str] = (),
+        most_waiting: int = 96,
     ) -> None:
         """Nothing is read yet.
 
@@ -98,6 +102,7 @@ class Selector:
             config: how to choose; its own strategy may be a path.
             allowed_strategies: paths that a question may name beside that and the registered ones.
             allowed_policies: paths that a checkpoint may name.
+            most_waiting: callers at one time for the same strategy; more are refused.
 
         Raises:
             UnknownName: no such strategy, uncertainty model or occupancy.
@@ -113,7 +118,8 @@ class Selector:
         self._allow = (config.strategy, *allowed_strategies)
         self._builder = ProblemBuilder(suite, config)
         self._lock = threading.Lock()  # of all below, and of everything that is read or embedded
-        self._strategies: dict[str, tuple[Strategy, threading.Lock]] = {}
+        self._most_waiting = most_waiting
+        self._thinkers: dict[str, Thinker] = {}
         self._knowledge: _Knowledge | None = None
         self._looked: tuple[tuple[int, ...], bool] = ((), False)
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
@@ -132,41 +138,85 @@ class Selector:
             ConfigError: it cannot be imported or made.
         """
         with self._lock:
-            self._strategy(strategy or self._config.strategy)
+            self._thinker(strategy or self._config.strategy)
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question, patience_s: float = PATIENCE_S) -> Answer:
         """What the strategy answers; the same as before where nothing has changed.
 
-        Callers wait for one another only while files are read, and while the same strategy thinks.
+        Callers wait for one another only while files are read and states embedded, and while the same
+        strategy thinks. Where the strategy has nothing to go by yet, one that counts answers instead.
 
         Raises:
             UnknownName: a candidate or target is not in the suite, or no such strategy.
-            CheckpointError: there is no checkpoint, or it cannot be used here.
+            BadRequest: a list is longer than the suite.
+            CheckpointError: the newest checkpoint cannot be used here.
             DataError: a stored file is damaged, by name.
+            OutOfTime: no answer came within ``patience_s``.
             SelectionError: see :func:`amf_ros.selection.base.check` and the strategy.
         """
+        self._check_lengths(question)
         question = replace(question, strategy=question.strategy or self._config.strategy)
         with self._lock:
-            strategy, thinking = self._strategy(question.strategy)
+            thinker = self._thinker(question.strategy)
+        return thinker.ask(partial(self._think, question), patience_s)
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        with self._lock:
+            for thinker in self._thinkers.values():
+                thinker.close()
+
+    def _think(self, question: Question, strategy: Strategy) -> Answer:
+        """In the strategy's thread."""
+        with self._lock:
             knowledge = self._read()
-        with thinking:
-            with self._lock:
-                known = self._answers.get(question) if knowledge is self._knowledge else None
-                if known is not None:
-                    self._answers.move_to_end(question)
-                    return known
-                problem = self._problem(question, knowledge)
-            answer = Answer(strategy.select(problem), problem, knowledge.checkpoint.info.id)
-            self._keep(question, answer, knowledge)
+            known = self._answers.get(question)
+            if known is not None:
+                self._answers.move_to_end(question)
+                return known
+            go_on()
+            problem = self._problem(question, knowledge)
+        answer = self._answer(question, strategy, problem, knowledge.checkpoint)
+        self._keep(question, answer, knowledge)
         return answer
 
-    def _strategy(self, name: str) -> tuple[Strategy, threading.Lock]:
-        """One instance of each, which keeps what it has computed."""
-        if name not in self._strategies:
+    def _answer(
+        self, question: Question, strategy: Strategy, problem: Problem, checkpoint: Checkpoint | None
+    ) -> Answer:
+        """By the strategy, or instead of it where it needs states and there are none."""
+        checkpoint_id = "" if checkpoint is None else checkpoint.info.id
+        missing = ""
+        if checkpoint is None and strategy.needs_states:
+            missing = "there is no checkpoint yet; make one with 'amf pretrain'"
+        else:
+            try:
+                return Answer(strategy.select(problem), problem, checkpoint_id)
+            except NoEmbeddings:
+                stateless = sum(not len(task.states) for task in problem.tasks)
+                missing = f"there are no states of {stateless} of {len(problem.tasks)} tasks; {TRY}"
+        selection = instead(problem, question.strategy, self._config, missing)
+        return Answer(selection, problem, checkpoint_id, missing)
+
+    def _check_lengths(self, question: Question) -> None:
+        """Before anything is looked up: a million ids take time, even to be refused."""
+        most = len(self._suite.tasks)
+        for name, given in (
+            ("candidate_ids", question.candidates),
+            ("target_ids", question.targets),
+            ("target_weights", question.weights),
+        ):
+            if len(given) > most:
+                raise BadRequest(
+                    f"{name} has {len(given)} entries and the suite {most} tasks; name each once"
+                )
+
+    def _thinker(self, name: str) -> Thinker:
+        """One instance of each strategy, which keeps what it has computed."""
+        if name not in self._thinkers:
             make = load("strategy", name, self._allow)
             made: Strategy = make(self._config.model_copy(update={"strategy": name}))
-            self._strategies[name] = made, threading.Lock()
-        return self._strategies[name]
+            self._thinkers[name] = Thinker(name, made, self._most_waiting)
+        return self._thinkers[name]
 
     def _stamps(self) -> tuple[int, ...]:
         """When something last came into each folder, or left it [ns]; 0 = there is no such folder."""
@@ -178,8 +228,12 @@ class Selector:
         stamps, now_ns = self._stamps(), time.time_ns()
         self._looked = stamps, now_ns - max(stamps) > _SETTLED_NS
         previous, self._knowledge = self._knowledge, None
+        try:
+            checkpoint = self._checkpoints.newest()
+        except NoCheckpoint:
+            checkpoint = None
         found = _Knowledge(
-            self._checkpoints.newest(),
+            checkpoint,
             self._demonstrations.all_usable(self._contract, self._suite),
             standing(self._rollouts.all(), fingerprints(self._folders[0])),
             self._demonstrations.attempts(),
@@ -192,6 +246,18 @@ class Selector:
 
     def _problem(self, question: Question, knowledge: _Knowledge) -> Problem:
         checkpoint = knowledge.checkpoint
+        if checkpoint is None:
+            ids = tuple(task.id for task in self._suite.tasks)
+            return counts_only(
+                self._suite,
+                question.candidates,
+                target_weights(ids, question.targets, question.weights),
+                knowledge.demonstrations,
+                knowledge.attempts,
+                self._config,
+                question.num_tasks,
+                question.seed,
+            )
         return self._builder.build(
             checkpoint,
             knowledge.demonstrations,

@@ -62,7 +62,8 @@ class SelectorSettings(PolicySettings):
     watch_s: float = Field(
         1.0, gt=0.0, le=3600.0, description="how often the session directory is looked at for news [s]"
     )
-    threads: int = Field(4, ge=1, le=64, description="callers that are answered at the same time")
+    threads: int = Field(128, ge=4, le=1024, description="callers that may wait for an answer at one time")
+    answer_s: float = Field(20.0, gt=0.0, le=3600.0, description="how long one answer may take [s]")
     allowed_strategies: tuple[str, ...] = Field(
         (), description="package.module:Class of strategies that a request may name beside registered ones"
     )

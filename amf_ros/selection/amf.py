@@ -29,6 +29,7 @@ from amf_ros.errors import SelectionError
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check
 from amf_ros.selection.blocks import Floats
 from amf_ros.selection.certified import Certified, certified
+from amf_ros.selection.patience import go_on
 from amf_ros.selection.question import FLOAT64_ENTRIES, Question
 from amf_ros.selection.threads import one_blas_thread
 from amf_ros.selection.workspace import Workspace
@@ -174,6 +175,7 @@ class Amf:
         chosen: list[str] = []
         rescored, roundings = 0, 0.0
         while first is None or len(chosen) < problem.num_tasks:
+            go_on()
             found = certified(
                 workspace, question.mu[None], prices, noise, information, small and first is None
             )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check, ranked
+from amf_ros.selection.patience import go_on
 
 
 def select_by(
@@ -37,6 +38,7 @@ def select_by(
     planned: Counter[str] = Counter()
     chosen: list[str] = []
     for _ in range(problem.num_tasks):
+        go_on()
         key = best(values, problem.seed)
         chosen.append(key)
         planned[key] += 1

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from amf_ros.config import SelectionConfig
 from amf_ros.errors import SelectionError
 from amf_ros.selection.base import Problem, Score, Selection, best, check, ranked
+from amf_ros.selection.patience import go_on
 
 
 class Rebalancing:
@@ -49,6 +50,7 @@ class Rebalancing:
         )
         chosen: list[str] = []
         for _ in range(problem.num_tasks):
+            go_on()
             chosen.append(best(_lacking(problem, counts), problem.seed))
             counts[chosen[-1]] += 1
         why = next(score.reason for score in scores if score.task_id == chosen[0])

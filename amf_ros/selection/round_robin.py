@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from amf_ros.config import SelectionConfig
 from amf_ros.selection.base import Problem, Score, Selection, check, ranked
+from amf_ros.selection.patience import go_on
 
 
 class RoundRobin:
@@ -31,6 +32,7 @@ class RoundRobin:
         )
         chosen: list[str] = []
         for _ in range(problem.num_tasks):
+            go_on()
             chosen.append(min(counts, key=counts.__getitem__))
             counts[chosen[-1]] += 1
         why = f"{chosen[0]}: {scores[0].reason}, the first of the fewest"

@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
+from amf_ros.selection.patience import go_on, present, until
+
 T = TypeVar("T")
 
 
@@ -86,12 +88,14 @@ def spread(
 
     ``scratch`` is used where one thread is enough.
     """
-    rest = iter(items)
+    rest, over = iter(items), present()
 
     def worker(own: Scratch | None = None) -> None:
         own = own or Scratch()
-        for item in rest:  # a list's iterator gives each item to one thread only
-            work(item, own)
+        with until(over):
+            for item in rest:  # a list's iterator gives each item to one thread only
+                go_on()
+                work(item, own)
 
     if min(threads, len(items)) <= 1:
         worker(scratch)

@@ -17,6 +17,7 @@ import numpy as np
 from amf_ros.config import SelectionConfig
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check, ranked
 from amf_ros.selection.counting import counted
+from amf_ros.selection.patience import go_on
 from amf_ros.selection.posterior import condition, variance
 from amf_ros.selection.threads import one_blas_thread
 from amf_ros.selection.variances import States, posterior_of, scale_of
@@ -64,6 +65,7 @@ class Uncertainty:
         )
         chosen = [best(dict(zip(problem.candidates, values.tolist())), problem.seed)]
         while len(chosen) < problem.num_tasks:
+            go_on()
             own = states.task(problem.candidates.index(chosen[-1]))
             weight = np.sqrt(self._config.states_per_trajectory * states.mass[own])[:, None]
             psi = condition(psi, psi[own] * weight, self._config.noise_variance)

@@ -117,8 +117,16 @@ def test_candidates_targets_and_weights_are_heeded(selector: Bench) -> None:
         ({"strategy": "builtins:exec"}, Code.UNKNOWN_STRATEGY, "allowed_strategies"),
         ({"strategy": "os:system"}, Code.UNKNOWN_STRATEGY, "allowed_strategies"),
         ({"strategy": f"{__name__}:Uniform"}, Code.UNKNOWN_STRATEGY, "allowed_strategies"),
-        ({"strategy": "x" * 1_000_000}, Code.UNKNOWN_STRATEGY, "1000000 characters"),
-        ({"candidate_ids": ["x\n" * 500_000]}, Code.UNKNOWN_TASK, "1000000 characters"),
+        ({"strategy": "x" * 1_000_000}, Code.BAD_REQUEST, "1000000 characters"),
+        ({"candidate_ids": ["x\n" * 500_000]}, Code.BAD_REQUEST, "1000000 characters"),
+        ({"candidate_ids": ["x\n" * 100]}, Code.UNKNOWN_TASK, "200 characters"),
+        ({"candidate_ids": [""]}, Code.BAD_REQUEST, "candidate_ids is empty"),
+        ({"target_ids": ["x"] * 50_000}, Code.BAD_REQUEST, "50000 entries and the suite 16 tasks"),
+        ({"target_ids": ["x"] * 200_000}, Code.BAD_REQUEST, "200000 ids"),
+        ({"target_weights": [1.0] * 200_000}, Code.BAD_REQUEST, "200000 entries"),
+        ({"target_weights": [math.inf] * len(TASKS)}, Code.BAD_WEIGHTS, "finite"),
+        ({"target_weights": [1e308] * len(TASKS)}, Code.BAD_WEIGHTS, ""),
+        ({"num_tasks": 100_000}, Code.BAD_REQUEST, "at most 1000"),
         ({"target_weights": [1.0]}, Code.BAD_WEIGHTS, "1 target weights for"),
         ({"target_ids": TASKS[:1], "target_weights": [-1.0]}, Code.BAD_WEIGHTS, "not negative"),
         ({"target_ids": TASKS[:1], "target_weights": [math.nan]}, Code.BAD_WEIGHTS, "finite"),
@@ -136,21 +144,42 @@ def test_a_wrong_question_is_answered_with_its_code(
     assert ask(selector).error_code == Code.NONE
 
 
-def test_before_there_is_a_checkpoint(tmp_path: Path) -> None:
+def test_before_there_is_a_checkpoint_it_chooses_by_counts_and_says_so(tmp_path: Path) -> None:
     with bench(session_directory=str(tmp_path)) as made:
         made.add(TaskSelectorNode)
-        answer = ask(made)
-    assert answer.error_code == Code.NO_EMBEDDINGS and "amf pretrain" in answer.error_msg
+        answer, again = ask(made, num_tasks=20), ask(made, num_tasks=20)
+        counted = ask(made, strategy="uniform")
+        explained = ask(made, explain=True)
+        wrong = ask(made, candidate_ids=["open_drawr"])
+    assert answer.error_code == Code.NONE and str(answer) == str(again)
+    assert answer.strategy == "least_demonstrated" and answer.policy_id == "" and answer.worthwhile
+    assert set(answer.task_ids[:16]) == set(TASKS) and len(answer.scores) == len(TASKS)
+    assert "amf" in answer.reason and "amf pretrain" in answer.reason and "\n" not in answer.reason
+    assert (
+        counted.error_code == Code.NONE and counted.strategy == "uniform" and "pretrain" not in counted.reason
+    )
+    assert explained.error_code == Code.NO_EMBEDDINGS and "amf pretrain" in explained.error_msg
+    assert not explained.task_ids and not explained.scores
+    assert wrong.error_code == Code.UNKNOWN_TASK
 
 
-def test_before_the_policy_has_seen_a_task(run: RunDirectory) -> None:
+def test_before_the_policy_has_tried_a_task_pretraining_counts(run: RunDirectory) -> None:
     for path in run.rollouts.glob("*open_drawer*"):
         path.unlink()
     with bench(session_directory=str(run.root)) as made:
         made.add(TaskSelectorNode)
-        answer = ask(made)
-        assert answer.error_code == Code.NO_EMBEDDINGS and "open_drawer" in answer.error_msg
+        answer = ask(made, num_tasks=3)
+        assert answer.error_code == Code.NONE and answer.strategy == "rebalancing"
+        assert answer.policy_id == "pretrained" and answer.worthwhile
+        assert "press_button" not in answer.task_ids  # the one task that pre-training knew
+        assert "1 of 16 tasks" in answer.reason and "amf evaluate" in answer.reason
+        assert ask(made, explain=True).error_code == Code.NO_EMBEDDINGS
+        others = [task_id for task_id in TASKS if task_id != "open_drawer"]
+        asked = ask(made, candidate_ids=others, target_ids=others)
+        assert asked.error_code == Code.NONE and asked.strategy == "amf"
         assert ask(made, strategy="uniform").error_code == Code.NONE
+        visit(run, "open_drawer", np.ones((5, len(load_contract("panda_tabletop").observation_names))))
+        assert ask(made).strategy == "amf"
 
 
 def test_a_damaged_file_is_named(selector: Bench, run: RunDirectory) -> None:
@@ -212,6 +241,19 @@ def test_who_asks_something_quick_does_not_wait_for_a_slow_strategy(selector: Be
     assert selector.result(slow).error_code == Code.NONE
 
 
+def test_a_strategy_that_takes_too_long_is_told_and_others_are_answered(run: RunDirectory) -> None:
+    Waiting.may_answer.clear()
+    allowed = [f"{__name__}:Waiting"]
+    with bench(session_directory=str(run.root), allowed_strategies=allowed, answer_s=0.3) as made:
+        made.add(TaskSelectorNode)
+        try:
+            late = ask(made, strategy=f"{__name__}:Waiting")
+            assert late.error_code == Code.OUT_OF_TIME and "answer_s" in late.error_msg
+            assert ask(made, strategy="uniform").error_code == Code.NONE
+        finally:
+            Waiting.may_answer.set()
+
+
 def test_a_selector_that_is_started_again_answers_the_same(run: RunDirectory) -> None:
     answers = []
     for _ in range(2):
@@ -253,11 +295,11 @@ def test_scores_say_what_is_missing_until_it_is_there(run: RunDirectory) -> None
         heard: list[TaskScores] = made.listen(TaskScores, names.SCORES, latched=True)
         made.add(TaskSelectorNode)
         made.until(lambda: bool(heard), "the first scores")
-        assert heard[-1].error_code == Code.NO_EMBEDDINGS and "amf pretrain" in heard[-1].error_msg
-        assert not heard[-1].scores
+        assert heard[-1].strategy == "least_demonstrated" and "amf pretrain" in heard[-1].reason
+        assert heard[-1].error_code == Code.NONE and len(heard[-1].scores) == len(TASKS)
         (run.root / "elsewhere").rename(run.checkpoints / "pretrained")
-        made.until(lambda: heard[-1].error_code == Code.NONE, "scores")
-        assert heard[-1].scores
+        made.until(lambda: heard[-1].strategy == "amf", "scores by information gain")
+        assert heard[-1].scores and heard[-1].policy_id == "pretrained"
 
 
 def spoil(run: RunDirectory, weights: float, moments: Callable[[Array], Array]) -> Path:

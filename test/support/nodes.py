@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from amf_ros.ros import qos
+from amf_ros.ros.executors import make_executor
 from amf_ros.ros.runtime import AmfNode
 
 DEADLINE_S = 30.0
@@ -29,10 +31,14 @@ class Bench:
         self.executor.add_node(self.client)
         self.nodes: list[AmfNode] = []
         self._clients: dict[str, Any] = {}
+        self._threaded: list[Threaded] = []
 
     def add(self, make: Callable[[], AmfNode]) -> Any:
         node = make()
-        self.executor.add_node(node)
+        if node.threads > 1:
+            self._threaded.append(Threaded(node))
+        else:
+            self.executor.add_node(node)
         self.nodes.append(node)
         return node
 
@@ -75,8 +81,30 @@ class Bench:
             node.begin_shutdown()
         self.until(lambda: not any(node.busy() for node in self.nodes), "nodes to wind down")
         self.executor.shutdown()
+        for threaded in self._threaded:
+            threaded.stop()
         for node in (*self.nodes, self.client):
             node.destroy_node()
+
+
+class Threaded:
+    """A node whose callbacks wait: spun beside the others, by the executor that it has in production."""
+
+    def __init__(self, node: AmfNode) -> None:
+        self._executor = make_executor(node.threads)
+        self._executor.add_node(node)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(DEADLINE_S)
+        self._executor.shutdown()
+
+    def _spin(self) -> None:
+        while not self._over.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
 
 
 class Sent:

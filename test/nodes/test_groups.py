@@ -1,13 +1,14 @@
-"""Services that threads answer: side by side, and in good order when the node leaves."""
+"""Callbacks that wait in threads of their own: side by side, up to a number, and the others go on."""
 
 from __future__ import annotations
 
 import threading
 
+from std_srvs.srv import Trigger
 from support.nodes import bench
 
 from amf_msgs.srv import NextTask
-from amf_ros.ros.deferred import Workers
+from amf_ros.ros.groups import SPARE, LimitedGroup
 from amf_ros.ros.runtime import AmfNode
 
 DEADLINE_S = 30
@@ -16,11 +17,13 @@ DEADLINE_S = 30
 class Slow(AmfNode):
     """Answers when it is let to."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, most: int) -> None:
         super().__init__("slow")
+        self.threads = most + SPARE
         self.begun, self.may_answer = threading.Semaphore(0), threading.Event()
-        self.workers = Workers(self, threads)
-        self.workers.serve(NextTask, "ask", self.answer)
+        self.group = LimitedGroup(most)
+        self.create_service(NextTask, "ask", self.answer, callback_group=self.group)
+        self.create_service(Trigger, "quick", lambda _, response: response)
 
     def answer(self, request: NextTask.Request, response: NextTask.Response) -> NextTask.Response:
         self.begun.release()
@@ -28,14 +31,8 @@ class Slow(AmfNode):
         response.reason = request.strategy
         return response
 
-    def begin_shutdown(self) -> None:
-        self.workers.close()
 
-    def busy(self) -> bool:
-        return self.workers.busy()
-
-
-def test_each_caller_gets_its_own_answer() -> None:
+def test_callers_wait_side_by_side_and_get_their_own_answers() -> None:
     with bench() as made:
         node = made.add(lambda: Slow(4))
         client = made.client.create_client(NextTask, "ask")
@@ -43,23 +40,22 @@ def test_each_caller_gets_its_own_answer() -> None:
         futures = [client.call_async(NextTask.Request(strategy=f"number {i}")) for i in range(4)]
         for _ in futures:  # all four at the same time
             made.until(lambda: node.begun.acquire(blocking=False), "a thread to begin")
-        assert not any(future.done() for future in futures)
+        assert node.group.active == 4 and not any(future.done() for future in futures)
         node.may_answer.set()
         assert [made.result(future).reason for future in futures] == [f"number {i}" for i in range(4)]
-        made.until(lambda: not node.busy(), "the threads to rest")
+        made.until(lambda: node.group.active == 0, "the threads to rest")
 
 
-def test_a_node_that_leaves_answers_what_it_began_and_drops_the_rest() -> None:
+def test_more_callers_than_room_wait_and_others_are_served_meanwhile() -> None:
     with bench() as made:
-        node = made.add(lambda: Slow(1))
+        node = made.add(lambda: Slow(2))
         client = made.client.create_client(NextTask, "ask")
         made.until(client.service_is_ready)
-        begun, waiting = (client.call_async(NextTask.Request(strategy=name)) for name in ("first", "second"))
-        made.until(lambda: node.begun.acquire(blocking=False), "the thread to begin")
-        made.until(lambda: len(node.workers._pending) == 2, "the second to wait")
-        node.begin_shutdown()
-        assert node.busy() and not begun.done()
+        futures = [client.call_async(NextTask.Request(strategy=f"number {i}")) for i in range(6)]
+        for _ in range(2):
+            made.until(lambda: node.begun.acquire(blocking=False), "a thread to begin")
+        for _ in range(10):
+            made.call(Trigger, "quick", Trigger.Request())
+        assert node.group.active == 2 and not node.begun.acquire(blocking=False)
         node.may_answer.set()
-        assert made.result(begun).reason == "first"
-        made.until(lambda: not node.busy(), "the thread to rest")
-        assert not waiting.done()
+        assert [made.result(future).reason for future in futures] == [f"number {i}" for i in range(6)]
