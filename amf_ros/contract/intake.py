@@ -18,12 +18,13 @@ from amf_ros.contract.contract import Contract, shortest
 from amf_ros.contract.features import ROLE
 from amf_ros.contract.spec import RelativeYawFeature, YawFeature
 from amf_ros.errors import BadMessage, OutOfRange
-from amf_ros.types import JointCommand, JointPlan, JointState, SceneState
+from amf_ros.types import Array, JointCommand, JointPlan, JointState, SceneState
 
 Value = JointState | SceneState | JointCommand | JointPlan
 COMMAND_SLACK = 0.05  # of a range: how far beyond it a command may be
 MEASURED_SLACK = 1.0  # and a measured joint: a range is of targets, and may be a part of the joint's own
 QUATERNION_SLACK = 0.1  # of a length of 1
+MOST_REMEMBERED = 64  # orders of names
 LATEST_STAMP_NS = 2**62  # beyond it sums of stamps overflow
 
 
@@ -34,6 +35,16 @@ class _Clock:
     stamp_ns: int
     arrival_ns: int
     strange_ns: int | None = None  # the stamp of the message before, which did not follow
+
+
+@dataclass(frozen=True)
+class _Used:
+    """Which joints of a message with certain names are used, and within which bounds nothing need be said."""
+
+    rows: list[int]
+    lower: Array
+    upper: Array
+    moving: bool
 
 
 class Intake:
@@ -58,6 +69,7 @@ class Intake:
         self._ages = {topic.name: topic.max_age_ns for topic in (contract.command, *contract.topics)}
         self._clocks: dict[str, _Clock] = {}
         self._measured: dict[str, float] = {}
+        self._used: dict[tuple[str, ...], _Used] = {}
         self._ranges, self._steps = {}, {}
         for element in contract.spec.action.elements:
             for joint in element.joints:
@@ -103,15 +115,32 @@ class Intake:
 
     def _check_joints(self, topic: str, joints: JointState) -> None:
         _require_names(topic, joints.names, len(joints.position))
-        used = [i for i, name in enumerate(joints.names) if name in self._contract.needs]
-        names = [joints.names[i] for i in used]
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise BadMessage(topic, f"joint {twice!r} stands twice; each joint must stand once")
-        if used and np.isnan(joints.position[used]).all():
-            raise BadMessage(topic, f"the position of {names[0]!r} is nan, as all that are used")
-        for i in used:
+        used = self._used.get(joints.names)
+        if used is None:
+            used = self._find_used(topic, joints.names)
+        position = joints.position[used.rows]
+        if ((used.lower <= position) & (position <= used.upper)).all() and not used.moving:
+            return
+        if len(used.rows) and np.isnan(position).all():
+            raise BadMessage(topic, f"the position of {joints.names[used.rows[0]]!r} is nan, as all in use")
+        for i in used.rows:
             self._check_measured(topic, joints.names[i], float(joints.position[i]), float(joints.velocity[i]))
+
+    def _find_used(self, topic: str, names: tuple[str, ...]) -> _Used:
+        """Which joints of a message are used, remembered: the same names come with every message."""
+        rows = [i for i, name in enumerate(names) if name in self._contract.needs]
+        twice = {names[i] for i in rows if names.count(names[i]) > 1}
+        if twice:
+            raise BadMessage(topic, f"joint {min(twice)!r} stands twice; each joint must stand once")
+        everything = np.finfo(np.float64)
+        bounds = [self._ranges.get(names[i], (everything.min, everything.max)) for i in rows]
+        moving = any(self._contract.needs[names[i]][1] or names[i] in self._limits for i in rows)
+        used = _Used(
+            rows, np.array([low for low, _ in bounds]), np.array([high for _, high in bounds]), moving
+        )
+        if len(self._used) < MOST_REMEMBERED:
+            self._used[names] = used
+        return used
 
     def _check_measured(self, topic: str, joint: str, position: float, velocity: float) -> None:
         if np.isinf(position) or (self._contract.needs[joint][1] and np.isinf(velocity)):

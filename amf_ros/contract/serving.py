@@ -63,7 +63,7 @@ class Serving:
         if self._exact:
             return self._arrived_exactly(topic, sample)
         try:
-            moved = self._intake.check_stamp(topic, stamp_ns, arrival_ns)
+            moved = self._intake.check_stamp(topic, stamp_ns, round(arrival_ns * self._factor))
         except BadMessage as error:
             self.skip(error)
             return None

@@ -15,11 +15,11 @@ from support.contracts import ALL, ARM, FINGER, MS, OBJECTS, ROLES, START, WHOLE
 from amf_ros.config import parse
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.align import Sample, Streams
-from amf_ros.contract.intake import Intake
+from amf_ros.contract.serving import Serving
 from amf_ros.contract.spec import ContractSpec
 from amf_ros.data.messages import Arrived
 from amf_ros.data.replay import replay
-from amf_ros.errors import BadMessage, StaleObservation
+from amf_ros.errors import StaleObservation
 from amf_ros.paths import find_config
 from amf_ros.types import JointCommand, JointState, SceneState
 
@@ -61,21 +61,15 @@ def arrivals(devices: list[Device], seconds: float, seed: int) -> list[tuple[str
 
 
 def live(contract: Contract, messages: list[tuple[str, Arrived]]) -> list[tuple[int, np.ndarray]]:
-    """As the executor does it: at each joint state that is newer than all before, from what has come."""
-    streams, intake, lead, seen = Streams(contract, keep_ns=600 * MS), Intake(contract, roles=ROLES), 0, []
+    """As the executor does it, at each state that there is to act upon; what serving refuses is left out."""
+    serving, seen = Serving(contract, exact=False), []
     for topic, message in messages:
-        state = message.value
-        try:
-            intake.check(topic, state, message.arrival_ns)
-        except BadMessage:
+        state, now = message.value, message.arrival_ns
+        stamp = serving.arrived(topic, state.stamp_ns, now, now, lambda state=state: state)
+        if stamp is None:
             continue
-        streams.add(topic, Sample(state.stamp_ns, message.arrival_ns, state))
-        if topic == "scene_state" or state.stamp_ns <= lead:
-            continue
-        lead = state.stamp_ns
         try:
-            frame = streams.frame(lead, message.arrival_ns)
-            seen.append((lead, contract.observe(frame.inputs, ROLES, now_ns=lead).vector))
+            seen.append((stamp, contract.observe(serving.frame(now).inputs, ROLES).vector))
         except StaleObservation:
             continue
     return seen

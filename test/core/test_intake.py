@@ -121,7 +121,7 @@ def test_a_continuous_joint_may_pass_pi() -> None:
         (replace(joints(), position=np.zeros(3)), "has 8 names and 3 values"),
         (joints(0, (*ALL, FINGER)), "'panda_finger_joint1' stands twice"),
         (joints(panda_joint1=np.inf), "joint 'panda_joint1' is infinite"),
-        (replace(joints(), position=np.full(8, NAN)), "is nan, as all that are used"),
+        (replace(joints(), position=np.full(8, NAN)), "is nan, as all in use"),
         (replace(joints(), stamp_ns=0), "its header has no stamp; .*align.stamp: receive"),
         (replace(joints(), stamp_ns=-5), "which no clock shows"),
         (scene(0, OBJECTS[1:]), "lacks scene object 'tool0'; it holds 'cube'"),
