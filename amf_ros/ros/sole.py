@@ -28,7 +28,9 @@ from amf_msgs.msg import RobotClaim
 from amf_ros.errors import AmfError, ConfigError, shown
 from amf_ros.ros import names, qos
 
-LISTEN_S = 1.5  # discovery takes a few tenths; robots that hear each other later are told apart by Sole
+# With the announcements of config/fastdds.xml others were heard after 0.1 to 0.8 s on a machine with more
+# to do than it can; without them after up to 3 s. Robots that hear each other later: see Sole.
+LISTEN_S = 2.0
 _CLAIM_EVERY_S = 0.25
 _SILENT_S = 1.0  # whoever is unheard for so long is leaving, or gone
 _STEADY_S = 1.5  # whoever claims for so long is there, and no stray or recorded message

@@ -18,11 +18,18 @@ from support.nodes import Bench, bench
 from amf_msgs.msg import RobotClaim
 from amf_ros.errors import ConfigError
 from amf_ros.ros import names, qos, sole
+from amf_ros.ros.environment import transports
 from amf_ros.ros.sole import AlreadyThere, Sole, refuse_second
 
 DEADLINE_S = 60.0
 LISTEN_S = sole.LISTEN_S
 ROBOT = (sys.executable, "-m", "amf_ros.nodes.robot", "--ros-args", "-p", "real_time_factor:=0.0")
+
+
+@pytest.fixture(autouse=True)
+def announcing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in transports().items():
+        monkeypatch.setenv(name, value)
 
 
 @contextmanager
@@ -45,23 +52,29 @@ def up(process: subprocess.Popen[str]) -> None:
     raise AssertionError(said)
 
 
+def ask(namespace: str = "") -> None:
+    """Once is enough where the machine is not busy."""
+    for _ in range(5):
+        refuse_second(namespace)
+
+
 def test_a_second_robot_node_in_the_namespace_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sole, "LISTEN_S", LISTEN_S)
     with robot() as first:
         up(first)
         with robot() as second:
             said, _ = second.communicate(timeout=DEADLINE_S)
-        assert second.returncode == 2
-        (error,) = [line for line in said.splitlines() if line.startswith("error:")]
+        assert second.returncode in (2, 3)  # 3: the machine is so busy that it was heard only after the start
+        (error,) = [line for line in said.splitlines() if "another robot node" in line]
         assert f"another robot node is up in namespace / of ROS domain {os.environ['ROS_DOMAIN_ID']}" in error
         assert f"pid {first.pid} on host" in error and "namespace:=NAME" in error
         with pytest.raises(AlreadyThere, match=f"pid {first.pid} "):
-            refuse_second()
+            ask()
         refuse_second("left_arm")
         with robot("-r", "__ns:=/left_arm") as elsewhere:
             up(elsewhere)
             with pytest.raises(AlreadyThere, match=f"namespace /left_arm .*pid {elsewhere.pid} "):
-                refuse_second("left_arm")
+                ask("left_arm")
         assert first.poll() is None
 
 
