@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from amf_ros.ros.supervise import Graph
 
 ROBOT = ("ready", "stopped", "fault")  # RobotStatus.*
+_STREAMS_S = 3.0  # the recorder tells about its streams again and again
 OUTCOMES = ("unlabeled", "success", "failure")  # Demonstration.OUTCOME_*
 
 
@@ -39,22 +40,54 @@ def connect(namespace: str, wait_s: float) -> GraphClient:
 
 
 def running(namespace: str, wait_s: float) -> dict[str, Any]:
-    """``nodes``: name -> whether it is in the graph now; ``robot``, ``session``, ``next``: last words."""
-    from amf_msgs.msg import RobotStatus, SessionState, TaskScores
+    """``nodes``: name -> whether it is in the graph now; ``robot``, ``session``, ``next``: last words.
+
+    ``wrong``: what keeps the arm from moving or recordings from being whole, a sentence each.
+    """
+    from amf_msgs.msg import RobotStatus, SessionState, StreamStatuses, TaskScores
     from amf_ros.graph import NODES
-    from amf_ros.ros import names
+    from amf_ros.ros import names, qos
 
     with connect(namespace, wait_s) as client:
         nodes = client.sees(tuple(node.name for node in NODES), wait_s)
         robot = client.latched(RobotStatus, names.ROBOT_STATUS) if nodes["robot"] else None
         session = client.latched(SessionState, names.SESSION_STATE) if nodes["session"] else None
         scores = client.latched(TaskScores, names.SCORES) if nodes["task_selector"] else None
+        streams = None
+        if nodes["demo_recorder"]:
+            streams = client.latched(StreamStatuses, names.RECORDER_STREAMS, _STREAMS_S, qos.EVENT)
     return {
         "nodes": nodes,
         "robot": None if robot is None else f"{ROBOT[robot.status]} {robot.reason}".strip(),
         "session": None if session is None else _where(session),
         "next": None if scores is None else _choice(scores),
+        "wrong": [*_refusals(robot), *_broken_streams(streams)],
     }
+
+
+def _refusals(robot: Any) -> list[str]:
+    """What the robot node says that it did not do."""
+    if robot is None:
+        return []
+    said = []
+    if robot.status != robot.READY:
+        release = "; call robot/release_stop once it is safe" if robot.status == robot.STOPPED else ""
+        said.append(f"the arm holds still: {robot.reason or 'no reason was given'}{release}")
+    if robot.num_refused:
+        said.append(f"the robot refused {robot.num_refused} commands, the newest because {robot.refusal}")
+    return said
+
+
+def _broken_streams(streams: Any) -> list[str]:
+    """What the recorder says about the topics that a demonstration needs."""
+    if streams is None:
+        return []
+    said = []
+    for one in streams.streams:
+        if one.problem:
+            skipped = f" ({one.num_skipped} messages left out)" if one.num_skipped else ""
+            said.append(f"stream {one.topic}: {one.problem}{skipped}")
+    return said
 
 
 def _where(message: Any) -> str:

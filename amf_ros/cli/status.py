@@ -53,16 +53,18 @@ def stored(run: RunDirectory) -> dict[str, Any]:
     """What a session directory holds, as plain values."""
     from amf_ros.session.journal import Journal
     from amf_ros.session.summary import summary
-    from amf_ros.training.checkpoints import list_checkpoints
+    from amf_ros.training.checkpoints import as_path, list_checkpoints, parse_description
 
     story = None
     if run.database.is_file():
         with Journal(run.database, read_only=True) as journal:
             story = summary(journal) if journal.plan else None
+    found = list_checkpoints(run.checkpoints)
     recorded = sorted(run.demonstrations.glob("*.mcap")) + sorted(run.demonstrations.glob("*.safetensors"))
     return {
         "session_directory": str(run.root),
-        "checkpoints": [info.id for info in list_checkpoints(run.checkpoints)],
+        "checkpoints": [info.id for info in found],
+        "unfinished": [i.id for i in found if not parse_description(as_path(i.uri)).making.finished],
         "demonstrations_stored": len(recorded),
         "rollouts_stored": len(list(run.rollouts.glob("*.safetensors"))),
         "bytes": sum(path.stat().st_size for path in run.root.rglob("*") if path.is_file()),
@@ -72,9 +74,10 @@ def stored(run: RunDirectory) -> dict[str, Any]:
 
 def _show_session(output: Output, found: dict[str, Any]) -> None:
     output.say(found["session_directory"], "bold")
+    checkpoints = [one + " (unfinished)" * (one in found["unfinished"]) for one in found["checkpoints"]]
     output.say(
         f"{found['demonstrations_stored']} demonstrations, {found['rollouts_stored']} roll-outs, "
-        f"{found['bytes'] / 1e6:.1f} MB; checkpoints: {', '.join(found['checkpoints']) or 'none'}"
+        f"{found['bytes'] / 1e6:.1f} MB; checkpoints: {', '.join(checkpoints) or 'none'}"
     )
     story = found["session"]
     if story is None:
@@ -112,6 +115,8 @@ def _show_graph(output: Output, alive: dict[str, Any] | str) -> None:
     for name in ("robot", "session", "next"):
         if alive[name]:
             output.say(f"{name}: {alive[name]}")
+    for sentence in alive["wrong"]:
+        output.say(f"! {sentence}", "yellow")
 
 
 def _running(namespace: str) -> dict[str, Any] | str:

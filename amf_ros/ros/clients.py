@@ -20,6 +20,7 @@ from typing import Any
 import rclpy
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
@@ -171,10 +172,15 @@ class GraphClient:
             "then ask again (what was finished is kept)"
         )
 
-    def latched(self, message: Any, name: str, timeout_s: float = 2.0) -> Any | None:
-        """The newest message of a latched topic, or None when none came in time."""
+    def latched(
+        self, message: Any, name: str, timeout_s: float = 2.0, profile: QoSProfile = qos.LATCHED
+    ) -> Any | None:
+        """The newest message of a latched topic, or None when none came in time.
+
+        With another ``profile`` it is the next message of a topic that is published again and again.
+        """
         got: list[Any] = []
-        subscription = self._node.create_subscription(message, name, got.append, qos.LATCHED)
+        subscription = self._node.create_subscription(message, name, got.append, profile)
         self._spin_until(lambda: bool(got), timeout_s)
         self._node.destroy_subscription(subscription)
         return got[-1] if got else None

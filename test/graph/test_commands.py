@@ -85,12 +85,43 @@ def test_record_says_who_drives_in_this_graph(directory: Path) -> None:
     assert refused.exit_code == 1 and "amf up demonstrator:=person" in refused.output
 
 
+def test_status_says_what_is_wrong_in_plain_words(directory: Path) -> None:
+    from std_srvs.srv import Trigger
+
+    from amf_ros.ros import names
+    from amf_ros.ros.clients import GraphClient
+
+    def wrong() -> str:
+        return "; ".join(answer("status", "-d", directory)["graph"]["wrong"])
+
+    with GraphClient(wait_s=DEADLINE_S) as client:
+        client.call(Trigger, names.STOP, Trigger.Request())
+        try:
+            eventually(lambda: "the arm holds still" in wrong(), "the stop to be told", DEADLINE_S)
+            assert "call robot/release_stop" in wrong()
+        finally:
+            client.call(Trigger, names.RELEASE_STOP, Trigger.Request())
+    eventually(lambda: "the arm holds still" not in wrong(), "the release to be told", DEADLINE_S)
+
+
+def test_tune_takes_the_next_round_and_evaluate_the_newest(directory: Path) -> None:
+    assert answer("record", "press_button")["demonstrations"][0]["outcome"] == "success"
+    assert answer("tune", "--steps", 5)["checkpoint"] == "round_0001"
+    assert answer("evaluate", "press_button", "-n", 1)["checkpoint"] == "round_0001"
+    assert answer("run", "press_button", "--checkpoint", directory / "checkpoints" / "pretrained")[
+        "checkpoint"
+    ] == ("pretrained")
+    refused = amf("tune", "--steps", 7, "--round", 1)
+    assert refused.exit_code == 1 and "--replace" in refused.stderr and refused.stderr.count("\n") == 1
+    assert answer("tune", "--steps", 7, "--round", 1, "--replace")["round"] == 1
+
+
 def test_record_makes_one_demonstration_each_and_tune_learns_from_them(directory: Path) -> None:
     made = answer("record", "press_button", "--count", 2)["demonstrations"]
     assert len({one["id"] for one in made}) == 2 and {one["outcome"] for one in made} == {"success"}
     assert {Path(one["uri"].removeprefix("file://")).parent for one in made} == {directory / "demonstrations"}
     tuned = answer("tune", "--steps", 5, "--round", 3)
-    assert tuned["checkpoint"] == "round_0003" and tuned["num_demonstrations"] == 2
+    assert tuned["checkpoint"] == "round_0003" and tuned["num_demonstrations"] == 3
 
 
 def test_run_and_evaluate_let_the_policy_drive() -> None:
