@@ -6,6 +6,7 @@ with connect(namespace, wait_s=10.0) as graph:
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -83,10 +84,12 @@ def _broken_streams(streams: Any) -> list[str]:
     if streams is None:
         return []
     said = []
-    for one in streams.streams:
-        if one.problem:
-            skipped = f" ({one.num_skipped} messages left out)" if one.num_skipped else ""
-            said.append(f"stream {one.topic}: {one.problem}{skipped}")
+    for number, one in enumerate(streams.streams):
+        skipped = f" ({one.num_skipped} messages left out)" if one.num_skipped else ""
+        # The first are the demonstrator's commands: between demonstrations nobody sends any.
+        silent = "nothing has come yet" if number and one.required and math.isnan(one.age) else ""
+        if one.problem or silent:
+            said.append(f"stream {one.topic}: {one.problem or silent}{skipped}")
     return said
 
 

@@ -29,6 +29,8 @@ def parsed(line: str) -> None:
     """Let the command line's own parser read a line. Raises UsageError or an error of ours."""
     words = shlex.split(line.removesuffix(" ..."), comments=True)
     name, *rest = words[1:]
+    if rest and rest[-1].startswith("--") and not _is_flag(name, rest[-1]):
+        rest.append(HOLE)  # the option is only mentioned
     command = COMMANDS.get_command(typer.Context(COMMANDS), name)
     if command is None:
         raise UsageError(f"amf has no command {name!r}")
@@ -41,6 +43,12 @@ def parsed(line: str) -> None:
     if name == "up":
         defaults = {f"{one.name}:={HOLE}": f"{one.name}:={one.default}" for one in ARGUMENTS}
         up.parse([defaults.get(word, word) for word in context.params["arguments"] or []])
+
+
+def _is_flag(name: str, option: str) -> bool:
+    command = COMMANDS.get_command(typer.Context(COMMANDS), name)
+    named = [one for one in getattr(command, "params", ()) if option in (*one.opts, *one.secondary_opts)]
+    return not named or getattr(named[0], "is_flag", False)
 
 
 def test_the_parser_is_the_real_one() -> None:
