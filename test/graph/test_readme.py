@@ -26,7 +26,6 @@ training: {hidden: [64, 64], pretrain_steps: 200}
 """
 SIZES = {
     "pretrain": "small.yaml",
-    "up": "real_time_factor:=0.0",
     "session": "--steps 5 -c press_button -t press_button",
 }
 OTHERS = ("bench", "check-suite")  # name a suite that the reader has yet to write
@@ -70,7 +69,7 @@ def up() -> Iterator[list[subprocess.Popen[str]]]:
 
 def start(words: list[str], started: list[subprocess.Popen[str]], log: Path) -> None:
     """`amf up` in another terminal, until it says that the nodes are up."""
-    line = [sys.executable, "-u", "-m", "amf_ros.cli", *words, *shlex.split(SIZES["up"])]
+    line = [sys.executable, "-u", "-m", "amf_ros.cli", *words]
     with log.open("w") as stream:
         process = subprocess.Popen(line, stdout=stream, stderr=subprocess.STDOUT, text=True)
     started.append(process)
