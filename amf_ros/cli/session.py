@@ -43,8 +43,8 @@ def add(app: typer.Typer) -> None:
 
 def session(
     strategy: Annotated[
-        str, typer.Option(help="How to choose: amf, uniform, round_robin, rebalancing, ...")
-    ] = "amf",
+        str, typer.Option(help="How to choose: amf, uniform, ...; empty: the selector's own, --local: amf.")
+    ] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds in all; a larger number extends a session.")] = 4,
     per_round: Annotated[int, typer.Option(min=1, help="Demonstrations a round, chosen together.")] = 3,
     candidate: Annotated[
@@ -90,7 +90,7 @@ def session(
         suite=suite,
         candidates=tuple(candidate or ()),
         targets=tuple(target or ()),
-        strategy=strategy,
+        strategy=strategy or ("amf" if local else ""),
         num_rounds=rounds,
         demonstrations_per_round=per_round,
         evaluation_episodes=evaluation_episodes,

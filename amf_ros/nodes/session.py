@@ -80,7 +80,8 @@ class SessionNode(AmfNode):
     def _on_goal(self, goal: Goal) -> None:
         try:
             plan = resolve(self._to_plan(goal.request), [task.id for task in self._suite.tasks])
-            load("strategy", plan.strategy, self._settings.allowed_strategies)
+            if plan.strategy:
+                load("strategy", plan.strategy, self._settings.allowed_strategies)
         except AmfError as error:
             goal.finish(Result(error_code=Result.BAD_GOAL, error_msg=str(error)))
             return
@@ -100,7 +101,7 @@ class SessionNode(AmfNode):
             "suite": self._settings.suite,
             "candidates": list(request.candidate_ids),
             "targets": list(request.target_ids),
-            "strategy": request.strategy or Plan.model_fields["strategy"].default,
+            "strategy": request.strategy,  # empty: the selector's own, asked when the session begins
             "num_rounds": request.num_rounds,
             "demonstrations_per_round": request.demonstrations_per_round,
             "evaluation_episodes": request.evaluation_episodes,
@@ -113,6 +114,9 @@ class SessionNode(AmfNode):
 
     def _run(self, plan: Plan) -> Outcome:
         """In the worker thread."""
+        if not plan.strategy:
+            plan = plan.model_copy(update={"strategy": self._worker.configured_strategy()})
+            load("strategy", plan.strategy, self._settings.allowed_strategies)
         with Journal(self._directory.database) as journal:
             worker = self._worker.with_plan(plan)
             return run_session(plan, worker, journal, self._tell, self._stop.is_set)

@@ -23,6 +23,7 @@ from amf_ros.selection.costs import demonstration_seconds
 from amf_ros.tasks.base import Suite
 from amf_ros.types import Demonstration, indices
 
+NAMES = ("rebalancing", "least_demonstrated")
 TRY = "let the policy try each task once (amf evaluate --episodes 1)"
 
 
@@ -36,7 +37,7 @@ def instead(problem: Problem, asked: str, config: SelectionConfig, missing: str)
         missing: what it lacks, and what to do, for the reason.
     """
     known = any(task.num_pretraining is not None for task in problem.tasks)
-    name = "rebalancing" if known else "least_demonstrated"
+    name = NAMES[0] if known else NAMES[1]
     made: Selection = load("strategy", name)(config.model_copy(update={"strategy": name})).select(problem)
     return replace(
         made, reason=f"{made.reason}; by counts, since {asked} cannot compare tasks yet: {missing}"

@@ -20,6 +20,7 @@ CAMERA = "camera/image_raw"
 
 NEXT_TASK = "task_selector/next_task"
 GET_TASKS = "task_selector/get_tasks"
+SELECTOR_PARAMETERS = "task_selector/get_parameters"
 SCORES = "task_selector/scores"
 
 RECORD_DEMONSTRATION = "demo_recorder/record_demonstration"

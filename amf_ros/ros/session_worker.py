@@ -12,13 +12,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from builtin_interfaces.msg import Time
+from rcl_interfaces.srv import GetParameters
 
 from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration
 from amf_msgs.srv import LoadCheckpoint, NextTask, ResetScene
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import Cancelled, CheckpointError
-from amf_ros.ros import names
-from amf_ros.ros.answers import Refused, ServerLost
+from amf_ros.registry import load
+from amf_ros.ros import fallback, names
+from amf_ros.ros.answers import Refused, ServerLost, ServerUnavailable
 from amf_ros.ros.calls import Action, Calls
 from amf_ros.ros.conversions import to_checkpoint, to_seconds
 from amf_ros.ros.runtime import AmfNode
@@ -32,6 +34,7 @@ T = TypeVar("T")
 ATTEMPTS = 4
 PAUSE_S = 0.5
 SELECT_ANSWER_S = 120.0
+STRATEGY = "selection.strategy"
 
 # Something died or hung for a moment: the same step again may well succeed.
 _RECORDER_AGAIN = {
@@ -47,6 +50,7 @@ _EXECUTOR_AGAIN = {
     ExecutePolicy.Result.NO_CHECKPOINT,
     ExecutePolicy.Result.CANCELLED,
 }
+_SELECTOR_AGAIN = {NextTask.Response.OUT_OF_TIME}  # others were asking too, or much was new
 _TUNER_AGAIN = {FineTune.Result.BUSY, FineTune.Result.CANCELLED}
 
 
@@ -69,6 +73,7 @@ class RosWorker:
         self._plan = Plan()
         self._reset = node.create_client(ResetScene, names.RESET_SCENE)
         self._next_task = node.create_client(NextTask, names.NEXT_TASK)
+        self._parameters = node.create_client(GetParameters, names.SELECTOR_PARAMETERS)
         self._load = node.create_client(LoadCheckpoint, names.LOAD_CHECKPOINT)
         self._record = Action(node, RecordDemonstration, names.RECORD_DEMONSTRATION)
         self._tune = Action(node, FineTune, names.FINE_TUNE)
@@ -93,7 +98,11 @@ class RosWorker:
         return found
 
     def select(self, num_tasks: int, seed: int) -> Selection:
-        """Ask ``task_selector/next_task``. Raises Refused with its code."""
+        """Ask ``task_selector/next_task``.
+
+        Raises:
+            Refused: with its code; also where another strategy would have answered instead of the plan's.
+        """
         request = NextTask.Request(
             candidate_ids=list(self._plan.candidates),
             target_ids=list(self._plan.targets),
@@ -101,14 +110,33 @@ class RosWorker:
             strategy=self._plan.strategy,
             seed=seed,
         )
-        response = self._calls.service(self._next_task, request, SELECT_ANSWER_S)
-        _check(names.NEXT_TASK, response)
+
+        def once() -> Any:
+            response = self._calls.service(self._next_task, request, SELECT_ANSWER_S)
+            _check(names.NEXT_TASK, response)
+            return response
+
+        response = self._again(once, _SELECTOR_AGAIN)
+        if response.strategy in fallback.NAMES and response.strategy != self._named():
+            raise Refused(names.NEXT_TASK, response.NO_EMBEDDINGS, response.reason)
         scores = tuple(
             Score(s.task_id, s.score, s.information_gain, s.posterior_std, s.reason) for s in response.scores
         )
         return Selection(
             tuple(response.task_ids), scores, response.strategy, response.reason, response.worthwhile
         )
+
+    def configured_strategy(self) -> str:
+        """The selector's own strategy: that of a goal which names none. Raises as :meth:`select`."""
+        request = GetParameters.Request(names=[STRATEGY])
+        values = self._calls.service(self._parameters, request).values
+        if not values or not values[0].string_value:
+            raise ServerUnavailable(f"{names.SELECTOR_PARAMETERS} does not say {STRATEGY}; name a strategy")
+        return str(values[0].string_value)
+
+    def _named(self) -> str:
+        """What the plan's strategy calls itself in its answers."""
+        return str(load("strategy", self._plan.strategy).name)
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
         """Reset the scene, record until the demonstrator says that it is over."""

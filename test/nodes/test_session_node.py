@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from amf_ros.nodes.session import SessionNode
 from amf_ros.nodes.task_selector import TaskSelectorNode
 from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.ros import names
+from amf_ros.ros.answers import Refused
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.uniform import Uniform
 from amf_ros.session.journal import Journal
+from amf_ros.session.plan import Plan
 
 Code = RunSession.Result
 SMALL: dict[str, Any] = {
@@ -83,6 +86,34 @@ def test_a_goal_that_makes_no_sense(session: Bench, fields: dict[str, Any], text
     assert result.error_code == Code.BAD_GOAL and text in result.error_msg
 
 
+def test_a_goal_without_a_strategy_takes_the_selectors(run: RunDirectory) -> None:
+    fields: dict[str, Any] = {"session_directory": str(run.root), "selection__strategy": "round_robin"}
+    with bench(server_timeout_s=2.0, **fields) as made:
+        made.add(SessionNode)
+        made.add(TaskSelectorNode)
+        result = send(made, strategy="").result()
+    assert result.error_code == Code.SERVER_UNAVAILABLE and "fine_tune" in result.error_msg, result
+    with Journal(run.database, read_only=True) as journal:
+        assert journal.plan is not None and journal.plan.strategy == "round_robin"
+        (selected,) = [entry for entry in journal.entries() if entry.key == "r001/select"]
+    assert selected.value["strategy"] == "round_robin"
+
+
+def test_another_strategys_answer_is_none_to_a_session(session: Bench) -> None:
+    """As in one process, where a strategy without states is an error."""
+    session.add(TaskSelectorNode)
+    worker = session.nodes[0]._worker
+    with ThreadPoolExecutor(1) as pool:
+        for strategy, answers in (("amf", False), ("rebalancing", True)):
+            choice = pool.submit(worker.with_plan(Plan(strategy=strategy)).select, 2, 0)
+            session.until(choice.done, "a choice")
+            if answers:
+                assert choice.result().strategy == strategy
+            else:
+                with pytest.raises(Refused, match="no states of 16 of 16 tasks"):
+                    choice.result()
+
+
 def test_a_server_that_is_not_there_is_named(session: Bench) -> None:
     result = send(session).result()
     assert result.error_code == Code.SERVER_UNAVAILABLE and "task_selector/next_task" in result.error_msg
@@ -97,7 +128,7 @@ def test_a_selection_that_fails(session: Bench, tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_demonstration_that_fails(session: Bench) -> None:
-    for make in (TaskSelectorNode, RobotNode, DemoRecorderNode):  # nobody demonstrates
+    for make in (TaskSelectorNode, RobotNode, DemoRecorderNode, FineTunerNode):  # nobody demonstrates
         session.add(make)
     result = send(session).result()
     assert result.error_code == Code.DEMONSTRATION_FAILED and "teleop/command" in result.error_msg
