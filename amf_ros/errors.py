@@ -117,6 +117,10 @@ class OutOfRange(BadMessage):
     """A whole message with a value that the contract's range, a limit or a sane step excludes."""
 
 
+class ForeignFile(DataError):
+    """A file that is not of the store in which it lies; it is left alone, and named where somebody looks."""
+
+
 class StorageError(AmfError):
     """The disk is full or not writable; nothing half-written is left."""
 

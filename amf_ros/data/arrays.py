@@ -17,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from amf_ros.contract import Interface
-from amf_ros.data.files import storage_errors, write_whole
+from amf_ros.data.files import one_line, storage_errors, write_whole
 from amf_ros.data.metadata import About, DemonstrationInfo
 from amf_ros.data.replay import Arrays
-from amf_ros.errors import ContractError, DataError
+from amf_ros.errors import ContractError, DataError, ForeignFile, shown
 from amf_ros.types import Demonstration, Outcome, Source
 
 ARRAYS_SUFFIX = ".safetensors"
@@ -72,9 +72,10 @@ def read_arrays(path: Path, named: bool = True) -> tuple[DemonstrationInfo, Arra
     try:
         with safe_open(path, framework="numpy") as file:
             data = file.metadata() or {}
+            id_ = data["id"]  # first: another program's file has none
             arrays = Arrays(*(file.get_tensor(name) for name in ("observations", "actions", "stamps_ns")))
         about = About(
-            id=data["id"],
+            id=id_,
             task_id=data["task_id"],
             source=Source[data["source"]],
             seed=int(data["seed"]),
@@ -85,10 +86,12 @@ def read_arrays(path: Path, named: bool = True) -> tuple[DemonstrationInfo, Arra
         outcome = Outcome[data["outcome"]]
         if arrays.observations.ndim != 2 or arrays.actions.ndim != 2:
             raise ValueError("its arrays are not (T, d)")
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: is no demonstration ({error}); remove the file and run again") from error
+    except (OSError, KeyError) as error:  # KeyError: another program's safetensors file
+        raise ForeignFile(f"{path}: is no demonstration of amf_ros ({one_line(error)})") from error
+    except (SafetensorError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: is damaged ({one_line(error)}); move it to the trash") from error
     if named and about.id != path.stem:
-        raise DataError(f"{path}: holds demonstration {about.id!r}; rename it to {about.id}{ARRAYS_SUFFIX}")
+        raise ForeignFile(f"{path}: holds demonstration {shown(about.id)}: a copy, or renamed")
     stamps = arrays.stamps_ns
     info = DemonstrationInfo(
         id=about.id,

@@ -18,13 +18,13 @@ from typing import Protocol
 
 from amf_ros.contract import Contract
 from amf_ros.data.arrays import ARRAYS_SUFFIX, check_columns, read_arrays
-from amf_ros.data.files import check_id, free_name, move_whole, storage_errors
+from amf_ros.data.files import check_id, free_name, leave_alone, move_whole, storage_errors
 from amf_ros.data.metadata import SUFFIX, About, DemonstrationInfo, read_info, result_strings
 from amf_ros.data.reading import read
 from amf_ros.data.recording import Recording
 from amf_ros.data.recovery import is_live, rescue, write_complete
 from amf_ros.data.replay import Arrays, replay
-from amf_ros.errors import ContractError, DataError, UnknownName
+from amf_ros.errors import ContractError, DataError, ForeignFile, UnknownName
 from amf_ros.types import Demonstration, Outcome, Source, Task
 
 _Version = tuple[
@@ -64,8 +64,25 @@ class DemonstrationStore:
         return arrays if arrays.is_file() and not recording.is_file() else recording
 
     def ids(self) -> list[str]:
-        """Of finished demonstrations, sorted."""
+        """Of the files that may be finished demonstrations, sorted."""
         return sorted({path.stem for path in files(self.root)})
+
+    def infos(self) -> list[DemonstrationInfo]:
+        """Every finished demonstration, by id. Copies and other people's files are said once and left alone.
+
+        Raises:
+            DataError: one is damaged, by name.
+        """
+        found = {}
+        for path in files(self.root):
+            try:
+                check_named(path)
+                found[path.stem] = self.info(path.stem)
+            except ForeignFile as error:
+                leave_alone(error)
+            except UnknownName:
+                continue  # moved away just now
+        return list(found.values())
 
     def find(self, id_: str) -> DemonstrationInfo | None:
         """Like :meth:`info`, or None where there is none of that id."""
@@ -123,7 +140,7 @@ class DemonstrationStore:
             DataError: a file of the store is damaged.
         """
         found: dict[str, list[tuple[float, bool]]] = {}
-        infos = [(self.info(id_), True) for id_ in self.ids()]
+        infos = [(info, True) for info in self.infos()]
         for info, kept in infos + [(info, False) for info in self._trashed()]:
             usable = kept and info.outcome is not Outcome.FAILURE
             found.setdefault(info.task_id, []).append((info.duration_s, usable))
@@ -136,9 +153,8 @@ class DemonstrationStore:
             DataError: one that cannot be used, by name and why; move it away with ``amf doctor`` or
                 :meth:`trash`. Nothing is left out silently.
         """
-        infos = sorted((self.info(id_) for id_ in self.ids()), key=lambda i: (i.about.recorded_ns, i.id))
         usable = []
-        for info in infos:
+        for info in sorted(self.infos(), key=lambda i: (i.about.recorded_ns, i.id)):
             if info.outcome is Outcome.FAILURE:
                 continue
             try:
@@ -324,6 +340,16 @@ def files(folder: Path) -> list[Path]:
     """The demonstrations in a folder, recordings and arrays, by name."""
     found = (path for suffix in (SUFFIX, ARRAYS_SUFFIX) for path in folder.glob("*" + suffix))
     return sorted(path for path in found if not path.name.startswith("."))
+
+
+def check_named(path: Path) -> None:
+    """Whether a file may be a demonstration, by its name. Raises ForeignFile."""
+    try:
+        check_id("demonstration", path.stem)
+    except DataError as error:
+        raise ForeignFile(f"{path}: is not named as demonstrations are: a copy?") from error
+    if not path.is_file() and (path.is_symlink() or path.exists()):
+        raise ForeignFile(f"{path}: {'leads nowhere' if path.is_symlink() else 'is no file'}")
 
 
 def info_of(path: Path, named: bool = True) -> DemonstrationInfo:

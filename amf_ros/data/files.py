@@ -7,6 +7,7 @@ with storage_errors(path):
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import unicodedata
@@ -17,6 +18,7 @@ from pathlib import Path
 from amf_ros.errors import BadId, StorageError, shown
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_LEFT_ALONE: set[str] = set()
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # leaves room for what stands before it
 
 
@@ -30,6 +32,19 @@ def storage_errors(path: Path) -> Iterator[None]:
             f"{path}: cannot be written ({error.strerror or error}); nothing half-written was kept, "
             "free some space or check the permissions"
         ) from error
+
+
+def leave_alone(problem: object) -> None:
+    """Say once in this process that a file in a store is not of it, and why: none is skipped in silence."""
+    text = str(problem)
+    if text not in _LEFT_ALONE:
+        _LEFT_ALONE.add(text)
+        logging.getLogger("amf_ros").warning("left alone: %s; `amf doctor` says what to do", text)
+
+
+def one_line(error: BaseException) -> str:
+    """What an error of a library says, on one line."""
+    return " ".join(str(error).split())
 
 
 def check_id(kind: str, id_: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from amf_ros.data.reading import ABOUT, RESULT, read_metadata
 from amf_ros.data.replay import Arrays
-from amf_ros.errors import DataError
+from amf_ros.errors import DataError, ForeignFile, shown
 from amf_ros.types import Outcome, Source
 
 FORMAT = "1"
@@ -141,7 +141,7 @@ def read_info(path: Path, named: bool = True) -> DemonstrationInfo:
     if "problem" in result:
         raise DataError(f"{path}: was refused when it was recorded: {result['problem']}")
     if named and about.id != path.stem:
-        raise DataError(f"{path}: holds demonstration {about.id!r}; rename it to {about.id}{SUFFIX}")
+        raise ForeignFile(f"{path}: holds demonstration {shown(about.id)}: a copy, or renamed")
     try:
         return DemonstrationInfo(
             id=about.id,

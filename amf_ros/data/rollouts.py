@@ -17,8 +17,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from amf_ros.data.files import check_id, storage_errors, write_whole
-from amf_ros.errors import DataError
+from amf_ros.data.files import check_id, leave_alone, one_line, storage_errors, write_whole
+from amf_ros.errors import DataError, ForeignFile, shown
 from amf_ros.types import Outcome, Rollout
 
 SUFFIX = ".safetensors"
@@ -82,13 +82,20 @@ class RolloutStore:
         # As entries, not as paths: a session has thousands of them and is looked at often.
         with os.scandir(self.root) as entries:
             for entry in entries:
-                if not entry.name.endswith(SUFFIX):
+                if not entry.name.endswith(SUFFIX) or entry.name.startswith("."):
                     continue
-                status = entry.stat()
-                version = (status.st_mtime_ns, status.st_size)
-                known = self._loaded.get(entry.name)
-                if known is None or known[0] != version:
-                    known = (version, *read_rollout(self.root / entry.name))
+                try:
+                    status = entry.stat()
+                    version = (status.st_mtime_ns, status.st_size)
+                    known = self._loaded.get(entry.name)
+                    if known is None or known[0] != version:
+                        known = (version, *read_rollout(self.root / entry.name))
+                except (ForeignFile, OSError) as error:  # OSError: moved away just now, or a link to nowhere
+                    if os.path.lexists(entry.path):
+                        leave_alone(
+                            error if isinstance(error, ForeignFile) else f"{entry.path}: {error.strerror}"
+                        )
+                    continue
                 found[entry.name] = known
         self._loaded = found
         rows = sorted(found.values(), key=lambda row: (row[1], row[2].id))
@@ -104,10 +111,11 @@ def read_rollout(path: Path) -> tuple[int, Rollout]:
     try:
         with safe_open(path, framework="numpy") as file:
             data = file.metadata() or {}
+            id_ = data["id"]  # first: another program's file has none
             observations = file.get_tensor("observations")
         observations.setflags(write=False)
         rollout = Rollout(
-            id=data["id"],
+            id=id_,
             task_id=data["task_id"],
             observations=observations,
             outcome=Outcome[data["outcome"]],
@@ -116,8 +124,13 @@ def read_rollout(path: Path) -> tuple[int, Rollout]:
             uri=path.resolve().as_uri(),
             fingerprint=data.get("fingerprint", ""),  # files of older versions do not say
         )
-        return int(data["saved_ns"]), rollout
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError(
-            f"{path}: is no roll-out ({type(error).__name__}: {error}); remove the file"
-        ) from error
+        saved_ns = int(data["saved_ns"])
+    except (OSError, KeyError) as error:  # KeyError: another program's safetensors file
+        raise ForeignFile(f"{path}: is no roll-out of amf_ros ({one_line(error)})") from error
+    except (SafetensorError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: is damaged ({one_line(error)}); move it to the trash") from error
+    if rollout.id != path.stem:
+        raise ForeignFile(f"{path}: holds roll-out {shown(rollout.id)}: a copy, or renamed")
+    if observations.ndim != 2 or observations.dtype != np.float64 or not np.isfinite(observations).all():
+        raise DataError(f"{path}: is damaged (not finite (T, d)); move it to the trash")
+    return saved_ns, rollout

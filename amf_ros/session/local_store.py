@@ -15,12 +15,12 @@ from pathlib import Path
 
 from amf_ros.contract import Contract, Interface
 from amf_ros.data.arrays import ARRAYS_SUFFIX, check_columns, read_arrays, write_arrays
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.files import check_id
+from amf_ros.data.demonstrations import DemonstrationStore, check_named
+from amf_ros.data.files import check_id, leave_alone
 from amf_ros.data.metadata import SUFFIX
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import CheckpointExists, ContractError, DataError
+from amf_ros.errors import CheckpointExists, ContractError, DataError, ForeignFile
 from amf_ros.session.stores import Stores
 from amf_ros.tasks.base import Suite
 from amf_ros.training.checkpoints import (
@@ -95,8 +95,12 @@ class LocalStore:
         Raises:
             DataError: a file is damaged, or cannot be used by this suite.
         """
-        for path in sorted(self._root.glob("*" + ARRAYS_SUFFIX)):
-            self.find(path.stem)
+        for path in sorted(self._root.glob("[!.]*" + ARRAYS_SUFFIX)):
+            try:
+                check_named(path)
+                self.find(path.stem)
+            except ForeignFile as error:
+                leave_alone(error)
         rows = [*self._known.values(), *self._recorded()]
         return [demo for _, demo in sorted(rows, key=lambda row: (row[0], row[1].id))]
 
@@ -121,7 +125,7 @@ class LocalStore:
 
     def _recorded(self) -> list[tuple[int, Demonstration]]:
         """What the graph recorded in the same folder."""
-        first = next(iter(sorted(self._root.glob("*" + SUFFIX))), None)
+        first = next(iter(sorted(self._root.glob("[!.]*" + SUFFIX))), None)
         if first is None or self._interface is None:
             return []
         if not isinstance(self._interface, Contract):
@@ -132,10 +136,10 @@ class LocalStore:
         if self._recordings is None:
             self._recordings = DemonstrationStore(self._root)
         store, found = self._recordings, []
-        for id_ in store.ids():
-            if store.path(id_).suffix == SUFFIX:
-                demo = store.load(id_, self._interface, self._suite)
-                found.append((store.info(id_).about.recorded_ns, demo))
+        for info in store.infos():
+            if store.path(info.id).suffix == SUFFIX:
+                demo = store.load(info.id, self._interface, self._suite)
+                found.append((info.about.recorded_ns, demo))
         return found
 
 

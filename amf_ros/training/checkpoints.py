@@ -30,7 +30,7 @@ from safetensors import SafetensorError
 
 from amf_ros.config import Model, load_yaml
 from amf_ros.contract import Interface
-from amf_ros.data.files import check_id, storage_errors, sync_folder
+from amf_ros.data.files import check_id, leave_alone, storage_errors, sync_folder
 from amf_ros.errors import CheckpointError, ConfigError, UnknownName, shown
 from amf_ros.paths import local_path
 from amf_ros.plain_yaml import dump
@@ -191,14 +191,25 @@ def load(source: Path | str, allow: Iterable[str] = ()) -> Checkpoint:
 def list_checkpoints(root: Path) -> list[CheckpointInfo]:
     """All checkpoints in a directory, oldest first; none where the directory does not exist.
 
+    Whatever holds no description is no checkpoint: it is said once and left alone.
+
     Raises:
         CheckpointError: one of them cannot be read, named.
     """
+    infos = []
+    for path in folders(root):
+        if (path / DESCRIPTION).is_file():
+            infos.append(_info(path, parse_description(path)))
+        elif path.exists():  # else it was moved away just now
+            leave_alone(f"{path}: is no checkpoint, {DESCRIPTION} is missing")
+    return sorted(infos, key=lambda info: (info.stamp_ns, info.round, info.id))
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders that may be checkpoints, by name."""
     if not root.is_dir():
         return []
-    found = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    infos = [_info(path, parse_description(path)) for path in found]
-    return sorted(infos, key=lambda info: (info.stamp_ns, info.round, info.id))
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def newest(root: Path) -> CheckpointInfo | None:

@@ -51,10 +51,19 @@ def test_a_file_with_a_flipped_byte_never_gives_other_messages(path, contract, s
     assert refused > 100
 
 
-@pytest.mark.parametrize("data", [b"", b"no mcap at all", b"\x89MCAP0\r\n", bytes(1000)])
-def test_a_file_that_is_no_recording_is_named(store, data):
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "it is empty"),
+        (b"no mcap at all", "it is no MCAP file"),
+        (b"\x89MCAP0\r\n", "is damaged or incomplete"),
+        (bytes(1000), "it is no MCAP file"),
+    ],
+    ids=["empty", "text", "cut off", "zeros"],
+)
+def test_a_file_that_is_no_recording_is_named(store, data, said):
     (store.root / "d1.mcap").write_bytes(data)
-    with pytest.raises(DataError, match=r"d1\.mcap: is damaged or incomplete"):
+    with pytest.raises(DataError, match=rf"d1\.mcap: {said}"):
         store.info("d1")
     (finding,) = examine(store)
     assert finding.severity == "error"
@@ -65,13 +74,13 @@ def test_a_recording_of_another_program_is_named(store):
         writer = Writer(stream)
         writer.start(profile="ros2")
         writer.finish()
-    with pytest.raises(DataError, match="not a finished recording of amf_ros"):
+    with pytest.raises(DataError, match="another program's MCAP file"):
         store.info("d1")
 
 
 def test_a_renamed_file_is_noticed(store, path):
     path.rename(store.root / "d2.mcap")
-    with pytest.raises(DataError, match="holds demonstration 'd1'; rename it to d1.mcap"):
+    with pytest.raises(DataError, match="holds demonstration 'd1': a copy, or renamed"):
         store.info("d2")
 
 

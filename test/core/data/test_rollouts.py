@@ -78,7 +78,7 @@ def test_a_damaged_file_is_named(store, keep):
     store.save(rollout())
     path = store.root / "r1.safetensors"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(DataError, match=r"r1\.safetensors: is no roll-out"):
+    with pytest.raises(DataError, match=r"r1\.safetensors: is damaged"):
         store.all()
 
 
