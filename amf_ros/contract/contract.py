@@ -22,6 +22,7 @@ from amf_ros.contract.spec import (
     SCENE_STATE,
     ActionElement,
     ContractSpec,
+    JointAngleFeature,
     JointFeature,
     StampSpec,
     TopicSpec,
@@ -176,7 +177,7 @@ class Contract:
         used = dict.fromkeys(self.command_joints, (True, False))
         for features in self.spec.observations.values():
             for feature in features:
-                if isinstance(feature, JointFeature):
+                if isinstance(feature, (JointFeature, JointAngleFeature)):
                     moves = feature.feature == "joint_velocity"
                     for joint in feature.joints:
                         position, velocity = used.get(joint, (False, False))
@@ -318,7 +319,8 @@ class Contract:
             ContractError: naming what is missing and what there is.
         """
         used = [feature for features in self.spec.observations.values() for feature in features]
-        observed = [joint for f in used if isinstance(f, JointFeature) for joint in f.joints]
+        joints = (JointFeature, JointAngleFeature)
+        observed = [joint for f in used if isinstance(f, joints) for joint in f.joints]
         self._require("joint", [*self.command_joints, *observed], joint_names)
         wanted = [frame for feature in used for frame in frames(feature)]
         roles = [frame.removeprefix(ROLE) for frame in wanted if frame.startswith(ROLE)]

@@ -13,6 +13,7 @@ import numpy as np
 
 from amf_ros.contract.spec import (
     FeatureSpec,
+    JointAngleFeature,
     JointFeature,
     PositionFeature,
     RelativePositionFeature,
@@ -34,7 +35,7 @@ def rows(kind: str, known: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[in
 
 def frames(spec: FeatureSpec) -> tuple[str, ...]:
     """The scene objects and ``role.<name>`` that a feature looks at."""
-    if isinstance(spec, JointFeature):
+    if isinstance(spec, (JointFeature, JointAngleFeature)):
         return ()
     if isinstance(spec, (RelativePositionFeature, RelativeYawFeature)):
         return (spec.of, spec.to)
@@ -45,6 +46,8 @@ def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
     """One name per element, e.g. ``role.object-tool0.position.x``."""
     if isinstance(spec, JointFeature):
         return tuple(f"{joint}.{spec.feature.removeprefix('joint_')}" for joint in spec.joints)
+    if isinstance(spec, JointAngleFeature):
+        return tuple(f"{joint}.angle.{part}" for joint in spec.joints for part in ("sin", "cos"))
     subject = "-".join(frames(spec))
     if isinstance(spec, (PositionFeature, RelativePositionFeature)):
         return tuple(f"{subject}.position.{axis}" for axis in spec.axes)
@@ -56,6 +59,8 @@ def compile_feature(spec: FeatureSpec) -> Compute:
     """The function that computes one feature, (n,) float64."""
     if isinstance(spec, JointFeature):
         return _joints(spec)
+    if isinstance(spec, JointAngleFeature):
+        return _angles(spec)
     if isinstance(spec, (PositionFeature, RelativePositionFeature)):
         return _positions(spec)
     return _yaws(spec)
@@ -76,6 +81,14 @@ def _joints(spec: JointFeature) -> Compute:
         values = joints.position if spec.feature == "joint_position" else joints.velocity
         picked: Array = values[list(rows("joint", joints.names, spec.joints))]
         return picked
+
+    return compute
+
+
+def _angles(spec: JointAngleFeature) -> Compute:
+    def compute(joints: JointState, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
+        angles = joints.position[list(rows("joint", joints.names, spec.joints))]
+        return np.stack([np.sin(angles), np.cos(angles)], axis=1).ravel()
 
     return compute
 

@@ -95,6 +95,13 @@ class JointFeature(Model):
     joints: tuple[Name, ...] = Field(min_length=1, description="in this order")
 
 
+class JointAngleFeature(Model):
+    """Measured joints that turn without end, each as sine and cosine."""
+
+    feature: Literal["joint_angle"]
+    joints: tuple[Name, ...] = Field(min_length=1, description="in this order")
+
+
 class PositionFeature(Model):
     """Where a frame is, in the base frame [m]."""
 
@@ -130,7 +137,12 @@ class RelativeYawFeature(Model):
 
 
 FeatureSpec = Annotated[
-    JointFeature | PositionFeature | RelativePositionFeature | YawFeature | RelativeYawFeature,
+    JointFeature
+    | JointAngleFeature
+    | PositionFeature
+    | RelativePositionFeature
+    | YawFeature
+    | RelativeYawFeature,
     Field(discriminator="feature"),
 ]
 
@@ -234,11 +246,29 @@ class ContractSpec(Model):
         types: list[str] = [topic.type for topic in self.topics.values()]
         if JOINT_STATE not in types:
             raise ValueError(f"topics needs at least one of type {JOINT_STATE}, found none")
-        scene = any(not isinstance(f, JointFeature) for fs in self.observations.values() for f in fs)
+        scene = any(
+            not isinstance(f, (JointFeature, JointAngleFeature))
+            for fs in self.observations.values()
+            for f in fs
+        )
         if types.count(SCENE_STATE) > 1 or (scene and SCENE_STATE not in types):
             raise ValueError(
                 f"topics needs one of type {SCENE_STATE} for position and yaw features, "
                 f"found {types.count(SCENE_STATE)}"
+            )
+        turning = {joint for element in self.action.elements for joint in element.continuous}
+        jumping = sorted(
+            turning.intersection(
+                joint
+                for features in self.observations.values()
+                for feature in features
+                if isinstance(feature, JointFeature) and feature.feature == "joint_position"
+                for joint in feature.joints
+            )
+        )
+        if jumping:
+            raise ValueError(
+                f"joint_position of {jumping[0]}, which is continuous, jumps by a whole turn; use joint_angle"
             )
         joints = [joint for element in self.action.elements for joint in element.joints]
         twice = sorted({joint for joint in joints if joints.count(joint) > 1})

@@ -413,6 +413,30 @@ class TestContinuous:
             assert action[6] == pytest.approx(0.02)
             assert wrapped(made.decode(action, state, 0).position[6]) == pytest.approx(target)
 
+    def test_it_is_observed_as_sine_and_cosine_which_do_not_jump(self):
+        def turning(d):
+            d["action"]["elements"][0].update(continuous=["panda_joint7"])
+            d["observations"] = {
+                "observation.state": [{"feature": "joint_angle", "joints": ["panda_joint7"]}]
+            }
+
+        made = changed(turning)
+        assert made.observation_names == ("panda_joint7.angle.sin", "panda_joint7.angle.cos")
+        assert made.needs["panda_joint7"] == (True, False)
+        for true in (3.1, 3.2):
+            state = joints(np.array([0, 0, 0, 0, 0, 0, wrapped(true), 0.02]))
+            assert observe(made, state, scene()).vector == pytest.approx([np.sin(true), np.cos(true)])
+        with pytest.raises(ContractError, match="panda_joint7"):
+            made.check_robot(JOINTS[:6])
+
+    def test_its_plain_position_is_refused(self):
+        def jumping(d):
+            d["action"]["elements"][0].update(continuous=["panda_joint7"])
+            d["observations"]["s"] = [{"feature": "joint_position", "joints": ["panda_joint7"]}]
+
+        with pytest.raises(ConfigError, match="joint_position of panda_joint7, .*; use joint_angle"):
+            changed(jumping)
+
     def test_other_joints_may_not_jump(self, contract):
         state = joints(np.zeros(8))
         command = JointCommand(0, JOINTS, np.full(8, 2 * np.pi))
