@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 
 from amf_msgs.action import RecordDemonstration
-from amf_msgs.msg import RecorderState, RobotStatus
+from amf_msgs.msg import RecorderState
 from amf_msgs.srv import FinishRecording
 from amf_ros.contract import load_contract
 from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.data.metadata import DemonstrationInfo
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import (
     AmfError,
@@ -35,12 +37,11 @@ from amf_ros.ros import names, qos, requests
 from amf_ros.ros.conversions import (
     demonstration_msg,
     duration_msg,
-    time_msg,
-    to_ns,
+    recorder_state_msg,
 )
-from amf_ros.ros.goals import Codes, Goal, Goals, failed
+from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.judging import BadStream, Reset
-from amf_ros.ros.listening import Listening
+from amf_ros.ros.listening import Listening, Resets
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.recorder import Came, MissingTopic, Taping
 from amf_ros.ros.requests import RecordingRequest
@@ -77,12 +78,12 @@ class DemoRecorderNode(AmfNode):
         self._store = DemonstrationStore(RunDirectory(Path(settings.session_directory)).demonstrations)
         self._goal: Goal | None = None
         self._taping: Taping | None = None
+        self._storing = False
         self._checks = 0
-        self._episode: int | None = None
         self._state = self.create_publisher(RecorderState, names.RECORDER_STATE, qos.LATCHED)
         self._exact = settings.real_time_factor == 0.0
         self._streams = Listening(self, self._contract, self._on_message, factor=settings.real_time_factor)
-        self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_status, qos.LATCHED)
+        self._resets = Resets(self, self._on_reset)
         self._stop_keeper = StopKeeper(self)
         self._goals = Goals(
             self, RecordDemonstration, names.RECORD_DEMONSTRATION, self._on_goal, self._on_cancel
@@ -93,7 +94,7 @@ class DemoRecorderNode(AmfNode):
         self.get_logger().info(f"{len(self._store.ids())} demonstrations in {self._store.root}")
 
     def _on_message(self, topic: str, came: Came) -> None:
-        if self._taping is not None:
+        if self._taping is not None and not self._storing:
             self._write(self._taping, topic, came)
 
     def _write(self, taping: Taping, topic: str, came: Came) -> None:
@@ -110,13 +111,11 @@ class DemoRecorderNode(AmfNode):
         elif taping.complete(time.monotonic()):
             self._keep(taping)
 
-    def _on_status(self, status: RobotStatus) -> None:
-        """A reset moves the arm: nothing from before it and after it makes one demonstration."""
-        before, self._episode = self._episode, status.episode
-        if self._taping is None or before in (None, status.episode):
+    def _on_reset(self, stamp_ns: int) -> None:
+        if self._taping is None or self._storing:
             return
         try:
-            self._taping.began_anew(to_ns(status.stamp))
+            self._taping.began_anew(stamp_ns)
         except Reset as error:
             self._fail(error)
 
@@ -126,8 +125,9 @@ class DemoRecorderNode(AmfNode):
             wanted = requests.recording(goal.request)
             task = self._suite.task(wanted.task_id)
             if running is not None:
-                if wanted.id != running.id:
-                    text = f"demonstration {running.id!r} is being recorded: finish or cancel it"
+                if wanted.id != running.id or self._storing:
+                    what = "stored: wait" if self._storing else "recorded: finish or cancel it"
+                    text = f"demonstration {running.id!r} is being {what}"
                     goal.finish(Result(error_code=Result.BUSY, error_msg=text))
                     return
                 self._fail(Cancelled("started over by a new goal with the same id"))
@@ -185,6 +185,8 @@ class DemoRecorderNode(AmfNode):
         except BadRequest as error:
             response.error_code, response.error_msg = response.BAD_REQUEST, str(error)
             return response
+        if self._storing:
+            return response
         if request.discard:
             self._fail(Cancelled(f"discarded by the demonstrator: {shown(request.reason, 300)}"))
             return response
@@ -195,11 +197,10 @@ class DemoRecorderNode(AmfNode):
 
     def _check(self) -> None:
         taping, now_s = self._taping, time.monotonic()
-        if taping is None or self._goal is None:
+        if taping is None or self._goal is None or self._storing:
             return
         try:
-            self._streams.check(taping.missing())
-            self._check_streams(taping, now_s)
+            self._streams.check(taping, now_s)
         except AmfError as error:
             self._fail(error)
             return
@@ -211,19 +212,20 @@ class DemoRecorderNode(AmfNode):
             elapsed, steps = duration_msg(taping.elapsed_s), taping.num_steps
             self._goal.feedback(RecordDemonstration.Feedback(elapsed=elapsed, num_steps=steps))
 
-    def _check_streams(self, taping: Taping, now_s: float) -> None:
-        try:
-            taping.check(now_s)
-        except StaleObservation:
-            self._streams.check_clocks(final=True)  # a clock that is off makes its stream look old
-            raise
-
     def _keep(self, taping: Taping) -> None:
-        try:
+        """In a thread: a long recording takes seconds, and streams go on."""
+        self._storing = True
+
+        def store() -> DemonstrationInfo:
             taping.keep()
-            info = self._store.info(taping.id)
-        except AmfError as error:
-            self._fail(error)
+            return self._store.info(taping.id)
+
+        in_background(self, store, partial(self._on_stored, taping))
+
+    def _on_stored(self, taping: Taping, info: DemonstrationInfo | None, error: BaseException | None) -> None:
+        self._storing = False
+        if info is None:
+            self._fail(error or DataError(f"{taping.id} was not stored"))
             return
         self.get_logger().info(f"{info.id}: {info.outcome.name.lower()}, {info.num_steps} steps")
         remarks = self._streams.remarks(taping.heard)
@@ -245,26 +247,26 @@ class DemoRecorderNode(AmfNode):
             goal.finish(result)
 
     def _on_cancel(self, goal: Goal) -> None:
-        if goal is self._goal:
+        if goal is self._goal and not self._storing:
             self._fail(Cancelled("discarded by cancel"))
 
     def _publish_state(self) -> None:
-        state = RecorderState(stamp=self.get_clock().now().to_msg(), recording=self._taping is not None)
-        if self._taping is not None:
-            about = self._taping.recording.about
-            state.task_id, state.demonstration_id, state.seed = about.task_id, about.id, about.seed
-            state.start_stamp = time_msg(about.start_stamp_ns)
-        self._state.publish(state)
+        about = self._taping.recording.about if self._taping is not None else None
+        self._state.publish(recorder_state_msg(self.get_clock().now().to_msg(), about))
 
     def secure(self, error: BaseException) -> None:
         """A recording in which something unforeseen happened is not kept, and its client hears of it."""
-        if self._taping is not None:
+        if self._taping is not None and not self._storing:
             self._fail(error)
 
     def begin_shutdown(self) -> None:
         """A recording in progress is discarded: half a demonstration teaches the wrong thing."""
-        if self._taping is not None:
+        if self._taping is not None and not self._storing:
             self._fail(Cancelled("the recorder is shutting down"))
+
+    def busy(self) -> bool:
+        """Whether a demonstration that is over is still being stored."""
+        return self._storing
 
 
 def main() -> int:

@@ -22,9 +22,9 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import Checkpoint as CheckpointMsg
 from amf_msgs.msg import Demonstration as DemonstrationMsg
+from amf_msgs.msg import RecorderState, TaskScore
 from amf_msgs.msg import SceneState as SceneStateMsg
-from amf_msgs.msg import TaskScore
-from amf_ros.data.metadata import DemonstrationInfo
+from amf_ros.data.metadata import About, DemonstrationInfo
 from amf_ros.errors import ConfigError
 from amf_ros.ros.names import BASE_FRAME
 from amf_ros.selection.base import Problem, Selection
@@ -123,6 +123,20 @@ def demonstration_msg(info: DemonstrationInfo) -> DemonstrationMsg:
         stamp=time_msg(info.stamp_ns),
         duration=duration_msg(info.duration_s),
         num_steps=info.num_steps,
+    )
+
+
+def recorder_state_msg(stamp: Time, about: About | None) -> RecorderState:
+    """What is being recorded, or that nothing is."""
+    if about is None:
+        return RecorderState(stamp=stamp)
+    return RecorderState(
+        stamp=stamp,
+        recording=True,
+        task_id=about.task_id,
+        demonstration_id=about.id,
+        seed=about.seed,
+        start_stamp=time_msg(about.start_stamp_ns),
     )
 
 

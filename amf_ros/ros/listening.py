@@ -16,14 +16,14 @@ from functools import partial
 
 from rclpy.clock import Clock, ClockType
 
-from amf_msgs.msg import StreamStatuses
+from amf_msgs.msg import RobotStatus, StreamStatuses
 from amf_ros.contract import Contract, Topic
 from amf_ros.contract.clocks import Clocks
-from amf_ros.errors import listed
+from amf_ros.errors import StaleObservation, listed
 from amf_ros.ros import names, qos
-from amf_ros.ros.conversions import header_stamp_ns
+from amf_ros.ros.conversions import header_stamp_ns, to_ns
 from amf_ros.ros.judging import BadStream
-from amf_ros.ros.recorder import Came, MissingTopic, recorded_topics
+from amf_ros.ros.recorder import Came, MissingTopic, Taping, recorded_topics
 from amf_ros.ros.runtime import AmfNode
 from amf_ros.ros.streams import Meter, statuses_msg
 from amf_ros.ros.taps import Tap
@@ -107,23 +107,23 @@ class Listening:
         """The newest message of a topic was left out."""
         self._meters[topic].skipped(problem)
 
-    def check(self, missing: list[str]) -> None:
-        """Look whether what comes, or will never come, can make a demonstration.
-
-        Args:
-            missing: required topics of which nothing has come yet.
+    def check(self, taping: Taping, now_s: float) -> None:
+        """Look whether what comes, or will never come, can make this demonstration.
 
         Raises:
-            MissingTopic: nothing can come on one of them; names its publisher and the mend.
-            BadStream: a stream's clock is not the robot's.
+            MissingTopic, StaleObservation, BadStream: names the stream, its publisher or clock, and the mend.
         """
-        silent = [self._taps[topic].problem for topic in missing if self._taps[topic].problem]
+        silent = [self._taps[topic].problem for topic in taping.missing() if self._taps[topic].problem]
         if silent:
             raise MissingTopic("; ".join(silent))
-        self.check_clocks(final=False)
+        self._check_clocks(final=False)
+        try:
+            taping.check(now_s)
+        except StaleObservation:
+            self._check_clocks(final=True)  # a clock that is off makes its stream look old
+            raise
 
-    def check_clocks(self, *, final: bool) -> None:
-        """Raises BadStream naming a stream whose clock is not the robot's; finally also one just found so."""
+    def _check_clocks(self, *, final: bool) -> None:
         problem = self.clocks.problem(final=final) if self._judged else ""
         if problem:
             raise BadStream(problem)
@@ -166,6 +166,24 @@ class Listening:
         ]
         stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(statuses_msg(stamp, self.recording, streams, time.monotonic()))
+
+
+class Resets:
+    """Tells of each new episode of the robot, by its latched status.
+
+    Args:
+        on_reset: called with the stamp of its first state [ns].
+    """
+
+    def __init__(self, node: AmfNode, on_reset: Callable[[int], None]) -> None:
+        self._episode: int | None = None
+        self._on_reset = on_reset
+        node.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_status, qos.LATCHED)
+
+    def _on_status(self, status: RobotStatus) -> None:
+        before, self._episode = self._episode, status.episode
+        if before is not None and before != status.episode:
+            self._on_reset(to_ns(status.stamp))
 
 
 def _header_ns(raw: bytes) -> int:
