@@ -22,7 +22,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from amf_ros.contract.contract import NS_PER_MS, Contract
+from amf_ros.contract.contract import Contract
+from amf_ros.contract.topics import NS_PER_MS
 from amf_ros.errors import StaleObservation, listed
 from amf_ros.types import JointState, SceneState
 

@@ -19,10 +19,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from amf_ros.contract.contract import NS_PER_MS, Contract, Topic
+from amf_ros.contract.contract import Contract
+from amf_ros.contract.topics import NS_PER_MS, Topic
 
 WINDOW = 201  # messages of a stream that its delay is the median of
 JUDGE_NS = 1_000_000_000  # a stream is off when all of its messages were, for as long as this
+NO_LIMIT_NS = 2**62
 FEWEST = 3  # and at least as many
 
 
@@ -30,7 +32,7 @@ class _Stream:
     """One stream's offsets, and since when all of them are beyond what is allowed."""
 
     def __init__(self, allowed_ns: int) -> None:
-        self.allowed_ns = allowed_ns
+        self.allowed_ns = allowed_ns or NO_LIMIT_NS
         self.offsets: deque[int] = deque(maxlen=WINDOW)
         self.off_since_ns: int | None = None
         self.num_off = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,85 +24,11 @@ from amf_ros.contract.spec import (
     ContractSpec,
     JointAngleFeature,
     JointFeature,
-    StampSpec,
-    TopicSpec,
-    inside,
 )
+from amf_ros.contract.topics import NS_PER_MS, named, observed
 from amf_ros.errors import ContractError, StaleObservation, UnknownName
 from amf_ros.paths import find_config
 from amf_ros.types import Array, JointCommand, JointState, Observation, SceneState, Task
-
-NS_PER_MS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Topic:
-    """One stream.
-
-    Attributes:
-        name: as everything inside the package calls it, recordings too: no slash first.
-        type: ROS type, ``package/msg/Name``.
-        max_age_ns: header stamps older than this are stale [ns]; 0 = no limit.
-        min_rate_hz: a demonstration with a slower stream is refused; 0 = no limit.
-        on_stale: what to do: ``stop``.
-        reliability: ``reliable`` or ``best_effort``.
-        depth: messages kept.
-        absolute: the contract wrote it with a slash first: it stays out of the node's namespace.
-        receive: its messages count from their arrival on, whatever their stamps say.
-        offset_ns: added to its header stamps: its clock lags by this [ns].
-        max_offset_ns: arrival minus stamp may stay beyond this for a moment only [ns]; 0 = no limit.
-    """
-
-    name: str
-    type: str
-    max_age_ns: int = 0
-    min_rate_hz: float = 0.0
-    on_stale: str = "stop"
-    reliability: str = "reliable"
-    depth: int = 50
-    absolute: bool = False
-    receive: bool = False
-    offset_ns: int = 0
-    max_offset_ns: int = 0
-
-    @property
-    def address(self) -> str:
-        """As a node subscribes to it or publishes it."""
-        return f"/{self.name}" if self.absolute else self.name
-
-    def stamp_ns(self, header_ns: int, arrival_ns: int) -> int:
-        """When a message counts: its header stamp, corrected as the contract says, or its arrival [ns].
-
-        A stamp of zero stays zero: it says nothing, and what it means depends on the stream.
-        """
-        if self.receive:
-            return arrival_ns
-        return header_ns + self.offset_ns if header_ns else 0
-
-
-def _topic(name: str, type_: str, align: StampSpec | None = None, **more: Any) -> Topic:
-    limits: dict[str, Any] = {}
-    if align is not None:
-        limits = {
-            "receive": align.stamp == "receive",
-            "offset_ns": round(align.offset_ms * NS_PER_MS),
-            "max_offset_ns": round((align.max_offset_ms or 0.0) * NS_PER_MS),
-        }
-    return Topic(inside(name), type_, absolute=name.startswith("/"), **limits, **more)
-
-
-def _observed(name: str, topic: TopicSpec) -> Topic:
-    made = _topic(
-        name,
-        topic.type,
-        topic.align,
-        max_age_ns=round(topic.align.max_age_ms * NS_PER_MS),
-        min_rate_hz=topic.min_rate_hz,
-        on_stale=topic.on_stale,
-        reliability=topic.qos.reliability,
-        depth=topic.qos.depth,
-    )
-    return replace(made, max_offset_ns=made.max_offset_ns or made.max_age_ns)
 
 
 def _meaning(element: ActionElement) -> dict[str, Any]:
@@ -128,17 +54,17 @@ class Contract:
         self.fps = spec.fps
         self.period_ns = round(1e9 / spec.fps)
         self.watchdog_ns = round(spec.action.watchdog_ms * NS_PER_MS)
-        self.topics = tuple(_observed(name, topic) for name, topic in spec.topics.items())
+        self.topics = tuple(observed(name, topic) for name, topic in spec.topics.items())
         action = spec.action
-        device = _topic(action.record_from.topic, action.record_from.type, action.record_from.align)
+        device = named(action.record_from.topic, action.record_from.type, action.record_from.align)
         oldest_ns = max(topic.max_age_ns for topic in self.topics)
         self.command = replace(device, max_offset_ns=device.max_offset_ns or oldest_ns, max_age_ns=oldest_ns)
-        self.published = _topic(action.publish_to.topic, action.publish_to.type)
-        self.applied = _topic(action.applied_from.topic, action.applied_from.type)
+        self.published = named(action.publish_to.topic, action.publish_to.type)
+        self.applied = named(action.applied_from.topic, action.applied_from.type)
         self.learn = action.learn
         self.record_from, self.publish_to = self.command.name, self.published.name
         self.command_type = self.command.type
-        self.record_extra = tuple(_topic(name, type_) for name, type_ in spec.record_extra.items())
+        self.record_extra = tuple(named(name, type_) for name, type_ in spec.record_extra.items())
         self.recorded = frozenset(
             {self.command.name, self.applied.name, *(topic.name for topic in self.topics)}
         )
