@@ -6,8 +6,13 @@ problem = missing_ros()      # "" where rclpy and amf_msgs can be imported
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 
-from amf_ros.errors import AmfError
+from amf_ros.errors import AmfError, ConfigError, shown
+
+_MOST_DOMAIN = 232
+_NAMESPACE = re.compile(r"/?|/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 
 
 class NoRos(AmfError):
@@ -29,12 +34,30 @@ def missing_ros() -> str:
     return ""
 
 
-def require_ros() -> None:
-    """Go on only where ROS 2 can be used.
+def require_ros(namespace: str = "") -> None:
+    """Go on only where ROS 2 can be used, in this domain and namespace.
 
     Raises:
         NoRos: with what to source.
+        ConfigError: ROS_DOMAIN_ID or the namespace cannot be one.
     """
     problem = missing_ros()
     if problem:
         raise NoRos(problem)
+    ros_domain()
+    if not _NAMESPACE.fullmatch(namespace):
+        raise ConfigError(
+            f"namespace {shown(namespace)}: use letters, digits and '_', no part beginning with a digit, "
+            "parts joined by '/', for example left_arm"
+        )
+
+
+def ros_domain() -> int:
+    """The ROS domain of this shell. Raises ConfigError where ROS_DOMAIN_ID is none."""
+    text = os.environ.get("ROS_DOMAIN_ID", "") or "0"
+    if not text.isdecimal() or int(text) > _MOST_DOMAIN:
+        raise ConfigError(
+            f"ROS_DOMAIN_ID {shown(text)} is not a number from 0 to {_MOST_DOMAIN}: "
+            "unset it, or take one up to 101"
+        )
+    return int(text)

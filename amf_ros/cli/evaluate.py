@@ -12,6 +12,7 @@ import typer
 from amf_ros.cli.graph import connect, execute_policy, load_checkpoint, reset_scene, task_ids
 from amf_ros.cli.options import (
     DEFAULT_DIRECTORY,
+    MOST,
     Contract,
     Json,
     Namespace,
@@ -41,7 +42,7 @@ def add(app: typer.Typer) -> None:
 
 def evaluate(
     tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; none: all.", show_default=False)] = None,
-    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, help="Per task.")] = 5,
+    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, max=MOST, help="Per task.")] = 5,
     checkpoint: Annotated[str, typer.Option(help="Folder or URI; empty: the newest.")] = "",
     seed: Seed = 0,
     local: Annotated[
@@ -119,6 +120,8 @@ def _simulated(
     from amf_ros.training.rollouts import run_policy
     from amf_ros.types import Outcome
 
+    if not checkpoint and not directory.is_dir():
+        raise CheckpointError(f"no session directory {directory}: run `amf pretrain`, or name a --checkpoint")
     source: str | None = checkpoint
     if not checkpoint:
         newest = checkpoints.newest(RunDirectory(directory).checkpoints)

@@ -33,8 +33,9 @@ def connect(namespace: str, wait_s: float) -> GraphClient:
 
     Raises:
         NoRos: there is no ROS 2 in this environment.
+        ConfigError: the domain or the namespace cannot be one.
     """
-    require_ros()
+    require_ros(namespace)
     from amf_ros.ros.clients import GraphClient
 
     return GraphClient(namespace, wait_s)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from amf_ros.cli.graph import connect
-from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
+from amf_ros.cli.options import MOST, Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output, fraction, short
 from amf_ros.errors import DataError
 
@@ -49,7 +49,9 @@ def next_task(
     weight: Annotated[
         list[float] | None, typer.Option("--weight", help="One for each --target: how much it counts.")
     ] = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Demonstrations to plan for.")] = 1,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, max=MOST, help="Demonstrations to plan for.")
+    ] = 1,
     strategy: Annotated[
         str, typer.Option(help="amf, uniform, round_robin, ...; empty: the node's own.")
     ] = "",

@@ -31,7 +31,9 @@ Namespace = Annotated[
     str,
     typer.Option("--namespace", envvar="AMF_NAMESPACE", help="ROS namespace of the graph, e.g. /left_arm."),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Everything random follows from it.")]
+MOST = 2**31 - 1  # of anything that is counted: what a message can hold
+MOST_SEED = 2**63 - 1
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Everything random follows from it.")]
 Suite = Annotated[
     str, typer.Option("--suite", help="Task suite: a registered name, or package.module:Class.")
 ]

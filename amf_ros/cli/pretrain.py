@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from amf_ros.cli.check_suite import check_briefly
-from amf_ros.cli.options import DEFAULT_DIRECTORY, Json, SessionDirectory, panel
+from amf_ros.cli.options import DEFAULT_DIRECTORY, MOST_SEED, Json, SessionDirectory, panel
 from amf_ros.cli.output import Output, Track, on_interrupt
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def pretrain(
         str, typer.Argument(help="What to pre-train on: a name in config/experiments, or a YAML file.")
     ] = "pretrain",
     session_directory: SessionDirectory = DEFAULT_DIRECTORY,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=MOST_SEED, help="Instead of the file's seed.")
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Also where the directory has a pre-trained policy already.")
     ] = False,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from amf_ros.cli.graph import OUTCOMES, connect, reset_scene, seconds
-from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
+from amf_ros.cli.options import MOST, Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output, on_interrupt
 from amf_ros.errors import ConfigError
 
@@ -37,7 +37,7 @@ def record(
         str, typer.Argument(help="Task to demonstrate; `amf next` says which.", show_default=False)
     ],
     count: Annotated[
-        int, typer.Option("--count", "-n", min=1, help="Demonstrations, from different starts.")
+        int, typer.Option("--count", "-n", min=1, max=MOST, help="Demonstrations, from different starts.")
     ] = 1,
     by: Annotated[
         Literal["expert", "person"] | None,

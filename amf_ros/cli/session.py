@@ -11,6 +11,7 @@ from amf_ros.cli.before import tell_before
 from amf_ros.cli.graph import connect
 from amf_ros.cli.options import (
     DEFAULT_DIRECTORY,
+    MOST,
     Contract,
     Json,
     Namespace,
@@ -45,8 +46,12 @@ def session(
     strategy: Annotated[
         str, typer.Option(help="How to choose: amf, uniform, ...; empty: the selector's own, --local: amf.")
     ] = "",
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds in all; a larger number extends a session.")] = 4,
-    per_round: Annotated[int, typer.Option(min=1, help="Demonstrations a round, chosen together.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=MOST, help="Rounds in all; a larger number extends a session.")
+    ] = 4,
+    per_round: Annotated[
+        int, typer.Option(min=1, max=MOST, help="Demonstrations a round, chosen together.")
+    ] = 3,
     candidate: Annotated[
         list[str] | None, typer.Option("--candidate", "-c", help="May be demonstrated; repeat it. None: all.")
     ] = None,
@@ -54,12 +59,14 @@ def session(
         list[str] | None, typer.Option("--target", "-t", help="To become good at; repeat it. None: all.")
     ] = None,
     evaluation_episodes: Annotated[
-        int, typer.Option(min=0, help="Per task before, and after each round.")
+        int, typer.Option(min=0, max=MOST, help="Per task before, and after each round.")
     ] = 0,
     final_episodes: Annotated[
-        int, typer.Option(min=0, help="Per task before and after; 0: as in between.")
+        int, typer.Option(min=0, max=MOST, help="Per task before and after; 0: as in between.")
     ] = 0,
-    steps: Annotated[int, typer.Option(min=0, help="Gradient steps a round; 0: the trainer's default.")] = 0,
+    steps: Annotated[
+        int, typer.Option(min=0, max=MOST, help="Gradient steps a round; 0: the trainer's default.")
+    ] = 0,
     stop_early: Annotated[
         bool, typer.Option("--stop-early", help="End when the best gain falls below selection.stop_below.")
     ] = False,
@@ -151,10 +158,12 @@ def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dic
 def _local(
     output: Output, plan: Plan, directory: Path, checkpoint: Path | None, contract: str
 ) -> dict[str, Any]:
-    from amf_ros.data.run_directory import RunDirectory
     from amf_ros.session.local import run_local
+    from amf_ros.training.checkpoints import describe
 
-    start = checkpoint or RunDirectory(directory).checkpoints / "pretrained"
+    start = checkpoint or directory / "checkpoints" / "pretrained"
+    if not (directory / "session.sqlite").exists():
+        describe(start)  # before anything is made
     tell_before(output, plan, directory, contract)
     view = SessionView(output)
     try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from amf_ros.cli.graph import connect, seconds
-from amf_ros.cli.options import Json, Namespace, Seed, Timeout, panel
+from amf_ros.cli.options import MOST, Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output
 from amf_ros.errors import ConfigError
 from amf_ros.paths import home_expanded, local_path
@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
 
 def tune(
     steps: Annotated[
-        int, typer.Option("--steps", min=0, help="Gradient steps; 0: the node's parameter.")
+        int, typer.Option("--steps", min=0, max=MOST, help="Gradient steps; 0: the node's parameter.")
     ] = 0,
     initial: Annotated[
         str, typer.Option("--from", help="Checkpoint folder or URI to start from; empty: the newest.")
@@ -37,7 +37,10 @@ def tune(
         list[str] | None, typer.Option("--demonstration", help="Id to train on; repeat it. None: all stored.")
     ] = None,
     round_: Annotated[
-        int, typer.Option("--round", min=0, help="Number of the new checkpoint; 0: the next that is free.")
+        int,
+        typer.Option(
+            "--round", min=0, max=MOST, help="Number of the new checkpoint; 0: the next that is free."
+        ),
     ] = 0,
     replace: Annotated[
         bool, typer.Option("--replace", help="Train anew even where --round has a finished checkpoint.")

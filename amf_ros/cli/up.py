@@ -54,10 +54,10 @@ def up(
     here or on another computer, nothing is started. Where ROS 2's launch package is installed,
     ros2 launch amf_ros amf.launch.py does the same.
     """
-    from amf_ros.cli.environment import require_ros
+    from amf_ros.cli.environment import require_ros, ros_domain
 
     values = parse(arguments or [])
-    require_ros()
+    require_ros(values.get("namespace", ""))
     _end_when_told()
     from amf_ros.ros.sole import refuse_second
     from amf_ros.ros.supervise import Graph
@@ -69,7 +69,7 @@ def up(
     directory = filled["session_directory"]
     logs = log_directory or Path(directory) / "log"
     # People run other ROS programs beside it, maybe on other computers: their domain, their reach.
-    domain = int(os.environ.get("ROS_DOMAIN_ID", "0"))
+    domain = ros_domain()
     reach = {"ROS_AUTOMATIC_DISCOVERY_RANGE": os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")}
     graph = Graph(values, logs, domain_id=domain, environment=reach)
     os.environ.update(graph.environment)

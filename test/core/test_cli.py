@@ -147,6 +147,41 @@ def test_without_ros_one_line_says_what_to_source(line: str, monkeypatch: pytest
     assert "source scripts/env.sh" in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "domain", "said"),
+    [
+        ("next --namespace //x", "7", "namespace '//x': use letters"),
+        ("next --namespace é", "7", "namespace 'é': use letters"),
+        ("up namespace:=9th", "7", "namespace '9th': use letters"),
+        ("record push_green", "seven", "ROS_DOMAIN_ID 'seven' is not a number from 0 to 232"),
+        ("up", "233", "ROS_DOMAIN_ID '233' is not a number from 0 to 232"),
+    ],
+)
+def test_what_ros_would_not_take_is_one_line(
+    line: str, domain: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if environment.missing_ros():
+        pytest.skip("ROS 2 is not sourced")
+    monkeypatch.setenv("ROS_DOMAIN_ID", domain)
+    done = amf(*line.split())
+    assert done.exit_code == 1
+    assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["next --seed 99999999999999999999", "tune --steps 9999999999", "next --wait nan"]
+)
+def test_numbers_that_no_message_can_hold_are_wrong_usage(line: str) -> None:
+    assert amf(*line.split()).exit_code == 2
+
+
+@pytest.mark.parametrize("line", ["evaluate --local", "session --local", "status", "report"])
+def test_a_directory_that_is_not_there_is_not_made(line: str, tmp_path: Path) -> None:
+    done = amf(*line.split(), "-d", tmp_path / "nowhere")
+    assert done.exit_code == 1 and "nowhere" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A pre-trained checkpoint and a short session of two tasks in this process."""
