@@ -210,7 +210,7 @@ class Streams:
         held = sorted({name for sample in self._joints.newest(_FEW) for name in _names(sample)})
         return (
             f"no position that can be used of joint {listed(names)} came on {topics}, which held "
-            f"{listed(held)}; do the contract's joints fit the robot?"
+            f"{listed(held, 8)}; do the contract's joints fit the robot?"
         )
 
     def _nothing_of(self, topic: str, instant_ns: int) -> str:

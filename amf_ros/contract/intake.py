@@ -24,6 +24,7 @@ Value = JointState | SceneState | JointCommand | JointPlan
 COMMAND_SLACK = 0.05  # of a range: how far beyond it a command may be
 MEASURED_SLACK = 1.0  # and a measured joint: a range is of targets, and may be a part of the joint's own
 QUATERNION_SLACK = 0.1  # of a length of 1
+MOST_NAMES = 1_000
 MOST_REMEMBERED = 64  # orders of names
 LATEST_STAMP_NS = 2**62  # beyond it sums of stamps overflow
 
@@ -268,6 +269,8 @@ def _frames(contract: Contract, roles: Mapping[str, str] | None) -> tuple[frozen
 
 
 def _require_names(topic: str, names: tuple[str, ...], count: int) -> None:
+    if len(names) > MOST_NAMES:
+        raise BadMessage(topic, f"has {len(names)} names; at most {MOST_NAMES} are looked at")
     if len(names) != count:
         raise BadMessage(topic, f"has {len(names)} names and {count} values; they must be equally many")
 

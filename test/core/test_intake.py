@@ -119,6 +119,7 @@ def test_a_continuous_joint_may_pass_pi() -> None:
     ("value", "text"),
     [
         (replace(joints(), position=np.zeros(3)), "has 8 names and 3 values"),
+        (joints(0, (*ALL, *map(str, range(2_000)))), "has 2008 names; at most 1000"),
         (joints(0, (*ALL, FINGER)), "'panda_finger_joint1' stands twice"),
         (joints(panda_joint1=np.inf), "joint 'panda_joint1' is infinite"),
         (replace(joints(), position=np.full(8, NAN)), "is nan, as all in use"),
