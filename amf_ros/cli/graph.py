@@ -60,7 +60,7 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
             streams = client.latched(StreamStatuses, names.RECORDER_STREAMS, _STREAMS_S, qos.EVENT)
     return {
         "nodes": nodes,
-        "robot": None if robot is None else f"{ROBOT[robot.status]} {robot.reason}".strip(),
+        "robot": None if robot is None else robot_words(robot),
         "session": None if session is None else _where(session),
         "next": None if scores is None else _choice(scores),
         "wrong": [*_refusals(robot), *_broken_streams(streams)],
@@ -92,6 +92,15 @@ def _broken_streams(streams: Any) -> list[str]:
         if one.problem or silent:
             said.append(f"stream {one.topic}: {one.problem or silent}{skipped}")
     return said
+
+
+def robot_words(status: Any) -> str:
+    """May the arm move, and what became of commands: one line from a RobotStatus."""
+    words = [f"{ROBOT[status.status]} {status.reason}".strip()]
+    if status.num_applied:
+        changed = f" ({status.num_changed} changed by its limits)" if status.num_changed else ""
+        words.append(f"{status.num_applied} commands applied{changed}")
+    return "; ".join(words)
 
 
 def _where(message: Any) -> str:

@@ -19,6 +19,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import RobotStatus, SceneState
 from amf_msgs.srv import ResetScene
+from amf_ros.cli.graph import robot_words
 from amf_ros.contract import load_contract
 from amf_ros.errors import ConfigError
 from amf_ros.nodes.robot import RobotNode
@@ -189,6 +190,7 @@ def test_a_command_that_cannot_be_clamped_does_not_move_it(lock_step: Bench, wro
     current(lock_step, joints, start + PERIOD_NS)
     assert max(to_ns(state.header.stamp) for state in joints) == start + PERIOD_NS
     lock_step.until(lambda: statuses[-1].num_applied == 1, "the other count")
+    assert robot_words(statuses[-1]) == "ready; 1 commands applied"  # as `amf status` shows it
 
 
 def test_a_person_who_takes_over_is_not_fought_by_the_policy(lock_step: Bench) -> None:
