@@ -107,11 +107,12 @@ class RobotTopics:
     def _read_status(self) -> RobotStatus:
         driver = self._driver
         stopped, tally = driver.gate.stopped, driver.tally
-        status = RobotStatus.FAULT if driver.fault else RobotStatus.STOPPED if stopped else RobotStatus.READY
+        # A stop first: a keeper that hears of it knows that it is on the robot's disk.
+        status = RobotStatus.STOPPED if stopped else RobotStatus.FAULT if driver.fault else RobotStatus.READY
         return RobotStatus(
             stamp=time_msg(driver.stamp_ns),
             status=status,
-            reason=driver.fault or stopped or "",
+            reason="; ".join(filter(None, (stopped, driver.fault))),
             episode=driver.episode,
             num_applied=tally.applied,
             num_changed=tally.changed,

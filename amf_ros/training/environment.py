@@ -112,12 +112,12 @@ class RobotEnvironment(Episode):
         return self._judge.outcome
 
     def reset(self, task_id: str, seed: int) -> Array:
-        """Start an episode; the first observation vector (d,). Raises UnknownName."""
-        self._task = self.suite.task(task_id)
-        self._judge = Judge(self.suite, task_id)
-        self.begin(self._task.num_steps(self.robot.control_hz))
-        self._gate.reset()
+        """Start an episode; the first observation vector (d,). Raises UnknownName before anything moves."""
+        task = self.suite.task(task_id)
         self.robot.reset(task_id, seed)
+        self._task, self._judge = task, Judge(self.suite, task_id)
+        self.begin(task.num_steps(self.robot.control_hz))
+        self._gate.reset()
         return self._observe()
 
     def step(self, action: Array) -> Array:

@@ -418,3 +418,16 @@ def test_a_suite_with_its_own_simulator_ends_it_too(monkeypatch: pytest.MonkeyPa
     text = "brings its own simulator.*in-process only, not on the ROS graph"
     with bench(suite="examples.own_suite:ArmSuite") as made, pytest.raises(ConfigError, match=text):
         made.add(RobotNode)
+
+
+def test_a_robot_that_leaves_while_stopped_says_both() -> None:
+    """A keeper that waits for the robot's word is not left waiting, and the reader knows that it is gone."""
+    with bench(real_time_factor=0.0) as made:
+        statuses = made.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+        robot = made.add(RobotNode)
+        assert made.call(Trigger, names.STOP, Trigger.Request()).success
+        robot.begin_shutdown()
+        made.until(lambda: bool(statuses) and "shutting down" in statuses[-1].reason, "its last word")
+        assert statuses[-1].status == RobotStatus.STOPPED and "stop service" in statuses[-1].reason
+        made.nodes.remove(robot)
+        robot.destroy_node()
