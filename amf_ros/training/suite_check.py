@@ -87,7 +87,7 @@ def examine(
         contract: of the robot, for a suite without a simulator of its own.
         seeds: starts of each task.
         task_ids: to look at; empty = all.
-        within_s: after this time no further task is begun [s].
+        within_s: after this time no further task is begun, and that at hand is looked at less closely [s].
 
     Raises:
         UnknownName: no such task or contract.
@@ -101,7 +101,7 @@ def examine(
         with closing(make_environment(suite, contract)) as environment:
             other = make_environment(suite, contract)
             with closing(other):
-                looks = _Looks(environment, other, seeds)
+                looks = _Looks(environment, other, seeds, started + within_s)
                 for task_id in wanted:
                     if looks.tried and time.monotonic() - started > within_s:
                         break
@@ -139,8 +139,9 @@ def _about_nobody(suite: Suite) -> Finding:
 class _Looks:
     """Collects what the tasks did; ``other`` is a second simulator, with another past."""
 
-    def __init__(self, environment: Environment, other: Environment, seeds: int) -> None:
+    def __init__(self, environment: Environment, other: Environment, seeds: int, until: float) -> None:
         self._environment, self._other, self._seeds = environment, other, seeds
+        self._until = until  # on the monotonic clock: then the task at hand is looked at less closely
         self.tried: list[Tried] = []
         self._refused: list[str] = []
         self._unequal, self._same, self._unlike = dict[str, str](), list[str](), dict[str, str]()
@@ -158,10 +159,15 @@ class _Looks:
             starts = [self._environment.reset(task_id, seed) for seed in range(self._seeds)]
             self._seen += starts
             self._do_nothing(task_id)
-            shown = [self._show(tried, seed) for seed in range(self._seeds)]
+            shown = [self._show(tried, 0)]
+            shown += [self._show(tried, seed) for seed in range(1, self._seeds) if not self._late]
             self._again(task_id, starts, shown)
         except ContractError as error:
             self._refused.append(f"{task_id}: {error}")
+
+    @property
+    def _late(self) -> bool:
+        return time.monotonic() > self._until
 
     def findings(self) -> list[Finding]:
         """One for each thing that was looked at."""
@@ -212,7 +218,7 @@ class _Looks:
         if at_once:
             self._at_once.append(task_id)
             return
-        while not self._environment.done:
+        while not self._environment.done and not self._late:
             self._environment.step(nothing)
         if self._environment.succeeded:
             self._idle.append(task_id)
@@ -224,6 +230,8 @@ class _Looks:
             if off > _EQUAL:
                 self._unequal[task_id] = f"seed 0 starts elsewhere {where}, by up to {off:.3g}"
                 return  # what follows from another start says nothing about the expert
+            if self._late and environment is self._other:
+                break
             repeated = demonstrate(environment, task_id, 0, "check")
             if repeated.num_steps != shown[0].num_steps:
                 counts = f"{shown[0].num_steps} steps, then {repeated.num_steps}"
@@ -235,7 +243,7 @@ class _Looks:
             demo.num_steps != shown[0].num_steps or _distance(demo.actions, shown[0].actions) > _EQUAL
             for demo in shown[1:]
         )
-        if len(starts) > 1 and not moved and not varied:
+        if len(starts) > 1 and len(shown) > 1 and not moved and not varied:
             self._same.append(f"{task_id}: {len(starts)} seeds give one start; reset must use the seed")
 
     def _experts(self) -> list[Finding]:
