@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amf_ros.cli.options import DEFAULT_DIRECTORY, Contract, Json, SessionDirectory, Suite, panel
 from amf_ros.cli.output import Output
+from amf_ros.errors import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +22,15 @@ _MARKS = {"ok": ("✓", "green"), "info": ("·", "dim"), "warning": ("!", "yello
 
 def add(app: typer.Typer) -> None:
     """Put the command on ``amf``."""
-    app.command(**panel("Look and mend", "amf doctor", "amf doctor --session-directory runs/demo --recover"))(
-        doctor
-    )
+    app.command(
+        **panel(
+            "Look and mend",
+            "amf doctor",
+            "amf doctor --session-directory runs/demo --recover",
+            "amf doctor --trash round_0003 --trash 'one (copy).mcap'",
+            "amf doctor --restore round_0003",
+        )
+    )(doctor)
 
 
 def doctor(
@@ -31,17 +40,33 @@ def doctor(
     recover: Annotated[
         bool, typer.Option("--recover", help="Save what cut-off recordings hold; remove stale shared memory.")
     ] = False,
+    trash: Annotated[
+        list[str] | None,
+        typer.Option("--trash", help="Move this id or file out of the way; may be given several times."),
+    ] = None,
+    restore: Annotated[
+        list[str] | None,
+        typer.Option("--restore", help="Bring this back from the trash or from quarantine; likewise."),
+    ] = None,
+    empty_trash: Annotated[
+        bool, typer.Option("--empty-trash", help="Delete for good what is in the trash.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check this computer and a session directory; say what to do about each problem.
 
     Looks at ROS 2, its DDS profile and shared memory, torch, the simulator, disk space, and every
-    recording and checkpoint. Exit code 1 when something must be mended.
+    recording, roll-out and checkpoint. Exit code 1 when something must be mended. The trash lies in the
+    session directory; what is moved there can be brought back, and the nodes may run meanwhile.
     """
     from amf_ros.cli.checks import computer
+    from amf_ros.errors import DataError
 
     output = Output(as_json)
-    checks = computer(recover)
+    if (trash or restore or empty_trash) and not session_directory.is_dir():
+        raise DataError(f"no session directory {session_directory}; name another with --session-directory")
+    done = _moved(session_directory, contract, trash or [], restore or [], empty_trash)
+    checks = computer(recover) + done
     if session_directory.is_dir():
         checks += _directory(session_directory, suite, contract, recover)
     worst = "error" if any(check.severity == "error" for check in checks) else "ok"
@@ -51,17 +76,37 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _moved(root: Path, contract: str, trash: list[str], restore: list[str], empty: bool) -> list[Check]:
+    """Do what was asked for, one after another; what was done."""
+    from amf_ros.cli.checks import Check
+    from amf_ros.contract import load_contract
+    from amf_ros.data import trash as bin_
+    from amf_ros.data.run_directory import RunDirectory
+
+    if not (trash or restore or empty):
+        return []
+    run, done = RunDirectory(root), []
+    for name in trash:
+        place = bin_.trash(run, name)
+        remedy = _here(f"`amf doctor --restore {shlex.quote(place.stem)}` brings it back", root)
+        done.append(Check(name, "ok", f"moved to {place}", remedy))
+    for name in restore:
+        done.append(Check(name, "ok", f"moved to {bin_.restore(run, name, load_contract(contract))}"))
+    if empty:
+        gone = bin_.empty(run)
+        done.append(Check("trash", "ok", f"deleted {len(gone)}: {listed(path.name for path in gone)}"))
+    return done
+
+
 def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Check]:
-    """What the store says about itself, and whether the checkpoints can be read."""
+    """What is of no use in a session directory, each with what to do about it."""
     from amf_ros.cli.checks import Check
     from amf_ros.contract import load_contract
     from amf_ros.data import doctor as store_doctor
     from amf_ros.data.demonstrations import DemonstrationStore
     from amf_ros.data.run_directory import RunDirectory
-    from amf_ros.errors import AmfError
+    from amf_ros.data.trash import thrown_away
     from amf_ros.tasks.loading import allowed_policies, load_suite
-    from amf_ros.training.checkpoints import list_checkpoints
-    from amf_ros.training.checkpoints import load as load_checkpoint
 
     run = RunDirectory(root)
     store, agreed, tasks = (
@@ -71,18 +116,65 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
     )
     findings = store_doctor.recover(store) if recover else []
     findings += store_doctor.examine(store, tasks, agreed)
-    checks = [Check(str(f.path), f.severity, f.problem, f.remedy) for f in findings]
+    findings += store_doctor.examine_rollouts(run.rollouts)
+    checks = [Check(str(f.path), f.severity, f.problem, _here(f.remedy, root)) for f in findings]
     if not findings:
         checks.append(Check("demonstrations", "ok", f"{len(store.ids())} in {run.demonstrations}"))
-    try:
-        ids = []
-        for info in list_checkpoints(run.checkpoints):
-            load_checkpoint(info.uri, allowed_policies(tasks))
-            ids.append(info.id)
-        checks.append(Check("checkpoints", "ok", ", ".join(ids) or "none yet"))
-    except AmfError as error:
-        checks.append(Check("checkpoints", "error", str(error), "remove that folder, or bring back a copy"))
+    checks += _checkpoints(run.checkpoints, root, allowed_policies(tasks))
+    checks += _journal(run.database)
+    if gone := thrown_away(run):
+        names = listed(path.name for path in gone)
+        remedy = (
+            "`amf doctor --restore NAME` brings one back, `amf doctor --empty-trash` deletes them for good"
+        )
+        checks.append(Check("trash", "info", f"{len(gone)}: {names}", _here(remedy, root)))
     return checks
+
+
+def _checkpoints(folder: Path, root: Path, allow: Sequence[str]) -> list[Check]:
+    from amf_ros.cli.checks import Check
+    from amf_ros.data.doctor import strays, to_trash
+    from amf_ros.errors import AmfError
+    from amf_ros.training.checkpoints import DESCRIPTION, folders, load
+
+    checks, good = [], []
+    for path in folders(folder):
+        remedy = _here(to_trash(path), root)
+        if not (path / DESCRIPTION).is_file():
+            problem = f"is no checkpoint, {DESCRIPTION} is missing"
+            checks.append(Check(str(path), "warning", problem, f"left alone; {remedy}"))
+            continue
+        try:
+            load(path, allow)
+            good.append(path.name)
+        except AmfError as error:
+            checks.append(Check(str(path), "error", str(error), f"{remedy}, or bring back a copy"))
+    for found in strays(folder, None):
+        checks.append(Check(str(found.path), "warning", found.problem, _here(found.remedy, root)))
+    return [Check("checkpoints", "ok", ", ".join(good) or "none yet"), *checks]
+
+
+def _journal(database: Path) -> list[Check]:
+    from amf_ros.cli.checks import Check
+    from amf_ros.errors import AmfError
+    from amf_ros.session.journal import Journal
+
+    if not database.exists():
+        return []
+    try:
+        with Journal(database, read_only=True) as journal:
+            found = f"{len(journal.entries())} steps" if journal.plan is not None else "no plan yet"
+    except AmfError as error:
+        aside = f"mv {shlex.quote(str(database))} {shlex.quote(f'{database}.aside')}"
+        return [Check("journal", "error", str(error), f"stop the nodes, then `{aside}`")]
+    return [Check("journal", "ok", found)]
+
+
+def _here(remedy: str, root: Path) -> str:
+    """The same command for a session directory that is not the usual one."""
+    if root == DEFAULT_DIRECTORY:
+        return remedy
+    return remedy.replace("`amf doctor ", f"`amf doctor -d {shlex.quote(str(root))} ")
 
 
 def _show(output: Output, checks: list[Check]) -> None:

@@ -13,4 +13,5 @@ reading         MCAP file -> raw contents        metadata        what a recordin
 recording       one demonstration being written  recovery        files that a dead process left
 demonstrations  the store                        doctor          what is wrong with a store
 rollouts        visited states of episodes       run_directory   the folders of one run
+trash           moves that can be undone
 """

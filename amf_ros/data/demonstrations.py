@@ -150,8 +150,8 @@ class DemonstrationStore:
         """All that did not fail, in the order in which they were recorded.
 
         Raises:
-            DataError: one that cannot be used, by name and why; move it away with ``amf doctor`` or
-                :meth:`trash`. Nothing is left out silently.
+            DataError: one that cannot be used, by name and why; move it away with ``amf doctor --trash``.
+                Nothing is left out silently.
         """
         usable = []
         for info in sorted(self.infos(), key=lambda i: (i.about.recorded_ns, i.id)):
@@ -160,6 +160,8 @@ class DemonstrationStore:
             try:
                 usable.append(self.load(info.id, contract, suite))
             except (ContractError, UnknownName) as error:
+                if not self.path(info.id).exists():
+                    continue  # moved to the trash just now
                 raise DataError(
                     f"demonstration {info.id!r} does not fit: {error}; use the suite and contract that it "
                     f"was recorded with ({info.about.suite}, {info.about.contract}), or move it to the trash"

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from amf_ros.contract import Contract
-from amf_ros.data.demonstrations import DemonstrationStore, Tasks, files, info_of
+from amf_ros.data.arrays import ARRAYS_SUFFIX
+from amf_ros.data.demonstrations import DemonstrationStore, Tasks, check_named, files, info_of
 from amf_ros.data.metadata import SUFFIX
-from amf_ros.data.reading import salvage
+from amf_ros.data.reading import DOCTOR, salvage
 from amf_ros.data.recovery import is_live, rescue
-from amf_ros.errors import AmfError, DataError, UnknownName
+from amf_ros.data.rollouts import read_rollout
+from amf_ros.errors import AmfError, DataError, ForeignFile, UnknownName
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def recover(store: DemonstrationStore) -> list[Finding]:
     for staged in sorted(store.staging.glob("*" + SUFFIX)):
         if not is_live(staged):
             place, problem = rescue(staged, store.quarantine)
-            findings.append(Finding("warning", place, problem, "look at it, then restore or delete it"))
+            findings.append(Finding("warning", place, problem, _to_store(place)))
     return findings
 
 
@@ -61,19 +64,23 @@ def examine(
     findings = []
     for path in files(store.root):
         try:
+            check_named(path)
             info = info_of(path)
             if suite is not None:
                 suite.task(info.task_id)
             if contract is not None:
                 store.load(info.id, contract, suite)
+        except ForeignFile as error:
+            findings.append(_stray(path, problem_of(error, path)))
         except UnknownName as error:
-            findings.append(Finding("error", path, str(error), "use its suite, or move it to the trash"))
+            findings.append(Finding("error", path, str(error), f"use its suite, or {to_trash(path)}"))
         except AmfError as error:
-            findings.append(Finding("error", path, str(error), "move it to the trash, or mend what it names"))
+            findings.append(Finding("error", path, problem_of(error, path), to_trash(path)))
         else:
             if contract is not None and info.about.contract_hash != contract.hash:
                 problem = f"recorded with contract {info.about.contract!r} ({info.about.contract_hash})"
                 findings.append(Finding("info", path, problem, f"it fits {contract.name!r} as well"))
+    findings += strays(store.root, (SUFFIX, ARRAYS_SUFFIX))
     for staged in sorted(store.staging.glob("*" + SUFFIX)):
         if is_live(staged):
             findings.append(Finding("info", staged, "is being recorded", "let it finish"))
@@ -82,10 +89,51 @@ def examine(
                 Finding("warning", staged, "was cut off", "`amf doctor --recover` saves what it can")
             )
     for path in sorted(path for path in store.quarantine.iterdir() if path.is_file()):
-        findings.append(
-            Finding("info", path, _why_quarantined(path), "look at it, then restore or delete it")
-        )
+        findings.append(Finding("info", path, _why_quarantined(path), _to_store(path)))
     return findings
+
+
+def examine_rollouts(root: Path) -> list[Finding]:
+    """Everything in a folder of roll-outs that is of no use, without changing anything."""
+    findings = strays(root, (ARRAYS_SUFFIX,))
+    for path in sorted(root.glob("[!.]*" + ARRAYS_SUFFIX)):
+        try:
+            read_rollout(path)
+        except ForeignFile as error:
+            findings.append(_stray(path, problem_of(error, path)))
+        except DataError as error:
+            findings.append(Finding("error", path, problem_of(error, path), to_trash(path)))
+    return findings
+
+
+def strays(folder: Path, suffixes: tuple[str, ...] | None) -> list[Finding]:
+    """What lies in a folder and cannot be of it by its name; ``suffixes`` None: it holds folders."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        ours = path.is_dir() if suffixes is None else path.suffix in suffixes
+        ours = ours and not path.name.startswith(".")
+        if not ours and path.name != "quarantine" and (path.name[0] != "." or path.name[:2] == "._"):
+            found.append(_stray(path, "made by macOS" if path.name[:2] == "._" else "not of this folder"))
+    return found
+
+
+def _stray(path: Path, problem: str) -> Finding:
+    return Finding("warning", path, problem, f"left alone; {to_trash(path)}")
+
+
+def _to_store(path: Path) -> str:
+    return f"`amf doctor --restore {quote(path.stem)}` takes it into the store, or {to_trash(path)}"
+
+
+def to_trash(path: Path) -> str:
+    """What to type to have it out of the way."""
+    return f"`amf doctor --trash {quote(path.name)}` moves it to the trash"
+
+
+def problem_of(error: AmfError, path: Path) -> str:
+    """What an error says, without the path and without the advice to come here."""
+    said = str(error).removeprefix(f"demonstration {path.stem!r}: ").removeprefix(f"{path}: ")
+    return said.removesuffix(f"; {DOCTOR}").removesuffix("; move it to the trash")
 
 
 def _why_quarantined(path: Path) -> str:

@@ -189,9 +189,16 @@ class Journal:
     def _query(self, clause: str, values: tuple[str, ...]) -> list[Entry]:
         with self._guarded("read"), self._lock:
             rows = self._connection.execute(f"SELECT {_COLUMNS} FROM steps {clause}", values).fetchall()
-        return [
-            Entry(key, phase, number, json.loads(value), *rest) for key, phase, number, value, *rest in rows
-        ]
+        try:
+            return [
+                Entry(key, phase, number, json.loads(value), seconds, stamp_ns)
+                for key, phase, number, value, seconds, stamp_ns in rows
+            ]
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{self.path}: a stored step is damaged ({error}); move the file aside or use a new session "
+                "directory"
+            ) from error
 
     @contextmanager
     def _guarded(self, what: str) -> Iterator[None]:

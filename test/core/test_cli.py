@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,6 +259,49 @@ def test_doctor_names_a_damaged_checkpoint_and_exits_with_1(directory: Path, tmp
     done = amf("doctor", "-d", tmp_path)
     assert done.exit_code == 1
     assert "is damaged" in done.stdout
+
+
+def test_every_stray_and_broken_thing_is_named_with_its_next_step(directory: Path, tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    shutil.copytree(directory / "checkpoints", run / "checkpoints")
+    (run / "checkpoints" / "my notes").mkdir()
+    (run / "checkpoints" / "broken").mkdir()
+    (run / "checkpoints" / "broken" / "checkpoint.yaml").write_text("{")
+    (run / "demonstrations").mkdir()
+    (run / "demonstrations" / "._one.mcap").write_bytes(b"x")
+    (run / "demonstrations" / "one (copy).mcap").touch()
+    (run / "demonstrations" / "nowhere.mcap").symlink_to("/no/such")
+    (run / "rollouts").mkdir()
+    (run / "rollouts" / "r1.safetensors").write_bytes(b"x" * 100)
+    (run / "session.sqlite").write_bytes(b"no journal at all" * 100)
+    done = amf("doctor", "-d", run, "--json")
+    found = {Path(one["name"]).name: one for one in json.loads(done.stdout)["checks"]}
+    assert done.exit_code == 1
+    for name in ("my notes", "broken", "._one.mcap", "one (copy).mcap", "nowhere.mcap", "r1.safetensors"):
+        command = f"amf doctor -d {shlex.quote(str(run))} --trash {shlex.quote(name)}"
+        assert command in found[name]["remedy"]
+        assert "amf doctor" not in found[name]["found"] and "\n" not in found[name]["found"]
+    assert "pretrained" in found["checkpoints"]["found"]
+    assert "not a session journal" in found["journal"]["found"] and "mv " in found["journal"]["remedy"]
+
+
+def test_doctor_moves_to_the_trash_and_back_and_deletes_when_told(directory: Path, tmp_path: Path) -> None:
+    shutil.copytree(directory / "checkpoints", tmp_path / "checkpoints")
+    (tmp_path / "checkpoints" / "my notes").mkdir()
+    done = amf("doctor", "-d", tmp_path, "--trash", "my notes", "--trash", "pretrained", "--json")
+    checks = {one["name"]: one for one in json.loads(done.stdout)["checks"]}
+    assert checks["checkpoints"]["found"] == "none yet" and checks["trash"]["found"].startswith(
+        "2: my notes, "
+    )
+    assert "--restore 'my notes'" in checks["my notes"]["remedy"]
+    done = amf("doctor", "-d", tmp_path, "--restore", "pretrained", "--json")
+    checks = {one["name"]: one for one in json.loads(done.stdout)["checks"]}
+    assert "pretrained" in checks["checkpoints"]["found"]
+    assert (tmp_path / "checkpoints" / ".trash" / "my notes").is_dir()
+    assert amf("doctor", "-d", tmp_path, "--empty-trash").exit_code == 0
+    assert not (tmp_path / "checkpoints" / ".trash" / "my notes").exists()
+    done = amf("doctor", "-d", tmp_path, "--restore", "my notes")
+    assert done.exit_code == 1 and "unknown thing in the trash 'my notes'" in done.stderr
 
 
 def test_ctrl_c_while_pretraining_leaves_nothing(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def test_a_file_that_is_no_recording_is_named(store, data, said):
     with pytest.raises(DataError, match=rf"d1\.mcap: {said}"):
         store.info("d1")
     (finding,) = examine(store)
-    assert finding.severity == "error"
+    assert finding.severity == ("error" if "damaged" in said else "warning")
+    assert "amf doctor --trash d1.mcap" in finding.remedy and "doctor" not in finding.problem
 
 
 def test_a_recording_of_another_program_is_named(store):
