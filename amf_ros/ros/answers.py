@@ -17,6 +17,7 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.task import Future
 
 from amf_ros.errors import AmfError
+from amf_ros.ros import qos
 
 BEAT_S = 1.0
 DEAD_S = 10.0  # a node that answers nothing for so long is dead, frozen, or cut off
@@ -69,7 +70,8 @@ class Pulse:
     """
 
     def __init__(self, node: Any, name: str) -> None:
-        self._client = node.create_client(GetParameters, f"{name.rpartition('/')[0]}/get_parameters")
+        service = f"{name.rpartition('/')[0]}/get_parameters"
+        self._client = node.create_client(GetParameters, service, qos_profile=qos.SERVICE)
         self._asked: list[tuple[float, Future]] = []
         self._heard = False
         self._waiting_s: float | None = None  # since when nothing was answered

@@ -23,6 +23,7 @@ from rclpy.client import Client
 from rclpy.task import Future
 
 from amf_ros.errors import Cancelled
+from amf_ros.ros import qos
 from amf_ros.ros.answers import Pulse, ServerUnavailable, result_of
 from amf_ros.ros.guard import GuardedWaitable
 from amf_ros.ros.runtime import AmfNode
@@ -38,7 +39,7 @@ class Action(GuardedWaitable, ActionClient):
 
     def __init__(self, node: AmfNode, action: Any, name: str) -> None:
         self.name, self.pulse = name, Pulse(node, name)
-        super().__init__(node, action, name)
+        super().__init__(node, action, name, **qos.ACTION)
 
 
 class Calls:

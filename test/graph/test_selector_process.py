@@ -19,11 +19,12 @@ from rclpy.executors import SingleThreadedExecutor
 from support.graph import eventually, running, session_directory
 
 from amf_msgs.msg import TaskScores
-from amf_msgs.srv import NextTask
+from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.ros import names
+from amf_ros.ros.answers import Refused
 from amf_ros.ros.clients import GraphClient
 from amf_ros.ros.runtime import AmfNode
 from amf_ros.ros.supervise import Graph
@@ -84,6 +85,34 @@ def test_answers_wait_until_a_busy_caller_takes_them(graph: Graph) -> None:
         while not all(future.done() for future in futures) and time.monotonic() < end:
             executor.spin_once(timeout_sec=0.1)
         assert sum(future.done() for future in futures) == 40
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def test_a_large_question_keeps_nobody_waiting(graph: Graph) -> None:
+    rclpy.init(args=[])
+    node = AmfNode("greedy_caller")
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        client = node.create_client(NextTask, names.NEXT_TASK)
+        assert client.wait_for_service(timeout_sec=60.0)
+        large = client.call_async(NextTask.Request(num_tasks=NextTask.Request.MOST_TASKS, seed=1))
+        with GraphClient(wait_s=60.0) as other:
+            for seed in range(10):
+                other.call(NextTask, names.NEXT_TASK, NextTask.Request(strategy="uniform", seed=seed))
+                other.call(GetTasks, names.GET_TASKS, GetTasks.Request())
+            executor.spin_once(timeout_sec=0.0)
+            assert not large.done()
+            with pytest.raises(Refused, match="at most 1000") as refused:
+                other.call(NextTask, names.NEXT_TASK, NextTask.Request(num_tasks=100_000))
+            assert refused.value.code == NextTask.Response.BAD_REQUEST
+        executor.spin_until_future_complete(large, timeout_sec=60.0)
+        answer = large.result()
+        assert answer.error_code in (NextTask.Response.NONE, NextTask.Response.OUT_OF_TIME)
+        assert len(answer.task_ids) == (0 if answer.error_code else 1000)
     finally:
         executor.shutdown()
         node.destroy_node()
