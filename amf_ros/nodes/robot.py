@@ -21,6 +21,7 @@ from amf_ros.contract import load_contract
 from amf_ros.data.messages import joint_plan
 from amf_ros.errors import BadRequest, DataError, RobotFault, StorageError, UnknownName
 from amf_ros.registry import load
+from amf_ros.robots.base import Slowable
 from amf_ros.robots.driver import Driver
 from amf_ros.robots.safety import SafetyGate
 from amf_ros.ros import names, qos, requests
@@ -49,6 +50,8 @@ class RobotNode(AmfNode):
         robot = load("robot", settings.robot)(self._suite.scene(), contract.fps)
         _, scene = robot.state()
         contract.check_robot(robot.joint_names, scene.names, self._suite.tasks)
+        if isinstance(robot, Slowable):
+            robot.slow_to(settings.velocity_scale)
         gate = SafetyGate(robot.limits, 1.0 / contract.fps, velocity_scale=settings.velocity_scale)
         # Stamps start at wall time, so that those of a restarted robot are not those of its predecessor.
         start_ns = time.time_ns() // contract.period_ns * contract.period_ns

@@ -83,3 +83,11 @@ class Camera(Protocol):
 
     def render(self, width: int, height: int) -> NDArray[np.uint8]:
         """A picture from a fixed camera, (height, width, 3) RGB."""
+
+
+@runtime_checkable
+class Slowable(Protocol):
+    """A robot whose own controller bounds how fast it moves; the gate bounds only how far targets go."""
+
+    def slow_to(self, share: float) -> None:
+        """Move no joint faster than this share of its velocity limit, in (0, 1]."""

@@ -58,10 +58,11 @@ class Panda:
     Args:
         client: of PyBullet; whatever was in it is gone.
         scene: what stands on the table; it belongs to this world.
+        speed: share of the velocity limits that is used.
     """
 
-    def __init__(self, client: int, scene: World) -> None:
-        self.client, self.scene = client, scene
+    def __init__(self, client: int, scene: World, speed: float = 1.0) -> None:
+        self.client, self.scene, self.speed = client, scene, speed
         self._on: dict[str, Any] = {"physicsClientId": client}
         pybullet.resetSimulation(**self._on)
         pybullet.setGravity(0, 0, -9.81, **self._on)
@@ -143,7 +144,7 @@ class Panda:
                     pybullet.POSITION_CONTROL,
                     targetPosition=target,
                     force=_GRIPPER_FORCE_N if name == GRIPPER_JOINT else limit.effort,
-                    maxVelocity=limit.velocity,
+                    maxVelocity=limit.velocity * self.speed,
                     **self._on,
                 )
         before = [s[0] for s in pybullet.getJointStates(self._arm, self._moving, **self._on)]
@@ -159,7 +160,8 @@ class Panda:
         """
         after = []
         states = pybullet.getJointStates(self._arm, self._moving, **self._on)
-        for joint, last, state, limit in zip(self._moving, before, states, self._fastest, strict=True):
+        for joint, last, state, fastest in zip(self._moving, before, states, self._fastest, strict=True):
+            limit = fastest * self.speed
             position, velocity = state[:2]
             moved = (position - last) * PHYSICS_HZ
             if max(abs(velocity), abs(moved)) > limit * (1 + VELOCITY_TOLERANCE):

@@ -89,7 +89,7 @@ class PyBulletRobot:
         arm_rng, scene_rng = np.random.default_rng(seed).spawn(2)
         if self._spare < 0:
             self._spare = pybullet.connect(pybullet.DIRECT)
-        panda = Panda(self._spare, copy.deepcopy(self._scene))
+        panda = Panda(self._spare, copy.deepcopy(self._scene), self._panda.speed)
         panda.scene.place(panda.client, task_id, scene_rng)
         panda.place_arm(arm_rng)
         self._spare, self._panda = self._panda.client, panda
@@ -116,6 +116,10 @@ class PyBulletRobot:
         self._require_open()
         self._panda.drive({} if command is None else self._accept(command), self._substeps)
         self._stamp_ns += self._period_ns
+
+    def slow_to(self, share: float) -> None:
+        """Move no joint faster than this share of its velocity limit, in (0, 1]; resets keep it."""
+        self._panda.speed = share
 
     def render(self, width: int, height: int) -> NDArray[np.uint8]:
         """A picture (height, width, 3) from a fixed camera in front of the table; holds the GIL meanwhile."""

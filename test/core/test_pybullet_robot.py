@@ -201,13 +201,20 @@ def wild_robot():
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 2**32 - 1), hold=st.integers(1, 20), bang=st.booleans())
-def test_no_sequence_of_commands_moves_a_joint_faster_than_its_limit(wild_robot, seed, hold, bang):
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    hold=st.integers(1, 20),
+    bang=st.booleans(),
+    scale=st.sampled_from([1.0, 1.0, 0.3]),
+)
+def test_no_sequence_of_commands_moves_a_joint_faster_than_its_limit(wild_robot, seed, hold, bang, scale):
     """What moves, not only what is commanded: into the table, into itself, back and forth."""
     robot, rng = wild_robot, np.random.default_rng(seed)
     lower, upper, fastest = np.array([(x.lower, x.upper, x.velocity) for x in robot.limits.values()]).T
+    fastest = fastest * scale
+    robot.slow_to(scale)
     robot.reset("press_button", seed)
-    gate = SafetyGate(robot.limits, 1 / robot.control_hz)
+    gate = SafetyGate(robot.limits, 1 / robot.control_hz, velocity_scale=scale)
     last = robot.state()[0].position
     for k in range(60):
         if k % hold == 0:
