@@ -188,6 +188,10 @@ class MlpPolicy:
         d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
         shape = _parse_settings(settings)
         hidden = shape.hidden
+        sizes = {size for value in tensors.values() for size in value.shape}
+        for width in hidden:  # before a network of that size is made
+            if width not in sizes:
+                raise CheckpointError(f"settings: hidden: {width} is the size of no tensor of the checkpoint")
         network = ChunkNetwork(2 * d, k, a, hidden, spec.chunk)
         frozen = copy.deepcopy(network) if shape.fine_tuned else None
         prior = None

@@ -85,8 +85,8 @@ class _Spec(Model):
     action_names: tuple[str, ...]
     task_names: tuple[str, ...]
     contract_hash: str
-    fps: float
-    chunk: int = Field(ge=1)
+    fps: float = Field(gt=0, le=1000)
+    chunk: int = Field(ge=1, le=10_000)
 
 
 class _Description(Model):
@@ -95,9 +95,9 @@ class _Description(Model):
     schema_: str = Field(alias="schema", pattern=f"^{SCHEMA}$")
     id: str
     policy: str
-    round: int
-    num_demonstrations: int
-    stamp_ns: int
+    round: int = Field(ge=0, lt=2**31)  # as far as messages go, in which all this is told
+    num_demonstrations: int = Field(ge=0, lt=2**31)
+    stamp_ns: int = Field(ge=0, lt=2**31 * 10**9)
     sha256: str
     spec: _Spec
     settings: dict[str, Any]
@@ -172,6 +172,11 @@ def load(source: Path | str, allow: Iterable[str] = ()) -> Checkpoint:
         raise CheckpointError(f"checkpoint {path}: {TENSORS} cannot be read ({error.strerror})") from error
     except SafetensorError as error:
         raise CheckpointError(f"checkpoint {path}: {TENSORS} is not a safetensors file: {error}") from error
+    for name, value in tensors.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise CheckpointError(
+                f"checkpoint {path}: {name} holds NaN or infinity; use an older checkpoint or fine-tune again"
+            )
     spec = PolicySpec(**description.spec.model_dump())
     named = {name[len(_POLICY) :]: value for name, value in tensors.items() if name.startswith(_POLICY)}
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import yaml
 
 from amf_ros.config import TrainingConfig
@@ -221,7 +223,7 @@ def damage(directory: Path, how: str) -> None:
         ("other schema", "schema.*amf_checkpoint/9"),
         ("no settings", "settings: hidden: Field required"),
         ("unknown policy", "did you mean 'mlp'"),
-        ("other sizes", "does not fit its description"),
+        ("other sizes", "hidden: 9 is the size of no tensor"),
     ],
 )
 def test_damaged_checkpoint_is_refused_in_one_line(
@@ -232,6 +234,48 @@ def test_damaged_checkpoint_is_refused_in_one_line(
     with pytest.raises(CheckpointError, match=message) as caught:
         load(tmp_path / "r001")
     assert "\n" not in str(caught.value) and "r001" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["settings"].update(hidden=[10**9]), "hidden: 1000000000 is the size of no tensor"),
+        (lambda d: d["settings"].update(hidden=[-3]), "hidden: -3 is the size of no tensor"),
+        (lambda d: d.update(round=10**30), "round: Input should be less than"),
+        (lambda d: d.update(stamp_ns=-1), "stamp_ns: Input should be greater"),
+        (lambda d: d["spec"].update(chunk=10**9), "spec.chunk: Input should be less"),
+        (lambda d: d["spec"].update(fps=0.0), "spec.fps: Input should be greater than 0"),
+        (lambda d: d["spec"].update(fps="20"), r"spec.fps: .* \(got '20'\); leave out the quotes"),
+        (lambda d: d["spec"].update(observation_names=[]), "does not fit its description"),
+    ],
+    ids=["huge", "negative", "round", "stamp", "chunk", "rate", "text", "names"],
+)
+def test_numbers_that_cannot_be_are_refused_before_anything_of_that_size_is_made(
+    tmp_path: Path, policy: MlpPolicy, change: Any, message: str
+) -> None:
+    save(tmp_path, "r001", policy, round=1, num_demonstrations=2)
+    description = tmp_path / "r001" / "checkpoint.yaml"
+    content = yaml.safe_load(description.read_text())
+    change(content)
+    description.write_text(yaml.safe_dump(content))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(tmp_path / "r001")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, policy: MlpPolicy) -> None:
+    save(tmp_path, "r001", policy, round=1, num_demonstrations=2)
+    folder = tmp_path / "r001"
+    tensors = safetensors.numpy.load((folder / "policy.safetensors").read_bytes())
+    name = next(name for name in tensors if name.endswith("weight"))
+    tensors[name] = np.full_like(tensors[name], np.nan)
+    data = safetensors.numpy.save(tensors)
+    (folder / "policy.safetensors").write_bytes(data)
+    content = yaml.safe_load((folder / "checkpoint.yaml").read_text())
+    content["sha256"] = hashlib.sha256(data).hexdigest()
+    (folder / "checkpoint.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(CheckpointError, match="weight holds NaN or infinity"):
+        load(folder)
 
 
 def test_missing_checkpoint_and_foreign_uri_are_refused(tmp_path: Path) -> None:

@@ -169,3 +169,24 @@ def test_episodes_at_the_ends_and_between():
     assert [plan.episodes(number) for number in range(4)] == [5, 2, 2, 5]
     plan = Plan(num_rounds=2, evaluation_episodes=2)
     assert [plan.episodes(number) for number in range(3)] == [2, 2, 2]
+
+
+def test_a_damaged_step_is_named(tmp_path):
+    path = tmp_path / "session.sqlite"
+    with Journal(path) as journal:
+        journal.once("a", lambda: 1, "selecting", 1)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE steps SET value = '{'")
+    connection.close()
+    with Journal(path, read_only=True) as journal, pytest.raises(DataError, match="a stored step is damaged"):
+        journal.entries()
+
+
+@pytest.mark.parametrize("folder", ["50%", "a ; b", "a?b", "a#b", "é 日本", "'", "a\nb", "~x", "-x"])
+def test_a_journal_lies_in_any_folder(tmp_path, folder):
+    path = tmp_path / folder / "session.sqlite"
+    with Journal(path) as journal:
+        journal.once("a", lambda: 1, "selecting", 1)
+    assert [p.name for p in tmp_path.iterdir()] == [folder]
+    with Journal(path, read_only=True) as journal:
+        assert len(journal.entries()) == 1
