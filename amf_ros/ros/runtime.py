@@ -32,6 +32,7 @@ from amf_ros.ros import qos
 from amf_ros.ros.executors import make_executor
 from amf_ros.ros.guard import Guard, unknown_error
 from amf_ros.ros.lifeline import die_with_parent, leave_within
+from amf_ros.ros.shared_memory import remove_left_behind
 
 EXIT_USAGE = 2  # a supervisor does not restart a node that ended with it
 EXIT_BROKEN = 3  # one that left because it did not work any more is started again
@@ -132,6 +133,7 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
     stop = _Stop()
     leave_within(grace_s + _FORCE_S)
     die_with_parent()
+    remove_left_behind()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         with stop.at_once():

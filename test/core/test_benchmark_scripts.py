@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-OVER_ROS = {"graph_speed.py", "next_task_latency.py"}
+OVER_ROS = {"graph_speed.py", "next_task_latency.py", "kills.py"}
 
 
 @pytest.mark.parametrize("script", sorted(BENCHMARKS.glob("*.py")), ids=lambda path: path.name)

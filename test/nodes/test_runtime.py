@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from amf_ros.ros.shared_memory import FOLDER, remove_left_behind
 
-def start(tmp_path: Path, *parameters: str) -> subprocess.Popen[str]:
+
+def start(tmp_path: Path, *parameters: str, namespace: str = "") -> subprocess.Popen[str]:
     words = [word for one in ("real_time_factor:=0.0", *parameters) for word in ("-p", one)]
+    words += ["-r", f"__ns:=/{namespace}"]
     return subprocess.Popen(
         [sys.executable, "-m", "amf_ros.nodes.robot", "--ros-args", *words],
         stdout=subprocess.PIPE,
@@ -47,3 +51,36 @@ def test_a_wrong_parameter_is_one_line_and_an_exit_code_of_its_own(tmp_path: Pat
     errors = [line for line in said.splitlines() if line.startswith("error:")]
     assert process.returncode == 2 and len(errors) == 1 and "velocity_scale" in errors[0]
     assert "Traceback" not in said
+
+
+def test_shared_memory_of_a_killed_node_is_removed_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+    def segments() -> set[Path]:
+        return {path for path in FOLDER.glob("fast*_el") if "port" not in path.name}
+
+    def owned(process: subprocess.Popen[str]) -> set[Path]:
+        """What a process has open tells which are its own, whatever else runs here."""
+        files = Path(f"/proc/{process.pid}/fd").iterdir()
+        return {path for path in (Path(os.path.realpath(file)) for file in files) if path in segments()}
+
+    killed, living = start(tmp_path), start(tmp_path, namespace="elsewhere")
+    try:
+        until(killed, "lock-step")
+        until(living, "lock-step")
+        left = owned(killed)
+        assert left
+        killed.kill()
+        killed.wait()
+        for path in left:
+            os.utime(path, (0, 0))
+        assert left <= segments()
+        kept = owned(living)
+        for path in kept:
+            os.utime(path, (0, 0))
+        remove_left_behind()
+        assert not left & segments() and not any(path.with_name(path.name[:-3]).exists() for path in left)
+        assert kept and kept <= segments()
+    finally:
+        killed.kill()
+        living.kill()
+        for process in (killed, living):
+            process.communicate()
