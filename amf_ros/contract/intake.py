@@ -69,7 +69,7 @@ class Intake:
         self._contract, self._limits, self._exact = contract, dict(limits or {}), exact
         self._ages = {topic.name: topic.max_age_ns for topic in (contract.command, *contract.topics)}
         self._clocks: dict[str, _Clock] = {}
-        self._measured: dict[str, float] = {}
+        self._joints: dict[tuple[str, ...], JointState] = {}
         self._used: dict[tuple[str, ...], _Used] = {}
         self._ranges, self._steps = {}, {}
         for element in contract.spec.action.elements:
@@ -96,8 +96,10 @@ class Intake:
         self.check_value(topic, value)
         zero_is_now = isinstance(value, (JointCommand, JointPlan))
         moved = self.check_stamp(topic, value.stamp_ns, arrival_ns, zero_is_now=zero_is_now)
-        if isinstance(value, JointState):
-            self._remember(value)
+        if isinstance(value, JointState) and (
+            value.names in self._joints or len(self._joints) < MOST_REMEMBERED
+        ):
+            self._joints[value.names] = value
         return moved
 
     def check_value(self, topic: str, value: Value) -> None:
@@ -112,7 +114,7 @@ class Intake:
     def moved(self) -> None:
         """A reset or restart is known of: stamps may jump without being doubted."""
         self._clocks.clear()
-        self._measured.clear()
+        self._joints.clear()
 
     def _check_joints(self, topic: str, joints: JointState) -> None:
         _require_names(topic, joints.names, len(joints.position))
@@ -193,9 +195,9 @@ class Intake:
         if joint in self._ranges:
             low, high = self._ranges[joint]
             self._require(topic, joint, target, low, high, COMMAND_SLACK * (high - low))
-        elif single and joint in self._measured:
-            measured, most = self._measured[joint], self._steps[joint]
-            way = target - measured
+        elif single:
+            measured, most = self._measured_position(joint), self._steps[joint]
+            way = target - measured  # nan where it was not measured: nothing to judge by
             if joint in self._contract.continuous:
                 way = float(shortest(np.array(way)))
             if abs(way) > most:
@@ -214,10 +216,15 @@ class Intake:
                 f"{_unit_hint(value, low, high)}",
             )
 
-    def _remember(self, joints: JointState) -> None:
-        for joint, position in zip(joints.names, joints.position.tolist(), strict=True):
-            if joint in self._steps and np.isfinite(position):
-                self._measured[joint] = position
+    def _measured_position(self, joint: str) -> float:
+        """The newest that was measured of a joint; NaN where nothing was."""
+        newest, found = -1, float("nan")
+        for names, state in self._joints.items():
+            if joint in names and state.stamp_ns > newest:
+                position = float(state.position[names.index(joint)])
+                if np.isfinite(position):
+                    newest, found = state.stamp_ns, position
+        return found
 
     def check_stamp(self, topic: str, stamp: int, arrival_ns: int, *, zero_is_now: bool = False) -> bool:
         """The other half, for those who have not read the message; see :meth:`check`."""

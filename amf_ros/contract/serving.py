@@ -117,6 +117,9 @@ class Serving:
             problem = self._clocks.problem()
             if problem:
                 raise StaleObservation(problem)
+            newest = self._streams.newest_joints(self._lead_ns)
+            if newest is not None and newest.value is None:  # replay would know of later ones by then
+                raise StaleObservation(f"the newest message on {newest.topic} cannot be used")
             frame = self._streams.lead_frame(self._lead_ns)
             for sample in frame.samples:
                 self._require_recent(sample, now_ns)

@@ -205,12 +205,14 @@ class _Sifted:
 
     def complete_ns(self) -> int:
         """The first stamp at which every stream, and every joint that is used, has come [ns]."""
-        first: dict[str, int] = {}
+        alike: dict[tuple[str, tuple[str, ...]], int] = {}  # the same names come with every message
         for topic, value, _ in self.states:
-            used = [name for name in value.names if name in self._contract.needs]
-            parts = used if isinstance(value, JointState) else [topic]
-            for part in parts:
-                first[part] = min(value.stamp_ns, first.get(part, value.stamp_ns))
+            alike[topic, value.names] = min(value.stamp_ns, alike.get((topic, value.names), value.stamp_ns))
+        first: dict[str, int] = {}
+        for (topic, names), stamp in alike.items():
+            joints = [name for name in names if name in self._contract.needs]
+            for part in joints if topic in self._contract.joint_topics else [topic]:
+                first[part] = min(stamp, first.get(part, stamp))
         return max(first.values(), default=0)
 
 

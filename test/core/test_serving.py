@@ -109,8 +109,11 @@ class TestRealTime:
         arm.scene(0)
         arm.joints(10, value=0.02)
         assert arm.send("joint_states", 20, None) == 20
-        assert arm.frame(20).joints.position[0] == 0.02
-        for at in range(30, 300, 10):
+        with pytest.raises(StaleObservation, match="the newest message on joint_states cannot be used"):
+            arm.frame(20)
+        assert arm.joints(30, value=0.02) == 30
+        assert arm.frame(30).joints.position[0] == 0.02
+        for at in range(40, 300, 10):
             arm.send("joint_states", at, None)
             arm.scene(at)
         with pytest.raises(StaleObservation, match=r"joint_states .* messages were skipped: .* is cut off"):
