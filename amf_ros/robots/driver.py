@@ -210,7 +210,8 @@ class Driver:
         """Real time: move by one period along the newest command, or hold where the arm is.
 
         Raises:
-            CommandRefused: the gate refused the command; the arm held for this period.
+            CommandRefused: the gate refused the command, or it was not renewed and breaks off before its last
+                point; the arm held for this period.
         """
         self.applied, task = None, self._task
         if self._closed:
@@ -219,6 +220,8 @@ class Driver:
         if self.gate.stopped is not None or self.fault or silent or (task is not None and task.plan.stops):
             self._task = None
             self._hold()
+            if silent and task is not None and not task.done and not task.plan.stops:
+                self._say_broken_off(task)
         elif task is None or task.done:
             self._step(None)
         else:
@@ -256,6 +259,16 @@ class Driver:
         if task.new:
             self.applied, task.new = passed, False
             self.tally.apply(changed=self.gate.differ(asked, passed))
+
+    def _say_broken_off(self, task: _Task) -> None:
+        reached_ns = self._stamp_ns - self.period_ns  # the newest period held
+        left_s = (task.since_ns + int(task.plan.times_ns[-1]) - reached_ns) * 1e-9
+        raise CommandRefused(
+            "not renewed",
+            f"the arm holds with {left_s:.3f} s of a trajectory left: nothing came for "
+            f"{self.watchdog_ns * 1e-9:g} s; send trajectories as a stream, or raise the contract's "
+            "watchdog_ms",
+        )
 
     def _hold(self) -> None:
         """Stay where the arm is. Measured once: taken anew at each tick, an arm that gives way would sink."""

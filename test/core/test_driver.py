@@ -243,10 +243,21 @@ def test_several_points_are_followed_on_straight_lines_until_commands_are_silent
     assert driver.applied is not None
     driver.tick()
     assert driver.applied is None  # one command, told once
+    driver.tick()
+    refusal(driver.tick, "not renewed", "0.025 s")
+    driver.tick()
+    assert arm.told[:4] == pytest.approx([0.1, 0.15, 0.25, 0.25]) and arm.told[4] is None
+    assert driver.tally.applied == 1
+
+
+def test_a_long_trajectory_that_is_not_renewed_breaks_off_and_says_so() -> None:
+    driver, arm = make()
+    driver.offer(plan(0, 2.0, times=(40,)), teleop=True)
     for _ in range(3):
         driver.tick()
-    assert arm.told == pytest.approx([0.1, 0.15, 0.25, 0.25, None], nan_ok=True)
-    assert driver.tally.applied == 1
+    refusal(driver.tick, "not renewed", "holds with 1.850 s of a trajectory left")
+    driver.tick()
+    assert arm.told[:4] == pytest.approx([0.05, 0.1, 0.15, 0.15]) and arm.told[4] is None
 
 
 def test_partial_commands_leave_the_other_joints_at_their_targets() -> None:
@@ -409,7 +420,7 @@ def test_no_sequence_of_inputs_gets_past_the_limits_and_nothing_refused_moves(
         try:
             _do(driver, arm, event)
         except (CommandRefused, RobotFault, UnknownName, ValueError):
-            refused = event != "tick"
+            refused = event != "tick"  # a tick that refuses holds
         if event == "reset" or event == "bad reset":
             continue
         if refused:
