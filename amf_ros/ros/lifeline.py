@@ -81,6 +81,11 @@ def leave_within(limit_s: float) -> None:
     threading.Thread(target=_enforce, args=(told, limit_s), name="leave", daemon=True).start()
 
 
+def end_within(limit_s: float) -> None:
+    """End this process by force if it is still there after so long, even if no Python code can run."""
+    faulthandler.dump_traceback_later(limit_s, exit=True)
+
+
 def _enforce(told: int, limit_s: float) -> None:
     first_s = 0.0
     while True:
@@ -89,6 +94,6 @@ def _enforce(told: int, limit_s: float) -> None:
             continue
         if not first_s:
             first_s = time.monotonic()
-            faulthandler.dump_traceback_later(limit_s, exit=True)
+            end_within(limit_s)
         elif time.monotonic() - first_s > _PATIENCE_S:
             os._exit(128 + number)

@@ -16,10 +16,11 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -31,7 +32,7 @@ from amf_ros.errors import AmfError
 from amf_ros.ros import qos
 from amf_ros.ros.executors import make_executor
 from amf_ros.ros.guard import Guard, unknown_error
-from amf_ros.ros.lifeline import die_with_parent, leave_within
+from amf_ros.ros.lifeline import die_with_parent, end_within, leave_within
 from amf_ros.ros.shared_memory import remove_left_behind
 
 EXIT_USAGE = 2  # a supervisor does not restart a node that ended with it
@@ -122,14 +123,28 @@ class AmfNode(Node):
         return super().create_timer(timer_period_sec, self.guard.timer(callback, f"timer {name}"), **options)
 
 
-def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s: float = 5.0) -> int:
-    """Make a node and spin it until SIGINT or SIGTERM. Returns the exit code.
+def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s: float = 5.0) -> NoReturn:
+    """Make a node, spin it until SIGINT or SIGTERM, and end this process with an exit code.
 
     Args:
         make: builds the node once rclpy is up.
         args: command line; None = ``sys.argv``.
         grace_s: how long work may wind down after the signal [s]; a little later the process is ended.
     """
+    try:
+        code = _run(make, args, grace_s)
+    except BaseException:  # noqa: BLE001 - nobody is above; what is wrong is told
+        traceback.print_exc()
+        code = 1
+    with suppress(OSError):  # the terminal may be gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Never back to the interpreter: taking it apart while threads are at work aborted, or hung, deaf to
+    # signals; with torch it takes seconds on a busy machine; and nothing is left to be saved.
+    os._exit(code)
+
+
+def _run(make: Callable[[], AmfNode], args: Sequence[str] | None, grace_s: float) -> int:
     stop = _Stop()
     leave_within(grace_s + _FORCE_S)
     die_with_parent()
@@ -153,6 +168,7 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
             spin.once(_SPIN_S)
         if node.guard.broken:
             node.get_logger().fatal(f"leaving, to be started again: {node.guard.broken}")
+        end_within(grace_s + _FORCE_S)
         if rclpy.ok():
             _leave(node, spin, grace_s)
     code = EXIT_BROKEN if node.guard.broken else 0
@@ -162,10 +178,6 @@ def run(make: Callable[[], AmfNode], args: Sequence[str] | None = None, grace_s:
     del executor, node
     gc.collect()
     rclpy.get_default_context().destroy()  # takes the middleware's shared memory with it
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if "torch" in sys.modules:
-        os._exit(code)  # taking torch apart takes seconds on a busy machine, and nothing is left to be saved
     return code
 
 

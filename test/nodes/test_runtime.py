@@ -12,6 +12,22 @@ import pytest
 
 from amf_ros.ros.shared_memory import FOLDER, remove_left_behind
 
+BROKEN = """
+import threading
+from amf_ros.ros.runtime import AmfNode, run
+class Broken(AmfNode):
+    def __init__(self):
+        super().__init__("broken")
+        threading.Thread(target=self._work, daemon=True).start()
+        self.get_logger().info("up")
+    def _work(self):
+        while True:
+            self.post(sum, range(1000))
+    def busy(self):
+        raise RuntimeError("out of everything that is guarded")
+run(Broken)
+"""
+
 
 def start(tmp_path: Path, *parameters: str, namespace: str = "") -> subprocess.Popen[str]:
     words = [word for one in ("real_time_factor:=0.0", *parameters) for word in ("-p", one)]
@@ -84,3 +100,13 @@ def test_shared_memory_of_a_killed_node_is_removed_and_that_of_a_living_one_is_n
         living.kill()
         for process in (killed, living):
             process.communicate()
+
+
+def test_an_error_outside_all_guards_is_told_and_ends_a_node_whose_threads_are_at_work() -> None:
+    """Taking the interpreter apart beside them aborted in C++, or hung."""
+    words = [sys.executable, "-c", BROKEN]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until(process, "up")
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "RuntimeError: out of everything" in rest and "terminate" not in rest
