@@ -68,6 +68,7 @@ class Intake:
     ) -> None:
         self._contract, self._limits, self._exact = contract, dict(limits or {}), exact
         self._ages = {topic.name: topic.max_age_ns for topic in (contract.command, *contract.topics)}
+        self._ages[contract.applied.name] = contract.command.max_age_ns  # it carries the command's stamp
         self._clocks: dict[str, _Clock] = {}
         self._joints: dict[tuple[str, ...], JointState] = {}
         self._used: dict[tuple[str, ...], _Used] = {}

@@ -66,7 +66,7 @@ class Judging:
         stamps = self._stamps.get(topic)
         if self._exact and stamps and not -EPISODE_GAP_NS < value.stamp_ns - stamps[-1] < EPISODE_GAP_NS:
             raise _jumped(topic, value.stamp_ns - stamps[-1])
-        if self._intake.check(topic, value, arrival_ns):
+        if self._intake.check(topic, value, arrival_ns) and topic != self._contract.applied.name:
             raise _jumped(topic, value.stamp_ns - (stamps[-1] if stamps else value.stamp_ns))
         self._count(topic, now_s, bad=False)
         if stamps is not None:
@@ -82,6 +82,8 @@ class Judging:
             BadStream: too many were: nothing would be learned from this stream.
         """
         recent = self._count(error.topic, now_s, bad=True)
+        if error.topic == self._contract.applied.name:
+            return  # without it the commands are learned as they were asked
         bad = [at_s for at_s, unusable in recent if unusable]
         lasting = isinstance(error, OutOfRange) or now_s - bad[0] >= LASTING_S
         if len(bad) >= FEWEST and lasting and len(bad) >= SHARE * len(recent):

@@ -17,10 +17,12 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.action import RecordDemonstration
 from amf_msgs.msg import RobotStatus, StreamStatuses
-from amf_msgs.srv import FinishRecording
+from amf_msgs.srv import FinishRecording, ResetScene
 from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
+from amf_ros.nodes.robot import RobotNode
+from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.paths import find_config
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import time_msg
@@ -228,3 +230,19 @@ def test_streams_are_shown_with_rate_age_and_delay(recorder: Bench, task: Task) 
     assert not heard[-1].recording and shown["/joint_states"].age < 5.0
     assert shown["/joint_states"].delay - shown["/scene_state"].delay == pytest.approx(0.05, abs=0.03)
     assert shown["/applied_command"].num_messages == 0
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 10.0])
+def test_simulated_time_is_no_clock_that_is_off(run: RunDirectory, factor: float) -> None:
+    fields = {"session_directory": str(run.root), "real_time_factor": factor, "use_sim_time": True}
+    with bench(**fields) as made:
+        for make in (RobotNode, TeleopNode, DemoRecorderNode):
+            made.add(make)
+        for seed in (1, 2):
+            request = ResetScene.Request(task_id="press_button", seed=seed)
+            stamp = made.call(ResetScene, names.RESET_SCENE, request).stamp
+            goal = RecordDemonstration.Goal(task_id="press_button", seed=seed, source=1, start_stamp=stamp)
+            result = made.act(RecordDemonstration, names.RECORD_DEMONSTRATION, goal)
+            assert result.error_code == Code.NONE and result.error_msg == "", result.error_msg
+    store = DemonstrationStore(run.demonstrations)
+    assert [store.info(id_).outcome.name for id_ in store.ids()] == ["SUCCESS", "SUCCESS"]

@@ -74,9 +74,12 @@ class Tape:
         data = self.encode["scene_state"](replace(self.drawn.scenes[0], stamp_ns=round(at_ms * MS)))
         self.raw("scene_state", data, at_ms)
 
-    def command(self, at_ms: float, topic: str = "teleop/command", **changes: Any) -> None:
-        command = JointCommand(round(at_ms * MS), JOINTS, np.full(len(JOINTS), 0.02))
-        self.raw(topic, self.encode["teleop/command"](replace(command, **changes)), at_ms)
+    def command(
+        self, at_ms: float, topic: str = "teleop/command", stamp_ms: float | None = None, **changes: Any
+    ) -> None:
+        stamp_ns = round((at_ms if stamp_ms is None else stamp_ms) * MS)
+        command = JointCommand(stamp_ns, JOINTS, np.full(len(JOINTS), 0.02))
+        self.raw(topic, self.encode["teleop/command"](replace(command, **changes)), at_ms, stamp_ms)
 
     def check(self, at_ms: float) -> None:
         self.taping.check(at_ms / 1000)
@@ -220,6 +223,16 @@ def test_the_robots_answer_to_the_last_command_is_waited_for(tape: Tape) -> None
     assert not tape.taping.complete(1.5) and tape.taping.complete(2.1)
     tape.command(1450, topic="applied_command")
     assert tape.taping.complete(1.5)
+
+
+def test_what_the_robot_applied_never_ends_a_demonstration(tape: Tape) -> None:
+    tape.run(1000, 2000)
+    for at_ms in range(2000, 3000, 10):
+        tape.raw("applied_command", b"\x00\x01\x00\x00 not a message", at_ms)
+        tape.joints(at_ms)
+    for stamp_ms in (2500, 1200, 1250, 2950):  # answers come together, or late
+        tape.command(3000, topic="applied_command", stamp_ms=stamp_ms)
+    assert len(tape.skipped) == 100
 
 
 def test_what_never_came_is_named(tape: Tape) -> None:
