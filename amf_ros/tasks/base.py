@@ -27,7 +27,10 @@ class Expert(Protocol):
 
 
 class Scene(Protocol):
-    """Objects and fixtures of a suite in a PyBullet world; the robot owns the physics client."""
+    """Objects and fixtures of a suite in a PyBullet world; the robot owns the physics client.
+
+    Each reset loads and places a deep copy into a new world, so that one that fails leaves nothing behind.
+    """
 
     def load(self, client: int) -> None:
         """Load everything after ``resetSimulation`` (gravity, plane and arm are there already)."""
