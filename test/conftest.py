@@ -22,9 +22,9 @@ _DOMAINS = itertools.cycle(range(1, 101))
 
 @pytest.fixture(scope="module", autouse=True)
 def ros_domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A ROS_DOMAIN_ID of the test module's own, held by a file lock against runs beside this one."""
+    """A ROS_DOMAIN_ID of the test module's own, held by the file lock that ``amf up`` and demos take too."""
     for domain in itertools.islice(_DOMAINS, 100):
-        path = Path(tempfile.gettempdir(), f"amf_ros_test_domain_{domain}.lock")
+        path = Path(tempfile.gettempdir(), f"amf_ros_domain_{domain}.lock")
         with path.open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,6 +32,14 @@ def contract(old: str, new: str) -> str:
     return CONTRACT.replace(old, new, 1)
 
 
+def at(part: str) -> int:
+    """The line that holds a part of the contract's file."""
+    return CONTRACT[: CONTRACT.index(part)].count("\n") + 1
+
+
+END, FPS, TYPE = CONTRACT.count("\n"), at("fps: 20"), at("robot_type: panda")
+
+
 def loaded(path: Path, text: str | bytes, model=PretrainConfig):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return load_yaml(path, model)
@@ -87,33 +95,45 @@ def test_anchors_and_merged_keys_work(tmp_path):
     [
         (
             contract("max_age_ms: 100", "max_age_ms: 1:40"),
-            12,
+            at("max_age_ms: 100"),
             "(got '1:40'); write one number",
         ),
-        (contract("max_age_ms: 100", "max_age_ms: .inf"), 12, "finite"),
-        (contract("fps: 20", "fps: '20'"), 6, "(got '20'); leave out the quotes"),
-        (contract("fps: 20", "fps: 20,5"), 6, "write a decimal point, not a comma"),
-        (contract("fps: 20", "fps: 20\u00a0"), 6, "odd space '20\\xa0'"),
-        (contract("fps: 20", "fps: yes"), 6, "valid number (got 'yes')"),
-        (contract("fps: 20", "fps:\u00a020"), 8, "line 6 holds no-break space (U+00A0)"),
-        (contract("  joint_states:", "\tjoint_states:"), 9, "holds a tab: indent with spaces"),
+        (contract("max_age_ms: 100", "max_age_ms: .inf"), at("max_age_ms: 100"), "finite"),
+        (contract("fps: 20", "fps: '20'"), FPS, "(got '20'); leave out the quotes"),
+        (contract("fps: 20", "fps: 20,5"), FPS, "write a decimal point, not a comma"),
+        (contract("fps: 20", "fps: 20\u00a0"), FPS, "odd space '20\\xa0'"),
+        (contract("fps: 20", "fps: yes"), FPS, "valid number (got 'yes')"),
+        (
+            contract("fps: 20", "fps:\u00a020"),
+            FPS + 2,
+            f"line {FPS} holds no-break space (U+00A0)",
+        ),
+        (
+            contract("  joint_states:", "\tjoint_states:"),
+            at("  joint_states:"),
+            "holds a tab: indent with spaces",
+        ),
         (
             contract("range: [0.0, 0.04]", "range: [0,0, 0,04]"),
-            46,
+            at("range: [0.0, 0.04]"),
             "a decimal comma makes two numbers",
         ),
-        (contract("robot_type: panda", "robot_type: 007"), 5, "put it in quotes to make it text"),
-        (CONTRACT + "\nfps: 30\n", 52, 'duplicate key "fps"'),
+        (
+            contract("robot_type: panda", "robot_type: 007"),
+            TYPE,
+            "put it in quotes to make it text",
+        ),
+        (CONTRACT + "\nfps: 30\n", END + 2, 'duplicate key "fps"'),
         (
             contract("{reliability: reliable, depth: 50}", "{depth: 50, depth: 5}"),
-            11,
+            at("{reliability: reliable, depth: 50}"),
             'duplicate key "depth"',
         ),
-        (CONTRACT + "\n---\nfoo: 1\n", 52, "several documents"),
+        (CONTRACT + "\n---\nfoo: 1\n", END + 2, "several documents"),
         ("? [a, b]\n: 1\n" + CONTRACT, 1, "cannot be a key"),
         (CONTRACT.encode("utf-16"), 1, "UTF-16); save the file as UTF-8"),
         (CONTRACT.replace("# What", "# Größe", 1).encode("latin-1"), 1, "save the file as UTF-8"),
-        (CONTRACT + "x: !!python/object/apply:os.system ['true']\n", 51, "constructor for the tag"),
+        (CONTRACT + "x: !!python/object/apply:os.system ['true']\n", END + 1, "constructor for the tag"),
         (CONTRACT + "x: \x00\n", 0, "special characters"),
     ],
 )
