@@ -104,8 +104,9 @@ class DemoFolder:
 
     def _stored(self) -> dict[str, Any]:
         try:
-            return dict(json.loads(self._description.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+            stored = dict(json.loads(self._description.read_text(encoding="utf-8")))
+            return {**stored, "seconds": {str(k): float(v) for k, v in dict(stored["seconds"]).items()}}
+        except (OSError, ValueError, TypeError, KeyError) as error:  # no JSON, or not ours
             raise ConfigError(
                 f"{self.root} is not empty and no demo made it ({_DESCRIPTION} is missing or damaged); "
                 "choose another --out, or move it away"

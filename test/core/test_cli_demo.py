@@ -65,6 +65,15 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path, said: list[str
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("text", ["", "{", "5", "null", "[]", '{"seconds": 3}', '{"seconds": {"a": "b"}}'])
+def test_a_damaged_description_is_named(tmp_path: Path, said: list[str], text: str) -> None:
+    folder = prepared(tmp_path / "demo", said)
+    folder.save()
+    (tmp_path / "demo" / "demo.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"demo\.json is missing or damaged"):
+        demo_seconds(tmp_path / "demo")
+
+
 def test_two_demos_do_not_share_a_folder(tmp_path: Path, said: list[str]) -> None:
     running = prepared(tmp_path / "demo", said)
     with pytest.raises(ConfigError, match="another demo is running"):
