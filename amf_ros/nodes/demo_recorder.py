@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,16 +35,12 @@ from amf_ros.errors import (
     shown,
 )
 from amf_ros.ros import names, qos, requests
-from amf_ros.ros.conversions import (
-    demonstration_msg,
-    duration_msg,
-    recorder_state_msg,
-)
+from amf_ros.ros.conversions import demonstration_msg, duration_msg, recorder_state_msg
 from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.judging import BadStream, Reset
 from amf_ros.ros.listening import Listening, Resets
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.recorder import Came, MissingTopic, Taping
+from amf_ros.ros.recorder import Came, MissingTopic, Taping, tape
 from amf_ros.ros.requests import RecordingRequest
 from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import RecorderSettings
@@ -81,7 +78,6 @@ class DemoRecorderNode(AmfNode):
         self._storing = False
         self._checks = 0
         self._state = self.create_publisher(RecorderState, names.RECORDER_STATE, qos.LATCHED)
-        self._exact = settings.real_time_factor == 0.0
         self._streams = Listening(self, self._contract, self._on_message, factor=settings.real_time_factor)
         self._resets = Resets(self, self._on_reset)
         self._stop_keeper = StopKeeper(self)
@@ -144,33 +140,10 @@ class DemoRecorderNode(AmfNode):
             goal.finish(failed(Result(), CODES, error))
 
     def _begin(self, goal: Goal, wanted: RecordingRequest, id_: str, task: Task) -> None:
-        recording = self._store.stage(
-            id_,
-            task,
-            self._contract,
-            suite=self._settings.suite,
-            source=wanted.source,
-            seed=wanted.seed,
-            start_stamp_ns=wanted.start_ns,
-            by_arrival=not self._exact,
-        )
-        self._goal, self._taping = (
-            goal,
-            Taping(
-                recording,
-                self._contract,
-                self._settings,
-                start_ns=wanted.start_ns,
-                limit_s=wanted.limit_s or self._settings.max_duration_s,
-                now_s=time.monotonic(),
-                exact=self._exact,
-            ),
-        )
-        before = self._streams.begin()
-        if wanted.start_ns:
-            held = {topic.name: self._streams.held(topic.name) for topic in self._contract.topics}
-            before += [(topic, came) for topic, came in held.items() if came is not None]
-        for topic, came in before:
+        settings, now_s = self._settings, time.monotonic()
+        self._taping = tape(self._store, self._contract, settings, replace(wanted, id=id_), task, now_s)
+        self._goal = goal
+        for topic, came in self._streams.begin(states=wanted.start_ns != 0):
             self._on_message(topic, came)
 
     def _on_finish(

@@ -1,7 +1,7 @@
 """What the recorder hears: a tap on every stream, counted, its clock measured, shown on a topic.
 
     streams = Listening(node, contract, on_message, factor=1.0)
-    streams.held("joint_states")       # the newest message, or None
+    streams.check(taping, now_s)        # raises what ends the recording
 
 ``on_message(topic, came)`` is called with each message; ``demo_recorder/streams`` says twice a second how
 they arrive.
@@ -82,22 +82,27 @@ class Listening:
             stamp_ns = now_ns  # to a controller a command without a stamp means now
         return Came(raw, stamp_ns, now_ns, now_ns)
 
-    def held(self, topic: str) -> Came | None:
-        """The newest message of a topic."""
-        return self._held.get(topic)
+    def begin(self, *, states: bool) -> list[tuple[str, Came]]:
+        """Count anew for a recording; gives what came before and belongs into it.
 
-    def begin(self) -> list[tuple[str, Came]]:
-        """Count anew for a recording; gives what latched extras said before, which belongs into it."""
+        Args:
+            states: the newest of each state too: the episode's first may be among them.
+
+        Returns:
+            What latched extras said, and the states.
+        """
         self.recording = True
         self.clocks.forget()
         for meter in self._meters.values():
             meter.begin()
         now_ns = time.time_ns() if self._exact else self._node.get_clock().now().nanoseconds
-        return [
+        before = [
             (topic, Came(raw, 0, now_ns, now_ns))
             for topic in self._extras
             for raw in self._taps[topic].latched
         ]
+        held = [(topic.name, self._held.get(topic.name)) for topic in self._contract.topics if states]
+        return before + [(topic, came) for topic, came in held if came is not None]
 
     def end(self) -> None:
         """The recording is over."""

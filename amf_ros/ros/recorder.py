@@ -12,14 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from amf_ros.contract import Contract, Topic
+from amf_ros.data.demonstrations import DemonstrationStore
 from amf_ros.data.recording import Recording
 from amf_ros.data.schemas import schema_text
 from amf_ros.errors import BadMessage, StaleObservation
 from amf_ros.ros.judging import Judging, Reset
 from amf_ros.ros.settings import RecorderSettings
-from amf_ros.types import JointPlan, Outcome
+from amf_ros.types import JointPlan, Outcome, Task
+
+if TYPE_CHECKING:
+    from amf_ros.ros.requests import RecordingRequest  # it knows messages, and this runs without ROS
 
 APPLIED_S = 0.5  # the robot's answer to the last command is waited for
 
@@ -226,6 +231,37 @@ class Taping:
     def elapsed_s(self) -> float:
         """First command to newest, robot clock [s]."""
         return 0.0 if self.first_ns is None else (self._newest[self._command][0] - self.first_ns) * 1e-9
+
+
+def tape(
+    store: DemonstrationStore,
+    contract: Contract,
+    settings: RecorderSettings,
+    wanted: RecordingRequest,
+    task: Task,
+    now_s: float,
+) -> Taping:
+    """Begin to record what a request with an id asks for.
+
+    Raises:
+        DataError: the id is taken, or is being recorded by somebody else.
+        StorageError: the disk is full or not writable.
+    """
+    exact = settings.real_time_factor == 0.0
+    recording = store.stage(
+        wanted.id,
+        task,
+        contract,
+        suite=settings.suite,
+        source=wanted.source,
+        seed=wanted.seed,
+        start_stamp_ns=wanted.start_ns,
+        by_arrival=not exact,
+    )
+    limit_s = wanted.limit_s or settings.max_duration_s
+    return Taping(
+        recording, contract, settings, start_ns=wanted.start_ns, limit_s=limit_s, now_s=now_s, exact=exact
+    )
 
 
 def recorded_topics(contract: Contract) -> list[Topic]:

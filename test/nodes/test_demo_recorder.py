@@ -197,6 +197,7 @@ def test_extra_topics_are_kept_too(run: RunDirectory, tmp_path: Path) -> None:
         for id_, channel in summary.channels.items()
     }
     steps = counts["/teleop/command"]
+    assert counts["/applied_command"] == steps  # what the robot did with each, the last one too
     assert counts["/joint_states"] >= steps and counts["/scene_state"] >= steps
     assert counts["/camera/image_raw"] >= steps // 2 - 1
 
