@@ -31,7 +31,7 @@ format: setup  ## let ruff format the code and mend what it can
 	@$(ENV) && ruff check --fix . && ruff format .
 
 test: lint  ## lint, then every test
-	@$(ENV) && python -m pytest
+	@$(ENV) && python -m pytest -n 2 --dist loadgroup
 
 clean:  ## remove what set-up, builds, tests and runs left
 	rm -rf .venv build install log runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -38,8 +38,15 @@ def ros_domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     pytest.fail("all ROS domains are taken by other test runs")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the launch file run wherever the launch packages are, and say so where they are not."""
+    """Keep graphs one at a time, and the tests of a file together, where several workers run tests (xdist).
+
+    Tests of the launch file run wherever the launch packages are, and say so where they are not.
+    """
+    for item in items:
+        graph = "graph" in item.path.parts[-3:]
+        item.add_marker(pytest.mark.xdist_group("graph" if graph else str(item.path)))
     missing = [name for name in ("launch", "launch_ros", "launch_pytest") if find_spec(name) is None]
     if not missing:
         return
