@@ -43,7 +43,7 @@ STARTERS = {
     "launch": [
         sys.executable,
         "-c",
-        "from ros2cli.cli import main; main()",
+        "import sys; from ros2cli.cli import main; sys.exit(main())",
         "launch",
         str(Path(__file__).parents[1] / "launch" / "amf.launch.py"),
     ],

@@ -20,7 +20,13 @@ from amf_ros.ros.environment import graph_environment
 pytest.importorskip("ros2launch", reason="ros2 launch is not installed (it comes with ROS 2)")
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "amf.launch.py"
-ROS2_LAUNCH = (sys.executable, "-c", "from ros2cli.cli import main; main()", "launch", str(LAUNCH_FILE))
+ROS2_LAUNCH = (
+    sys.executable,
+    "-c",
+    "import sys; from ros2cli.cli import main; sys.exit(main())",
+    "launch",
+    str(LAUNCH_FILE),
+)
 LEFT_S = 30.0
 
 
@@ -47,7 +53,6 @@ def launched(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.
             one.kill()
 
 
-@pytest.mark.launch
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nodes_end_with_the_launch_process(number: signal.Signals, tmp_path: Path) -> None:
     with launched(tmp_path) as (process, below):
@@ -56,7 +61,6 @@ def test_nodes_end_with_the_launch_process(number: signal.Signals, tmp_path: Pat
         assert psutil.wait_procs(below, LEFT_S)[1] == []
 
 
-@pytest.mark.launch
 @pytest.mark.parametrize("second", ["ros2 launch", "amf up"])
 def test_a_second_graph_beside_a_launched_one_is_refused(second: str, tmp_path: Path) -> None:
     up = (sys.executable, "-m", "amf_ros.cli", "up")
