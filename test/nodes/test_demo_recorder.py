@@ -144,6 +144,23 @@ def test_a_reset_while_recording_spoils_it(room: Bench, run: RunDirectory) -> No
     assert DemonstrationStore(run.demonstrations).ids() == []
 
 
+def test_a_refused_reset_while_recording_spoils_nothing(room: Bench, run: RunDirectory) -> None:
+    room.add(TeleopNode)
+    states = recording(room)
+    request = ResetScene.Request(task_id="tower_of_three", seed=1)
+    goal = RecordDemonstration.Goal(task_id="tower_of_three", demonstration_id="one", seed=1)
+    goal.start_stamp = room.call(ResetScene, names.RESET_SCENE, request).stamp
+    goal.max_duration.sec = 2
+    sent = room.send(RecordDemonstration, names.RECORD_DEMONSTRATION, goal)
+    room.until(lambda: states[-1].recording, "recording")
+    refused = room.call(ResetScene, names.RESET_SCENE, ResetScene.Request(task_id="no_such_task"))
+    assert refused.error_code == ResetScene.Response.UNKNOWN_TASK
+    result = sent.result()
+    assert result.error_code == Code.NONE and result.demonstration.num_steps == 41, result.error_msg
+    actions = DemonstrationStore(run.demonstrations).load("one", load_contract("panda_tabletop")).actions
+    assert abs(actions[:, :7]).max() < 0.2  # [rad] a period: no jump
+
+
 def test_a_stream_that_stops_is_named(room: Bench) -> None:
     teleop = room.add(TeleopNode)
     request = ResetScene.Request(task_id="tower_of_three", seed=1)
