@@ -180,6 +180,8 @@ def killing(over: str, kills: int, seed: int, folder: Path) -> list[dict[str, ob
                 )
             rows[-1]["shm_mb"] = round(shared_memory_mb(), 1)
             print(f"{len(rows):4} kills, {', '.join(chosen)}: whole after {whole_s:.1f} s", flush=True)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what was killed so far counts\n")
     finally:
         asker.close()
         starter.process.kill()
@@ -226,6 +228,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.over == "launch" and importlib.util.find_spec("ros2launch") is None:
         raise SystemExit("ros2 launch is not installed (it comes with ROS 2 from apt or source)")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with in_own_domain(), tempfile.TemporaryDirectory() as folder:
         rows = killing(options.over, options.kills, options.seed, Path(folder))
     new = not options.rows.exists()
