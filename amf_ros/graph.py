@@ -75,6 +75,7 @@ NUMBERS = ("real_time_factor",)
 
 _SUITE = {"suite": "suite", "contract": "contract"}
 _DATA = {**_SUITE, "session_directory": "session_directory"}
+_DEMONSTRATOR = {**_DATA, "demonstrator": "demonstrator"}
 _TIME = {"real_time_factor": "real_time_factor"}
 
 NODES: tuple[NodeSpec, ...] = (
@@ -89,7 +90,7 @@ NODES: tuple[NodeSpec, ...] = (
     NodeSpec(
         "session",
         "select, demonstrate, fine-tune, evaluate, repeat",
-        {**_DATA, "demonstrator": "demonstrator"},
+        _DEMONSTRATOR,
     ),
 )
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from amf_ros.ros.clients import GraphClient
 
 _AGAIN_S = 2.0  # then the verdict is sent once more
-_LOOK_S = 4.0  # for the session node, which knows who demonstrates, to be seen
 
 
 def add(app: typer.Typer) -> None:
@@ -86,10 +85,9 @@ def _demonstrator(graph: GraphClient, by: str | None) -> str:
     """
     from rcl_interfaces.srv import GetParameters
 
-    if not graph.sees(("session",), _LOOK_S)["session"]:
-        return by or "expert"
+    # The recorder is asked because nothing is recorded without it: other nodes may be missing, or seen late.
     request = GetParameters.Request(names=["demonstrator"])
-    known = graph.call(GetParameters, "session/get_parameters", request).values[0].string_value
+    known = graph.call(GetParameters, "demo_recorder/get_parameters", request).values[0].string_value
     if by is not None and by != known:
         raise ConfigError(
             f"--by {by}: this graph runs with demonstrator:={known}; "

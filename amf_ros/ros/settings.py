@@ -70,7 +70,15 @@ class SelectorSettings(PolicySettings):
     selection: SelectionConfig = SelectionConfig()
 
 
-class RecorderSettings(DataSettings):
+class DemonstratorSettings(DataSettings):
+    """Nodes that must know who demonstrates."""
+
+    demonstrator: Literal["expert", "person"] = Field(
+        "expert", description="who demonstrates in this graph; kept as the source of its recordings"
+    )
+
+
+class RecorderSettings(DemonstratorSettings):
     """demo_recorder."""
 
     real_time_factor: float = Field(
@@ -113,12 +121,9 @@ class ExecutorSettings(PolicySettings):
     )
 
 
-class SessionSettings(DataSettings):
+class SessionSettings(DemonstratorSettings):
     """session."""
 
-    demonstrator: Literal["expert", "person"] = Field(
-        "expert", description="who demonstrates; recordings keep it as their source"
-    )
     server_timeout_s: float = Field(60.0, gt=0.0, description="how long a server may be away, restarting [s]")
     step_timeout_s: float = Field(1800.0, gt=0.0, description="how long one step may take [s]")
     allowed_strategies: tuple[str, ...] = Field(

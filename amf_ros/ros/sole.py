@@ -30,6 +30,7 @@ from amf_ros.ros import names, qos
 
 # With the announcements of config/fastdds.xml others were heard after 0.1 to 0.8 s on a machine with more
 # to do than it can; without them after up to 3 s. Robots that hear each other later: see Sole.
+_BUSY_S = 4.0
 LISTEN_S = 2.0
 _CLAIM_EVERY_S = 0.25
 _SILENT_S = 1.0  # whoever is unheard for so long is leaving, or gone
@@ -180,6 +181,10 @@ def refuse_second(namespace: str = "") -> None:
     try:
         claims = Claims(node)
         others = _after_listening(claims, lambda _: True)
+        if not others and ("robot", node.get_namespace()) in node.get_node_names_and_namespaces():
+            # Announced and not heard: a ghost of a killed one, or a busy machine, which is given more time.
+            claims.listen(_BUSY_S)
+            others = _after_listening(claims, lambda _: True)
         if others:
             raise claims.refusal(others)
     finally:

@@ -315,8 +315,9 @@ def spoil(run: RunDirectory, weights: float, moments: Callable[[Array], Array]) 
 @pytest.mark.parametrize(
     ("weights", "moments", "code", "text"),
     [
-        (math.nan, np.copy, Code.BAD_FEATURES, "not finite"),
-        (1.0, lambda before: np.full_like(before, np.inf), Code.BAD_FEATURES, "coverage is not finite"),
+        (3e38, np.copy, Code.BAD_FEATURES, "not finite"),
+        (math.nan, np.copy, Code.NO_EMBEDDINGS, "holds NaN or infinity"),
+        (1.0, lambda before: np.full_like(before, np.inf), Code.NO_EMBEDDINGS, "coverage.features holds NaN"),
         (1.0, np.negative, Code.ILL_CONDITIONED, "noise_variance"),
     ],
 )
