@@ -71,8 +71,10 @@ def over_the_graph(task: str, episodes: int, checkpoint: Path, folder: Path) -> 
 
 def _measure(client: GraphClient, task: str, episodes: int, episode: Any) -> float:
     steps, started = 0, time.perf_counter()
-    for seed in range(episodes):
-        request = ResetScene.Request(task_id=task, seed=seed)
+    for seed in range(-1, episodes):
+        if seed == 0:  # the one before was for nodes to find each other
+            steps, started = 0, time.perf_counter()
+        request = ResetScene.Request(task_id=task, seed=seed + 1)
         stamp = client.call(ResetScene, names.RESET_SCENE, request).stamp
         steps += episode(client, task, seed, stamp)
     return steps / (time.perf_counter() - started)
@@ -80,14 +82,14 @@ def _measure(client: GraphClient, task: str, episodes: int, episode: Any) -> flo
 
 def _record(client: GraphClient, task: str, seed: int, stamp: Any) -> int:
     goal = RecordDemonstration.Goal(
-        task_id=task, demonstration_id=f"d{seed}", seed=seed, source=1, start_stamp=stamp
+        task_id=task, demonstration_id=f"d{seed + 1}", seed=seed + 1, source=1, start_stamp=stamp
     )
     result = client.act(RecordDemonstration, names.RECORD_DEMONSTRATION, goal)
     return int(result.demonstration.num_steps)
 
 
 def _execute(client: GraphClient, task: str, seed: int, stamp: Any) -> int:
-    goal = ExecutePolicy.Goal(task_id=task, rollout_id=f"r{seed}", start_stamp=stamp)
+    goal = ExecutePolicy.Goal(task_id=task, rollout_id=f"r{seed + 1}", start_stamp=stamp)
     return int(client.act(ExecutePolicy, names.EXECUTE_POLICY, goal).num_steps)
 
 
