@@ -21,7 +21,13 @@ _ALLOWED_BY = {
 
 
 class AmfError(Exception):
-    """Base of every error that a user can cause or mend; ``str()`` is one clear line."""
+    """Base of every error that a user can cause or mend; ``str()`` is one clear line.
+
+    It is valid UTF-8 too: a file's name may hold bytes that are none, which no log and no message takes.
+    """
+
+    def __str__(self) -> str:
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
 
 
 def shown(value: object, limit: int = 80) -> str:

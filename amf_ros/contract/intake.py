@@ -180,7 +180,7 @@ class Intake:
         lacking = [joint for joint in self._contract.command_joints if joint not in command.names]
         if lacking:
             raise BadMessage(topic, f"commands no {lacking[0]!r}; the contract commands all joints at once")
-        learned = topic == self._contract.record_from
+        learned = topic in (self._contract.record_from, self._contract.applied.name)
         for joint, targets in zip(command.names, points.T.tolist(), strict=True):
             if joint not in self._contract.command_joints:
                 continue
@@ -188,26 +188,38 @@ class Intake:
                 raise BadMessage(
                     topic, f"a target of {joint!r} is not finite; only finite numbers are allowed"
                 )
-            for target in targets if learned else ():
-                self._check_target(topic, joint, target, single=len(targets) == 1)
+            if learned:
+                self._check_targets(topic, joint, targets, self._periods(command))
 
-    def _check_target(self, topic: str, joint: str, target: float, *, single: bool) -> None:
+    def _periods(self, command: JointCommand | JointPlan) -> list[float]:
+        """How many of the contract's periods lie before each target, at least one."""
+        if isinstance(command, JointCommand):
+            return [1.0]
+        before = np.diff(command.times_ns, prepend=0) / self._contract.period_ns
+        return [max(1.0, periods) for periods in before.tolist()]
+
+    def _check_targets(self, topic: str, joint: str, targets: list[float], periods: list[float]) -> None:
         """Of what training may learn; points of a plan may be far away, the steps to them may not."""
         if joint in self._ranges:
             low, high = self._ranges[joint]
-            self._require(topic, joint, target, low, high, COMMAND_SLACK * (high - low))
-        elif single:
-            measured, most = self._measured_position(joint), self._steps[joint]
-            way = target - measured  # nan where it was not measured: nothing to judge by
+            for target in targets:
+                self._require(topic, joint, target, low, high, COMMAND_SLACK * (high - low))
+            return
+        last, most = self._measured_position(joint), self._steps[joint]
+        for number, (target, away) in enumerate(zip(targets, periods, strict=True)):
+            way = target - last  # nan where it was not measured: nothing to judge by
             if joint in self._contract.continuous:
                 way = float(shortest(np.array(way)))
-            if abs(way) > most:
-                hint = _unit_hint(target, measured - most, measured + most)
+            if abs(way) > most * away:
+                hint = _unit_hint(target, last - most, last + most)
+                since = "the measured" if number == 0 else "the point before,"
+                within = f" in each of {away:.3g} periods" if away > 1.0 else ""
                 raise OutOfRange(
                     topic,
-                    f"the target of {joint!r} is {target:.4g}, {abs(way):.4g} away from the measured "
-                    f"{measured:.4g}; allowed is max_step {most:g}{hint}",
+                    f"the target of {joint!r} is {target:.4g}, {abs(way):.4g} away from {since} "
+                    f"{last:.4g}; allowed is max_step {most:g}{within}{hint}",
                 )
+            last = target
 
     def _require(self, topic: str, joint: str, value: float, low: float, high: float, slack: float) -> None:
         if not (low - slack <= value <= high + slack) and not np.isnan(value):

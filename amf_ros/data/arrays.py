@@ -84,8 +84,7 @@ def read_arrays(path: Path, named: bool = True) -> tuple[DemonstrationInfo, Arra
             contract_hash=data.get("contract_hash", ""),
         )
         outcome = Outcome[data["outcome"]]
-        if arrays.observations.ndim != 2 or arrays.actions.ndim != 2:
-            raise ValueError("its arrays are not (T, d)")
+        _check_arrays(arrays)
     except (OSError, KeyError) as error:  # KeyError: another program's safetensors file
         raise ForeignFile(f"{path}: is no demonstration of amf_ros ({one_line(error)})") from error
     except (SafetensorError, ValueError, AttributeError) as error:
@@ -107,6 +106,21 @@ def read_arrays(path: Path, named: bool = True) -> tuple[DemonstrationInfo, Arra
         about=about,
     )
     return info, arrays
+
+
+def _check_arrays(arrays: Arrays) -> None:
+    """Raise ValueError where they are no steps: not finite, not numbers, or not equally many."""
+    observations, actions, stamps = arrays.observations, arrays.actions, arrays.stamps_ns
+    if observations.ndim != 2 or actions.ndim != 2 or stamps.ndim != 1:
+        raise ValueError("its arrays are not (T, d)")
+    if not len(observations) == len(actions) == len(stamps):
+        raise ValueError(
+            f"it has {len(observations)} observations, {len(actions)} actions and {len(stamps)} stamps"
+        )
+    if observations.dtype != np.float64 or actions.dtype != np.float64 or stamps.dtype != np.int64:
+        raise ValueError(f"its arrays are {observations.dtype}, {actions.dtype} and {stamps.dtype}")
+    if not (np.isfinite(observations).all() and np.isfinite(actions).all()):
+        raise ValueError("it holds NaN or infinity")
 
 
 def check_columns(info: DemonstrationInfo, arrays: Arrays, interface: Interface) -> None:

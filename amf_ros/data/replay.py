@@ -89,11 +89,11 @@ def replay(
             observation = contract.observe(frame.inputs, roles, now_ns=command.stamp_ns)
         except StaleObservation as error:
             raise DataError(f"at {command.stamp_ns} ns: {error}") from error
-        applied = sifted.applied.get(command.stamp_ns) if contract.learn == "applied" else None
+        applied = sifted.applied_of(command) if contract.learn == "applied" else None
         num_applied += applied is not None
         observations.append(observation.vector)
         actions.append(contract.encode(_done(command, applied), frame.joints))
-    if contract.learn == "applied" and not sifted.applied:
+    if contract.learn == "applied" and not num_applied:
         _say_once(contract.applied.name)
     stamps = np.array([command.stamp_ns for command in asked], dtype=np.int64)
     return Arrays(np.stack(observations), np.stack(actions), stamps, num_applied, sifted.skipped)
@@ -103,8 +103,9 @@ def replay(
 def _say_once(topic: str) -> None:
     """Once for each process: a store may hold thousands of them."""
     _LOG.warning(
-        "a recording holds no applied commands (%s): training learns the asked ones, which the robot may "
-        "have bounded; contracts with action.learn: asked do not mention it",
+        "a recording holds no applied commands (%s) that carry the stamps of its commands: training learns "
+        "the asked ones, which the robot may have bounded; contracts with action.learn: asked do not "
+        "mention it",
         topic,
     )
 
@@ -141,9 +142,10 @@ class _Sifted:
         self.states: list[tuple[str, JointState | SceneState, int]] = []
         self.commands: dict[int, JointCommand | JointPlan] = {}
         self.applied: dict[int, JointCommand] = {}
+        self._headers: dict[int, int] = {}  # of commands: corrected stamp -> the header's, which applied has
         self._problems: dict[str, list[str]] = {}
         intake = Intake(contract, roles=roles, exact=not by_arrival)
-        for topic, value, arrival_ns in self._in_order(streams):
+        for topic, value, arrival_ns, header_ns in self._in_order(streams):
             try:
                 intake.check(topic, value, arrival_ns)
             except OutOfRange as error:
@@ -158,12 +160,17 @@ class _Sifted:
                 self.states.append((topic, value, arrival_ns))
             elif topic == contract.record_from:
                 self.commands.setdefault(value.stamp_ns, value)
+                self._headers.setdefault(value.stamp_ns, header_ns)
             elif isinstance(value, JointCommand):
                 self.applied.setdefault(value.stamp_ns, value)
 
-    def _in_order(self, streams: Recorded) -> list[tuple[str, Value, int]]:
+    def applied_of(self, command: JointCommand) -> JointCommand | None:
+        """What the robot applied of a command, if it says so."""
+        return self.applied.get(self._headers.get(command.stamp_ns, command.stamp_ns))
+
+    def _in_order(self, streams: Recorded) -> list[tuple[str, Value, int, int]]:
         """By arrival; where that is not known by stamp, states before the commands that answer them."""
-        found: list[tuple[tuple[int, bool], str, Value, int]] = []
+        found: list[tuple[tuple[int, bool], str, Value, int, int]] = []
         for topic in (*self._contract.topics, self._contract.command, self._contract.applied):
             late = topic.name not in self._state_topics
             for item in streams.get(topic.name, ()):
@@ -172,13 +179,13 @@ class _Sifted:
                     self._problem(topic.name, arrived.problem)
                     continue
                 stamp_ns = _stamp_ns(topic, arrived, arrived.value.stamp_ns, zero_is_now=late)
-                value = arrived.value
+                value, header_ns = arrived.value, arrived.value.stamp_ns
                 if stamp_ns != value.stamp_ns:
                     value = replace(value, stamp_ns=stamp_ns)
                 order = arrived.arrival_ns or value.stamp_ns, late
-                found.append((order, topic.name, value, arrived.arrival_ns))
+                found.append((order, topic.name, value, arrived.arrival_ns, header_ns))
         found.sort(key=lambda item: item[0])
-        return [(topic, value, arrival_ns) for _, topic, value, arrival_ns in found]
+        return [item[1:] for item in found]
 
     def _problem(self, topic: str, text: str) -> None:
         self._problems.setdefault(topic, []).append(text)

@@ -154,7 +154,8 @@ class DemoRecorderNode(AmfNode):
             response.error_code, response.error_msg = response.NOT_RECORDING, "nothing is being recorded"
             return response
         try:
-            outcome, end_ns = requests.ending(request, taping.start_ns)
+            began_ns, newest_ns = (0, 0) if request.discard else taping.span_ns
+            outcome, end_ns = requests.ending(request, began_ns, newest_ns)
         except BadRequest as error:
             response.error_code, response.error_msg = response.BAD_REQUEST, str(error)
             return response

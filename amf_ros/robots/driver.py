@@ -198,6 +198,12 @@ class Driver:
                 f"{self.watchdog_ns * 1e-9:g} s: stamp commands as the state that they answer, by /clock "
                 "(use_sim_time), or with 0 for now",
             )
+        if self.episode and 0 < stamp < self._episode_ns and not plan.stops:
+            raise CommandRefused(
+                "too old",
+                f"the command is stamped {_seconds(stamp)}, the newest reset {_seconds(self._episode_ns)}: "
+                "it answers a state from before the reset",
+            )
         self._require(plan, teleop)
         start = np.empty(0)
         if not plan.stops:

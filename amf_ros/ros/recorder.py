@@ -210,8 +210,9 @@ class Taping:
 
     def complete(self, now_s: float) -> bool:
         """Whether it is over and every stream has come up to its end."""
-        if self._end_ns is None and self.elapsed_s >= self._limit_s:
-            self.end(Outcome.UNLABELED, self._newest[self._command][0], now_s)
+        newest_ns = self._newest.get(self._command, (0, 0.0))[0]
+        if (self._end_ns is None or self._end_ns > newest_ns) and self.elapsed_s >= self._limit_s:
+            self.end(self._outcome, newest_ns, now_s)
         if self._end_ns is None:
             return False
         streams = (self._command, *self._states)
@@ -226,6 +227,14 @@ class Taping:
     def keep(self) -> None:
         """Put it into the store. Raises what :meth:`amf_ros.data.recording.Recording.finish` raises."""
         self.recording.finish(self._outcome, self._end_ns or 0)
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Where it begins, and the stamp of its newest state; 0 where nothing has come [ns]."""
+        newest_ns = max(
+            (self._newest[topic][0] for topic in self._states if topic in self._newest), default=0
+        )
+        return self.start_ns or self.first_state_ns or 0, newest_ns
 
     @property
     def elapsed_s(self) -> float:

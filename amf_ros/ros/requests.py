@@ -25,6 +25,7 @@ from amf_ros.types import Outcome, Source
 LONGEST_S = 24 * 3600.0  # of one demonstration or roll-out
 MOST_STEPS = 10_000_000  # of one fine-tuning: weeks
 MOST_IDS = 100_000
+FURTHEST_NS = 3600 * NS  # a recorder may be behind whoever ends a recording; an hour is another clock
 
 E = TypeVar("E", bound=IntEnum)
 
@@ -75,16 +76,26 @@ def recording(goal: Any) -> RecordingRequest:
     )
 
 
-def ending(request: Any, start_ns: int) -> tuple[Outcome, int]:
-    """Return verdict and last stamp [ns] that a FinishRecording asks for, of what began at ``start_ns``.
+def ending(request: Any, start_ns: int, newest_ns: int = 0) -> tuple[Outcome, int]:
+    """Return verdict and last stamp [ns] that a FinishRecording asks for.
+
+    Args:
+        request: as it came.
+        start_ns: when what is to end began, 0 where nothing came yet [ns].
+        newest_ns: stamp of the newest state, 0 where that is not known [ns].
 
     Raises:
-        BadRequest: no such outcome, or a stamp from before the start.
+        BadRequest: no such outcome, or a stamp from before the start, or of another clock than the robot's.
     """
     outcome, end_ns = one_of("outcome", request.outcome, Outcome), stamp_ns("end_stamp", request.end_stamp)
     if end_ns and end_ns < start_ns:
         raise BadRequest(
             f"end_stamp {end_ns} ns is before the recording's start at {start_ns} ns; "
+            "use a stamp of the robot's clock, or zero for now"
+        )
+    if newest_ns and end_ns > newest_ns + FURTHEST_NS:
+        raise BadRequest(
+            f"end_stamp {end_ns} ns is {(end_ns - newest_ns) / NS:.0f} s after the newest state; "
             "use a stamp of the robot's clock, or zero for now"
         )
     return outcome, end_ns

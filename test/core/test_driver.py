@@ -205,6 +205,18 @@ def test_stamps_of_another_clock_are_refused_with_the_difference(lead_ns: int, r
     assert arm.told == [None]
 
 
+def test_a_command_from_before_a_reset_does_not_move_the_arm_after_it() -> None:
+    arm = Arm()
+    gate = SafetyGate(arm.limits, 1 / arm.control_hz)
+    driver = Driver(arm, gate, start_ns=START, watchdog_ns=5 * EPISODE_GAP_NS)
+    old = plan(START, 0.1, times=(1,))
+    driver.reset("reach", 0)
+    told = list(arm.told)
+    refusal(lambda: driver.offer(old, teleop=True), "too old", "from before the reset")
+    driver.tick()
+    assert arm.told == [*told, None]
+
+
 def test_stamp_zero_means_now() -> None:
     driver, arm = make()
     driver.offer(plan(0, 0.1), teleop=False)

@@ -1,5 +1,7 @@
 """What error messages show of values that came from outside."""
 
+import os
+
 import pytest
 
 from amf_ros.data.files import check_id
@@ -13,6 +15,10 @@ def test_a_long_value_is_cut_and_its_length_told() -> None:
     assert "1000000 characters" in shown(MEGABYTE)
     assert shown("short") == "'short'"
     assert len(shown(list(range(100_000)))) < 120
+
+
+def test_a_file_name_that_is_no_text_can_be_logged_and_sent() -> None:
+    assert str(DataError(f"{os.fsdecode(bytes([97, 255]))}: is damaged")) == "a\\udcff: is damaged"
 
 
 def test_control_characters_cannot_forge_a_line_of_the_log() -> None:

@@ -153,12 +153,28 @@ def test_a_bad_message_changes_nothing_for_the_next(intake: Intake) -> None:
 
 def test_trajectories_without_points_mean_stop_and_several_are_judged_by_range(intake: Intake) -> None:
     take(intake, joints())
-    times = np.array([100 * MS, 200 * MS], dtype=np.int64)
+    times = np.array([200 * MS, 300 * MS], dtype=np.int64)
     far = np.tile([*np.full(7, 3.0), 0.02], (2, 1))
     take(intake, JointPlan(START, ALL, times[:0], far[:0]))
     take(intake, JointPlan(START + 1, ALL, times, far))
     with pytest.raises(OutOfRange, match=FINGER):
         take(intake, JointPlan(START + 2, ALL, times, np.full((2, 8), 3.0)))
+
+
+@pytest.mark.parametrize(("row", "text"), [(0, "away from the measured 0.02"), (1, "the point before, 0.3")])
+def test_a_trajectory_in_degrees_is_refused_by_its_steps(intake: Intake, row: int, text: str) -> None:
+    take(intake, joints())
+    times, points = np.array([50 * MS, 1000 * MS], dtype=np.int64), np.tile([*np.full(7, 0.3), 0.02], (2, 1))
+    take(intake, JointPlan(START, ALL, times, points))
+    points[row, 3] = -141.0
+    with pytest.raises(OutOfRange, match=f"'panda_joint4' is -141, .*{text}"):
+        take(intake, JointPlan(START + 1, ALL, times, points))
+
+
+def test_what_the_robot_says_it_applied_is_judged_as_what_was_asked(intake: Intake) -> None:
+    take(intake, joints())
+    with pytest.raises(OutOfRange, match=r"^applied_command: .*is 40, allowed is 0 to 0.04; .*millimetres"):
+        intake.check("applied_command", command(**{FINGER: 40.0}), START)
 
 
 def test_a_command_without_stamp_means_now(intake: Intake) -> None:

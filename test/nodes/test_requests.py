@@ -96,6 +96,8 @@ def test_an_ending_needs_an_outcome_and_a_stamp_after_the_start() -> None:
         requests.ending(FinishRecording.Request(outcome=99), 0)
     with pytest.raises(BadRequest, match="before the recording's start"):
         requests.ending(FinishRecording.Request(end_stamp=Time(nanosec=4)), 5)
+    with pytest.raises(BadRequest, match="s after the newest state; use a stamp of the robot's clock"):
+        requests.ending(FinishRecording.Request(end_stamp=Time(sec=1_795_000_000)), 5, 10**9)
 
 
 def test_a_training_is_bounded_and_replaces_only_a_round_that_is_named() -> None:

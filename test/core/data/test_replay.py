@@ -243,6 +243,34 @@ class TestApplied:
         assert arrays.actions[:3].tobytes() == asked.actions[:3].tobytes()
         assert arrays.observations.tobytes() == asked.observations.tobytes()
 
+    def test_what_the_robot_says_in_other_units_is_not_learned(self, contract, roles, draw):
+        episode = draw(20)
+        done = [replace(c, position=1000.0 * c.position) for c in episode.commands]
+        arrays = replay({**streams(episode), "applied_command": done}, contract, roles)
+        assert arrays.num_applied == 0 and "20 not usable" in arrays.skipped["applied_command"]
+        assert same(arrays, replay(streams(episode), contract, roles))
+
+    def test_it_is_found_by_the_stamp_of_a_device_whose_clock_is_corrected(self, contract, roles, draw):
+        episode, lag_ns = draw(20), 700 * MS
+        late = [replace(c, stamp_ns=c.stamp_ns - lag_ns) for c in episode.commands]
+        done = [replace(c, position=0.5 * c.position) for c in late]
+        align = contract.spec.action.record_from.align.model_copy(update={"offset_ms": 700.0})
+        device = contract.spec.action.record_from.model_copy(update={"align": align})
+        action = contract.spec.action.model_copy(update={"record_from": device})
+        corrected = Contract(contract.spec.model_copy(update={"action": action}))
+        recorded = {**streams(episode), "teleop/command": late, "applied_command": done}
+        arrays = replay(recorded, corrected, roles)
+        assert arrays.num_applied == 20
+        punctual = [replace(c, stamp_ns=c.stamp_ns + lag_ns) for c in done]
+        assert same(arrays, replay({**streams(episode), "applied_command": punctual}, contract, roles))
+
+    def test_that_none_of_it_fits_is_told_of_too(self, contract, roles, draw, caplog):
+        _say_once.cache_clear()
+        episode = draw(5)
+        strange = [replace(c, stamp_ns=c.stamp_ns + 1) for c in episode.commands]
+        assert replay({**streams(episode), "applied_command": strange}, contract, roles).num_applied == 0
+        assert len(caplog.records) == 1
+
     def test_a_contract_may_learn_what_was_asked(self, contract, roles, draw):
         episode = draw(20)
         action = contract.spec.action.model_copy(update={"learn": "asked"})

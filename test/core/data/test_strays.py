@@ -141,3 +141,30 @@ def test_a_stray_folder_beside_checkpoints_ends_nothing(tmp_path, caplog):
         assert newest(root) is None
     (record,) = caplog.records
     assert "my notes: is no checkpoint, checkpoint.yaml is missing" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("observations", np.full((3, 28), np.nan), "NaN or infinity"),
+        ("actions", np.full((3, 8), np.inf), "NaN or infinity"),
+        ("actions", np.zeros((2, 8)), "3 observations, 2 actions and 3 stamps"),
+        ("stamps_ns", np.zeros(2, dtype=np.int64), "3 observations, 3 actions and 2 stamps"),
+        ("stamps_ns", np.zeros((3, 1), dtype=np.int64), r"not \(T, d\)"),
+        ("actions", np.zeros((3, 8), dtype=np.float16), "float16"),
+    ],
+)
+def test_arrays_that_are_no_steps_train_nothing(tmp_path, contract, suite, name, value, said):
+    arrays = {
+        "observations": np.zeros((3, len(contract.observation_names))),
+        "actions": np.zeros((3, len(contract.action_names))),
+        "stamps_ns": np.arange(3, dtype=np.int64),
+    }
+    about = {"id": "one", "task_id": "push", "outcome": "SUCCESS", "source": "UNKNOWN", "seed": "0"}
+    store = DemonstrationStore(tmp_path)
+    file = tmp_path / "one.safetensors"
+    file.write_bytes(safetensors.numpy.save(arrays, about))
+    assert [one.num_steps for one in store.all_usable(contract, suite)] == [3]
+    file.write_bytes(safetensors.numpy.save({**arrays, name: value}, {**about, "seed": "1"}))
+    with pytest.raises(DataError, match=f"one.safetensors: is damaged .*{said}"):
+        DemonstrationStore(tmp_path).all_usable(contract, suite)

@@ -215,6 +215,17 @@ def test_a_reset_that_the_robot_tells_of_ends_it(tape: Tape) -> None:
         tape.taping.began_anew(1200 * MS)
 
 
+def test_an_end_that_never_comes_is_bounded_by_the_time_limit(room: Room) -> None:
+    tape = Tape(room, limit_s=1.0)
+    tape.run(1000, 1500)
+    tape.taping.end(Outcome.FAILURE, 1_795_000_000_000 * MS, 1.5)  # by another clock
+    assert not tape.taping.complete(1.5)
+    tape.run(1500, 2100)
+    assert tape.taping.complete(2.1)
+    tape.taping.keep()
+    assert tape.store.info("one").outcome is Outcome.FAILURE
+
+
 def test_the_robots_answer_to_the_last_command_is_waited_for(tape: Tape) -> None:
     tape.run(1000, 1500)
     tape.taping.end(Outcome.SUCCESS, 1450 * MS, 1.5)
