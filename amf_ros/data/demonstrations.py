@@ -130,6 +130,12 @@ class DemonstrationStore:
             uri=info.uri,
         )
 
+    def load_usable(self, id_: str, contract: Contract, suite: Tasks | None = None) -> Demonstration:
+        """Like :meth:`load`, for training. Raises DataError also where the demonstration failed."""
+        if self.info(id_).outcome is Outcome.FAILURE:
+            raise DataError(f"demonstration {id_!r} failed: nothing is learned from it; leave it out")
+        return self.load(id_, contract, suite)
+
     def attempts(self) -> dict[str, list[tuple[float, bool]]]:
         """Task id -> (duration [s], whether it was usable) of every attempt that was recorded to its end.
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from amf_ros.data.files import check_id, leave_alone, one_line, storage_errors, write_whole
-from amf_ros.errors import DataError, ForeignFile, shown
+from amf_ros.errors import BadId, DataError, ForeignFile, shown
 from amf_ros.types import Outcome, Rollout
 
 SUFFIX = ".safetensors"
@@ -36,6 +36,20 @@ class RolloutStore:
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
         self._loaded: dict[str, tuple[tuple[int, int], int, Rollout]] = {}
+
+    def check_free(self, id_: str, task_id: str) -> None:
+        """Whether a roll-out of a task may have this id: asked before the arm moves, and not after.
+
+        Raises:
+            BadId: it cannot be the name of a file, or a roll-out of another task has it.
+        """
+        path = self.root / (check_id("roll-out", id_) + SUFFIX)
+        try:
+            _, there = read_rollout(path)
+        except DataError:  # nothing, or nothing that counts
+            return
+        if there.task_id != task_id:
+            raise BadId(f"roll-out {shown(id_)} is one of {shown(there.task_id)}; choose another id")
 
     def save(self, rollout: Rollout, saved_ns: int | None = None) -> Rollout:
         """Keep a roll-out; one of the same id is replaced whole.

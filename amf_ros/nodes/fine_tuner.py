@@ -119,7 +119,7 @@ class FineTunerNode(AmfNode):
 
     def _demonstrations(self, ids: list[str]) -> list[Demonstration]:
         if ids:
-            return [self._store.load(id_, self._contract, self._suite) for id_ in ids]
+            return [self._store.load_usable(id_, self._contract, self._suite) for id_ in ids]
         return self._store.all_usable(self._contract, self._suite)
 
     def _tell(self, goal: Goal, now: Progress) -> None:

@@ -20,7 +20,6 @@ from amf_msgs.action import ExecutePolicy
 from amf_msgs.msg import RobotStatus
 from amf_msgs.srv import LoadCheckpoint
 from amf_ros.contract import load_contract
-from amf_ros.data.files import check_id
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
 from amf_ros.errors import (
@@ -122,7 +121,7 @@ class PolicyExecutorNode(AmfNode):
             wanted = requests.episode(goal.request)
             task = self._suite.task(wanted.task_id)
             if wanted.rollout_id:
-                check_id("roll-out", wanted.rollout_id)  # now, not when the arm has moved
+                self._rollouts.check_free(wanted.rollout_id, task.id)  # now, not when the arm has moved
         except AmfError as error:
             goal.finish(failed(Result(), CODES, error))
             return

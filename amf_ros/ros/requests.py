@@ -117,6 +117,8 @@ def tuning(goal: Any) -> TuningRequest:
         raise BadRequest(f"num_steps is {goal.num_steps}; at most {MOST_STEPS} are allowed, 0 = the default")
     if len(goal.demonstration_ids) > MOST_IDS:
         raise BadRequest(f"demonstration_ids has {len(goal.demonstration_ids)} ids; at most {MOST_IDS}")
+    if len(set(goal.demonstration_ids)) != len(goal.demonstration_ids):
+        raise BadRequest("demonstration_ids names one twice; name each once")
     if goal.replace and not goal.round:
         raise BadRequest("replace needs the round that is to be replaced; set round")
     return TuningRequest(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from amf_ros.config import Model
-from amf_ros.errors import ConfigError, PlanChanged
+from amf_ros.errors import ConfigError, PlanChanged, listed
 from amf_ros.types import indices
 
 MAX_ATTEMPTS = 3  # at one demonstration, in one run of the session
@@ -68,9 +68,7 @@ def resolve(plan: Plan, task_ids: Sequence[str]) -> Plan:
     for name, wanted in (("candidates", plan.candidates), ("targets", plan.targets)):
         rows = indices("task", tuple(task_ids), wanted)
         if len(set(rows)) != len(rows):
-            raise ConfigError(
-                f"{name}: each task may stand once, got {', '.join(wanted)}; remove the duplicate"
-            )
+            raise ConfigError(f"{name}: each task may stand once, got {listed(wanted)}; remove the duplicate")
         sets[name] = tuple(task_ids[row] for row in sorted(rows)) if rows else tuple(task_ids)
     return plan.model_copy(update=sets)
 

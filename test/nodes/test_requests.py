@@ -100,6 +100,11 @@ def test_an_ending_needs_an_outcome_and_a_stamp_after_the_start() -> None:
         requests.ending(FinishRecording.Request(end_stamp=Time(sec=1_795_000_000)), 5, 10**9)
 
 
+def test_a_training_names_each_demonstration_once() -> None:
+    with pytest.raises(BadRequest, match="demonstration_ids names one twice"):
+        requests.tuning(FineTune.Goal(demonstration_ids=["a", "b", "a"]))
+
+
 def test_a_training_is_bounded_and_replaces_only_a_round_that_is_named() -> None:
     with pytest.raises(BadRequest, match="num_steps is 4294967295"):
         requests.tuning(FineTune.Goal(num_steps=2**32 - 1))

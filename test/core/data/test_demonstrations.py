@@ -177,3 +177,11 @@ def test_an_absolute_topic_records_and_reads_back(tmp_path, suite, draw):
     kept = store.load("one", absolute, suite)
     read_back = DemonstrationStore(tmp_path).load("one", absolute, suite)
     assert read_back.num_steps == 20 and read_back.actions.tobytes() == kept.actions.tobytes()
+
+
+def test_a_failure_is_not_learned_from_even_where_it_is_named(record, store, contract, suite, draw):
+    record("good", draw(11)).finish(Outcome.SUCCESS)
+    record("bad", draw(11)).finish(Outcome.FAILURE)
+    assert store.load_usable("good", contract, suite).num_steps == 11
+    with pytest.raises(DataError, match="demonstration 'bad' failed"):
+        store.load_usable("bad", contract, suite)

@@ -8,7 +8,7 @@ import pytest
 
 from amf_ros.data.rollouts import RolloutStore
 from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import DataError, StorageError
+from amf_ros.errors import BadRequest, DataError, StorageError
 from amf_ros.types import Outcome, Rollout
 
 
@@ -44,6 +44,16 @@ def test_the_same_id_replaces_whole_and_is_read_again(store):
     RolloutStore(store.root).save(rollout(steps=7))
     assert [found.observations.shape for found in store.all()] == [(7, 3)]
     assert [path.name for path in store.root.iterdir()] == ["r1.safetensors"]
+
+
+def test_the_id_of_another_tasks_roll_out_is_refused_before_anything_moves(store):
+    store.check_free("r1", "pull")
+    store.save(rollout())
+    store.check_free("r1", "push")  # the same episode, begun anew
+    with pytest.raises(BadRequest, match="roll-out 'r1' is one of 'push'; choose another id"):
+        store.check_free("r1", "pull")
+    (store.root / "r1.safetensors").write_bytes(b"no roll-out")
+    store.check_free("r1", "pull")
 
 
 def test_each_file_is_read_once(store):
