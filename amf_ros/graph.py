@@ -83,7 +83,7 @@ NODES: tuple[NodeSpec, ...] = (
         "robot", "the only writer to the arm: limits, watchdog, stop", {**_SUITE, **_TIME, "robot": "robot"}
     ),
     NodeSpec("task_selector", "answers which task to demonstrate next", _DATA),
-    NodeSpec("demo_recorder", "records one demonstration, one MCAP file", {**_DATA, **_TIME}),
+    NodeSpec("demo_recorder", "records one demonstration, one MCAP file", {**_DEMONSTRATOR, **_TIME}),
     NodeSpec("teleop", "demonstrates: the scripted expert of the suite", {**_SUITE, **_TIME}),
     NodeSpec("fine_tuner", "makes the next checkpoint", _DATA),
     NodeSpec("policy_executor", "lets the policy drive", {**_DATA, **_TIME}),

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from amf_ros import graph
+from amf_ros.ros import settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +29,23 @@ def test_every_parameter_comes_from_an_argument_that_exists() -> None:
     known = {argument.name for argument in graph.ARGUMENTS}
     assert all(set(one.parameters.values()) <= known for one in graph.NODES)
     assert all(argument.description for argument in graph.ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "declared"),
+    [
+        ("robot", settings.RobotSettings),
+        ("task_selector", settings.SelectorSettings),
+        ("demo_recorder", settings.RecorderSettings),
+        ("teleop", settings.TeleopSettings),
+        ("fine_tuner", settings.TunerSettings),
+        ("policy_executor", settings.ExecutorSettings),
+        ("session", settings.SessionSettings),
+    ],
+)
+def test_every_node_is_told_all_that_an_argument_says(name: str, declared: type) -> None:
+    arguments = {argument.name for argument in graph.ARGUMENTS}
+    assert set(node(name).parameters) == set(declared.model_fields) & arguments
 
 
 def test_a_command_line_is_that_of_a_node_with_its_parameters() -> None:
