@@ -77,7 +77,7 @@ class RobotNode(AmfNode):
         for topic, teleop in ((self._contract.command, True), (self._contract.published, False)):
             callback = partial(self._on_command, teleop)
             self.create_subscription(JointTrajectory, topic.address, callback, qos.STREAM)
-        for profile in (qos.EVENT, qos.LATCHED):  # the second hears publishers that latched one earlier
+        for profile in qos.STOPS:
             self.create_subscription(Empty, names.STOP_TOPIC, lambda _: self._stop("stop topic"), profile)
         self.create_subscription(Bool, names.STOP_ASKED, self._on_stop_asked, qos.LATCHED_BY_MANY)
         self.create_service(ResetScene, names.RESET_SCENE, self._on_reset)

@@ -148,7 +148,7 @@ class GraphClient:
             running.send()
             while not self._spin_until(running.ended, 1.0):
                 running.look()
-                if running.pulse.silent_s > away_s:
+                if running.silent_s > away_s:
                     raise self._dead(name)
                 if silence_s is None and running.lost is not None:
                     raise running.lost
@@ -239,7 +239,7 @@ class _Running:
         self._handles: list[Any] = []
         self._ask_s, self._poll_s = 0.0, _POLL_S[0]
         self.pulse = graph._pulse(name)
-        self.heard_s = time.monotonic()
+        self.heard_s = self._there_s = time.monotonic()
         self.lost: ServerLost | None = None
         self.result: Any = None
 
@@ -248,6 +248,7 @@ class _Running:
         self.lost = None
         for _ in range(_ATTEMPTS):
             self.heard_s = time.monotonic()
+            self.pulse.beat()  # at once: a node that dies in its first second was heard before
             sending = self._client.send_goal_async(self._goal, feedback_callback=self._heard)
             if self._graph._spin_until(sending.done, _ATTEMPT_S):
                 break
@@ -264,9 +265,16 @@ class _Running:
     def look(self) -> None:
         """Feel the node's pulse, and ask for the result again: after a restart nobody knows the goal."""
         self.pulse.beat()
+        if self._client.server_is_ready():
+            self._there_s = time.monotonic()
         if self._handles and time.monotonic() - self._ask_s > self._poll_s:
             self._poll_s = min(1.5 * self._poll_s, _POLL_S[1])
             self._ask(self._handles[-1], len(self._handles) > 1)
+
+    @property
+    def silent_s(self) -> float:
+        """How long the node has answered nothing, or was not in the graph [s]."""
+        return max(self.pulse.silent_s, time.monotonic() - self._there_s)
 
     def ended(self) -> bool:
         """Whether there is a result."""

@@ -44,6 +44,12 @@ ACTION = {
 }
 EVENT = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=10)
 
+UNRELIABLE = QoSProfile(
+    reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST, depth=EVENT.depth
+)
+STOPS = (EVENT, LATCHED, UNRELIABLE)
+"""A subscription of each: who says stop is heard, who latched it earlier and who sends best_effort too."""
+
 
 def of_topic(topic: Topic) -> QoSProfile:
     """As the contract says for one of its streams."""

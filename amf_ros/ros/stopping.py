@@ -80,7 +80,8 @@ class StopKeeper:
     def __init__(self, node: Node) -> None:
         self._status, self._asked = RobotStatus.READY, False
         self._publisher = node.create_publisher(Bool, names.STOP_ASKED, qos.LATCHED)
-        node.create_subscription(Empty, names.STOP_TOPIC, self._on_stop, qos.EVENT)
+        for profile in (qos.EVENT, qos.UNRELIABLE):
+            node.create_subscription(Empty, names.STOP_TOPIC, self._on_stop, profile)
         node.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_status, qos.LATCHED)
 
     def _on_stop(self, _: Empty) -> None:

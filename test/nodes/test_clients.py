@@ -55,6 +55,13 @@ def test_a_server_that_dies_or_freezes_is_noticed_while_a_goal_runs(blow: signal
             client.act(FineTune, "raising/tune", FOREVER, feedback)
 
 
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_server_that_dies_or_freezes_in_its_first_second_is_noticed(blow: signal.Signals) -> None:
+    gone = pytest.raises(ServerUnavailable, match="node raising stopped answering")
+    with server() as process, GraphClient(wait_s=LONGEST_S) as client, gone:
+        client.act(FineTune, "raising/tune", FOREVER, lambda _: process.send_signal(blow))
+
+
 def test_a_server_that_froze_is_noticed_by_a_caller_of_a_service() -> None:
     with server() as process, GraphClient(wait_s=LONGEST_S) as client:
         with pytest.raises(Refused):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Empty, Header
@@ -152,11 +153,12 @@ def test_a_stopped_robot_refuses_to_move_until_it_is_released(lock_step: Bench) 
     lock_step.until(lambda: states[-1].episode == 1, "the new episode in the status")
 
 
-def test_the_stop_topic_stops_without_an_answer(lock_step: Bench) -> None:
+@pytest.mark.parametrize("profile", [qos.EVENT, qos.UNRELIABLE], ids=["reliable", "best_effort"])
+def test_the_stop_topic_stops_without_an_answer(lock_step: Bench, profile: QoSProfile) -> None:
     states = lock_step.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
     joints = lock_step.listen(JointState, "joint_states")
     command = commander(lock_step, "command")
-    button = lock_step.client.create_publisher(Empty, names.STOP_TOPIC, qos.EVENT)
+    button = lock_step.client.create_publisher(Empty, names.STOP_TOPIC, profile)
     lock_step.until(lambda: button.get_subscription_count() > 0, "stop")
     start = to_ns(reset(lock_step).stamp)
     button.publish(Empty())
@@ -341,10 +343,13 @@ def test_a_stop_that_cannot_be_kept_stops_all_the_same(tmp_path: Path) -> None:
         made.until(lambda: bool(statuses) and statuses[-1].status == RobotStatus.STOPPED, "stopped")
 
 
-@pytest.mark.parametrize("holder", ["a keeper", "its publisher"])
-def test_a_stop_that_came_while_the_robot_was_away_is_held_for_it(holder: str) -> None:
+@pytest.mark.parametrize(
+    ("holder", "profile"),
+    [("a keeper", qos.EVENT), ("a keeper", qos.UNRELIABLE), ("its publisher", qos.LATCHED)],
+    ids=["a keeper", "a keeper, best_effort", "its publisher"],
+)
+def test_a_stop_that_came_while_the_robot_was_away_is_held_for_it(holder: str, profile: QoSProfile) -> None:
     with bench(real_time_factor=0.0) as made:
-        profile = qos.EVENT if holder == "a keeper" else qos.LATCHED
         if holder == "a keeper":
             StopKeeper(made.client)
         asked = made.listen(Bool, names.STOP_ASKED, latched=True)
