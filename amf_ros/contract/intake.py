@@ -191,35 +191,35 @@ class Intake:
             if learned:
                 self._check_targets(topic, joint, targets, self._periods(command))
 
-    def _periods(self, command: JointCommand | JointPlan) -> list[float]:
+    def _periods(self, command: JointCommand | JointPlan) -> Array:
         """How many of the contract's periods lie before each target, at least one."""
         if isinstance(command, JointCommand):
-            return [1.0]
-        before = np.diff(command.times_ns, prepend=0) / self._contract.period_ns
-        return [max(1.0, periods) for periods in before.tolist()]
+            return np.ones(1)
+        periods: Array = np.diff(command.times_ns, prepend=0) / self._contract.period_ns
+        return np.maximum(periods, 1.0)
 
-    def _check_targets(self, topic: str, joint: str, targets: list[float], periods: list[float]) -> None:
+    def _check_targets(self, topic: str, joint: str, targets: list[float], periods: Array) -> None:
         """Of what training may learn; points of a plan may be far away, the steps to them may not."""
         if joint in self._ranges:
             low, high = self._ranges[joint]
             for target in targets:
                 self._require(topic, joint, target, low, high, COMMAND_SLACK * (high - low))
             return
-        last, most = self._measured_position(joint), self._steps[joint]
-        for number, (target, away) in enumerate(zip(targets, periods, strict=True)):
-            way = target - last  # nan where it was not measured: nothing to judge by
-            if joint in self._contract.continuous:
-                way = float(shortest(np.array(way)))
-            if abs(way) > most * away:
-                hint = _unit_hint(target, last - most, last + most)
-                since = "the measured" if number == 0 else "the point before,"
-                within = f" in each of {away:.3g} periods" if away > 1.0 else ""
-                raise OutOfRange(
-                    topic,
-                    f"the target of {joint!r} is {target:.4g}, {abs(way):.4g} away from {since} "
-                    f"{last:.4g}; allowed is max_step {most:g}{within}{hint}",
-                )
-            last = target
+        most, before = self._steps[joint], [self._measured_position(joint), *targets[:-1]]
+        with np.errstate(over="ignore"):
+            ways = np.subtract(targets, before)  # nan where it was not measured: nothing to judge by
+        if joint in self._contract.continuous:
+            ways = shortest(ways)
+        for row in np.flatnonzero(np.abs(ways) > most * periods)[:1].tolist():
+            target, last, away = targets[row], before[row], float(periods[row])
+            since = "the point before," if row else "the measured"
+            within = f" in each of {away:.3g} periods" if away > 1.0 else ""
+            raise OutOfRange(
+                topic,
+                f"the target of {joint!r} is {target:.4g}, {abs(ways[row]):.4g} away from {since} "
+                f"{last:.4g}; allowed is max_step {most:g}{within}"
+                f"{_unit_hint(target, last - most, last + most)}",
+            )
 
     def _require(self, topic: str, joint: str, value: float, low: float, high: float, slack: float) -> None:
         if not (low - slack <= value <= high + slack) and not np.isnan(value):
