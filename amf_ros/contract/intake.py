@@ -34,7 +34,7 @@ class _Clock:
     """Where one stream's stamps stand."""
 
     stamp_ns: int
-    arrival_ns: int
+    offset_ns: int  # the least arrival minus stamp
     strange_ns: int | None = None  # the stamp of the message before, which did not follow
 
 
@@ -251,17 +251,19 @@ class Intake:
             )
         known = self._clocks.get(topic)
         if known is None:
-            self._clocks[topic] = _Clock(stamp, arrival_ns)
+            self._clocks[topic] = _Clock(stamp, arrival_ns - stamp)
             return False
-        allowed, waited = self._ages.get(topic, 0), max(0, arrival_ns - known.arrival_ns)
+        # Since the message before would have arrived undelayed: one that was late makes no jump of the next.
+        allowed, waited = self._ages.get(topic, 0), max(0, arrival_ns - known.stamp_ns - known.offset_ns)
         follows = -allowed <= stamp - known.stamp_ns <= allowed + waited
         if follows:
-            known.stamp_ns, known.arrival_ns = max(stamp, known.stamp_ns), arrival_ns
+            known.stamp_ns = max(stamp, known.stamp_ns)
+            known.offset_ns = min(arrival_ns - stamp, known.offset_ns)
             known.strange_ns = None
             return False
         strange, known.strange_ns = known.strange_ns, stamp
         if strange is not None and -allowed <= stamp - strange <= allowed + waited:
-            self._clocks[topic] = _Clock(stamp, arrival_ns)
+            self._clocks[topic] = _Clock(stamp, arrival_ns - stamp)
             return True
         raise BadMessage(
             topic,

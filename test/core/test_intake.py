@@ -181,6 +181,12 @@ def test_a_command_without_stamp_means_now(intake: Intake) -> None:
     take(intake, replace(command(), stamp_ns=0))
 
 
+def test_messages_that_were_held_up_and_then_come_together_are_ordinary(intake: Intake) -> None:
+    take(intake, joints(0))
+    for at, late_ms in ((10, 131), (140, 2), (150, 1), (160, 1)):
+        assert not take(intake, joints(at), late_ms)
+
+
 def test_one_far_stamp_is_refused_and_the_stream_goes_on(intake: Intake) -> None:
     take(intake, joints(0))
     with pytest.raises(BadMessage, match=r"jumped by 3.52e\+08 s in 0.01 s; allowed is 100 ms more"):
