@@ -28,7 +28,9 @@ class Plan(Model):
     targets: tuple[str, ...] = Field((), description="tasks to become good at; empty = the whole suite")
     strategy: str = Field("amf", description="registered strategy, or package.module:Class")
     num_rounds: int = Field(4, ge=1, description="select, demonstrate, fine-tune, evaluate: that many times")
-    demonstrations_per_round: int = Field(3, ge=1, description="chosen as one batch, then one fine-tuning")
+    demonstrations_per_round: int = Field(
+        3, ge=1, le=1000, description="chosen as one batch, then one fine-tuning"
+    )
     evaluation_episodes: int = Field(
         0, ge=0, description="per target task before the first and after each round"
     )
