@@ -26,8 +26,11 @@ class SafetyGate:
 
     A target p of one control period is bounded twice (all elementwise)::
 
-        p' = clip(p, q - v dt, q + v dt)       q: last target that passed, or the measured position
-        p" = clip(p', lower, upper)
+        p' = clip(p, lower, upper)
+        p" = clip(p', q - v dt, q + v dt)      q: last target that passed, or the measured position
+
+    The step is bounded last: a joint that is beyond a position limit already goes back no faster than it may
+    move, and a hold leaves it where it is.
 
     Limits bind the *target*: how far it goes in one period, and where. So a blocked arm is not chased faster
     than it may move, and how fast the arm moves to its target is for its own controller to bound: a driver's
@@ -83,12 +86,12 @@ class SafetyGate:
         self._last.clear()
 
     def hold(self, measured: JointState) -> JointCommand:
-        """Targets that keep every gated joint where it is measured, within its limits.
+        """Targets that keep every gated joint where it is measured, beyond a position limit too.
 
         Raises:
             CommandRefused: a measured position is not finite; then hold what was commanded last.
         """
-        position = np.clip(self._measured(self._names, measured), self._lower, self._upper)
+        position = self._measured(self._names, measured)
         self._last = dict(enumerate(position.tolist()))
         return JointCommand(measured.stamp_ns, self._names, position)
 
@@ -183,7 +186,7 @@ class SafetyGate:
         rows, turns = self._rows(names), self._turns[self._rows(names)]
         origin, step = self.origin(names, measured), self._max_step[rows]
         target = np.where(turns, origin + _shortest(target, origin), target)
-        bounded = np.clip(np.clip(target, origin - step, origin + step), self._lower[rows], self._upper[rows])
+        bounded = np.clip(np.clip(target, self._lower[rows], self._upper[rows]), origin - step, origin + step)
         if turns.any():
             current = measured.positions(names)
             bounded = np.where(turns, current + _shortest(bounded, current), bounded)

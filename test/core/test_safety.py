@@ -53,11 +53,6 @@ def test_after_a_reset_the_first_step_starts_where_the_arm_is() -> None:
     assert gate.filter(command(2.0, 0.0), measured(a=1.5)).position[0] == pytest.approx(1.6)
 
 
-def test_position_limits_win_over_everything() -> None:
-    gate = SafetyGate(LIMITS, PERIOD_S)
-    assert gate.filter(command(5.0, 0.0), measured(a=3.0)).position[0] == 2.0
-
-
 @given(
     targets=st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 2), min_size=1, max_size=20),
     start=st.tuples(st.floats(-1.0, 2.0), st.floats(-0.5, 0.5)),
@@ -169,11 +164,19 @@ def test_a_stop_is_latched_and_the_first_reason_stands() -> None:
     assert gate.filter(command(1.0, 0.0), measured(a=0.5)).position[0] == pytest.approx(0.6)
 
 
-def test_hold_is_where_the_arm_is_within_its_limits() -> None:
+def test_hold_is_where_the_arm_is_even_beyond_a_limit() -> None:
     gate = SafetyGate(LIMITS, PERIOD_S)
     held = gate.hold(measured(a=0.3, b=0.7, stamp_ns=5))
-    assert dict(zip(held.names, held.position.tolist(), strict=True)) == {"a": 0.3, "b": 0.5}
+    assert dict(zip(held.names, held.position.tolist(), strict=True)) == {"a": 0.3, "b": 0.7}
     assert held.stamp_ns == 5
+
+
+def test_a_joint_beyond_its_limit_goes_back_no_faster_than_it_may_move() -> None:
+    gate = SafetyGate(LIMITS, PERIOD_S)
+    for asked in (0.7, 9.0, -9.0):
+        gate.reset()
+        passed = gate.filter(command(0.0, asked), measured(b=0.7))
+        assert passed.position[1] == pytest.approx(0.7 - LIMITS["b"].velocity * PERIOD_S)
 
 
 @pytest.mark.parametrize(
