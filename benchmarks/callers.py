@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,7 +117,9 @@ def call(first: int, count: int, asked: argparse.Namespace, strategy: str) -> di
     }
 
 
-def _spin(executor: Any, wanted: Callable[[], bool], timeout_s: float, callers: list[Caller] = []) -> None:  # noqa: B006
+def _spin(
+    executor: Any, wanted: Callable[[], bool], timeout_s: float, callers: Sequence[Caller] = ()
+) -> None:
     end = time.monotonic() + timeout_s
     checked = time.monotonic()
     while wanted() and time.monotonic() < end:

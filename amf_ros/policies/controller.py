@@ -57,7 +57,7 @@ class ChunkController:
             chunk = np.asarray(self._policy.infer(rows, self._task))
         except AmfError:
             raise
-        except Exception as error:
+        except Exception as error:  # a stranger's policy may raise anything: its caller gets POLICY_FAILED
             text = f"the policy raised {type(error).__name__}: {shown(str(error), 300)}"
             raise PolicyFailed(text) from error
         names = self._policy.spec.action_names
