@@ -18,9 +18,9 @@ from typing import Any
 
 from kinematic import TRAINING, known_tasks
 
-from amf_ros.config import PretrainConfig, SelectionConfig, load_yaml
-from amf_ros.errors import UnknownName
-from amf_ros.paths import find_config
+from amf_ros.core.config import PretrainConfig, SelectionConfig, load_yaml
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.paths import find_config
 from amf_ros.sweep.script import finish, guarded, how, options, parse
 from amf_ros.sweep.sessions import Setting, of_setting, run_sessions
 from amf_ros.sweep.statistics import Curves, collect

@@ -34,7 +34,7 @@ from rclpy.qos import QoSProfile
 from amf_msgs.msg import TaskScore
 from amf_msgs.srv import NextTask
 from amf_ros.ros import names, qos
-from amf_ros.ros.supervise import Graph
+from amf_ros.ros.start.supervise import Graph
 
 BATCH = 3
 CHECK_S = 0.2

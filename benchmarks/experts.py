@@ -16,11 +16,11 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-from amf_ros.robots.pybullet import PyBulletRobot
-from amf_ros.stats import wilson
+from amf_ros.core.stats import wilson
+from amf_ros.core.values import Outcome
+from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.types import Outcome
 
 WANTED = 0.95
 

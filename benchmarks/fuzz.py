@@ -8,7 +8,7 @@ or of another length, texts of a megabyte, with ``../``, ``%`` or control charac
 bytes that are cut or flipped. Half of them start from what the node would accept, to get past the door.
 
 A node that ends, a request without an answer, or memory that grows makes the exit status 1. What only the
-guard caught (``ros/guard.py``) is listed: it harmed nobody, and it is a fault to be mended.
+guard caught (``ros/node/guard.py``) is listed: it harmed nobody, and it is a fault to be mended.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from rosidl_parser import definition
 from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration, RunSession
 from amf_msgs.msg import RecorderState, RobotStatus
 from amf_msgs.srv import FinishRecording, LoadCheckpoint, NextTask, ResetScene
-from amf_ros import graph
-from amf_ros.config import PretrainConfig, TrainingConfig
 from amf_ros.contract import load_contract
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.core.config import PretrainConfig, TrainingConfig
+from amf_ros.core.values import JointCommand, JointState, SceneState
 from amf_ros.ros.conversions import command_msg, joints_msg, scene_msg
-from amf_ros.ros.environment import default_params
-from amf_ros.ros.supervise import Domain
+from amf_ros.ros.start import graph
+from amf_ros.ros.start.environment import default_params
+from amf_ros.ros.start.supervise import Domain
+from amf_ros.session.pretraining import pretrain_checkpoint
+from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.pretrain import pretrain_checkpoint
-from amf_ros.types import JointCommand, JointState, SceneState
 
 ANSWER_S = 90.0  # a caller that waited for so long got no answer
 START_S = 120.0

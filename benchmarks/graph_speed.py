@@ -20,19 +20,19 @@ from typing import Any
 
 from amf_msgs.action import ExecutePolicy, RecordDemonstration
 from amf_msgs.srv import LoadCheckpoint, ResetScene
-from amf_ros.config import PretrainConfig, TrainingConfig
 from amf_ros.contract import load_contract
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.registry import load
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.core.config import PretrainConfig, TrainingConfig
+from amf_ros.core.plugins import load
+from amf_ros.learning.checkpoints import load as load_checkpoint
+from amf_ros.rollout.episodes import demonstrate, run_policy
+from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names
-from amf_ros.ros.clients import GraphClient
-from amf_ros.ros.ready import missing_servers
-from amf_ros.ros.supervise import Graph
-from amf_ros.training.checkpoints import load as load_checkpoint
-from amf_ros.training.environment import RobotEnvironment
-from amf_ros.training.pretrain import pretrain_checkpoint
-from amf_ros.training.rollouts import demonstrate, run_policy
+from amf_ros.ros.client.graph_client import GraphClient
+from amf_ros.ros.client.ready import missing_servers
+from amf_ros.ros.start.supervise import Graph
+from amf_ros.session.pretraining import pretrain_checkpoint
+from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.run_directory import RunDirectory
 
 
 def in_one_process(task: str, episodes: int, checkpoint: Path) -> dict[str, float]:

@@ -23,10 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.config import GpConfig, KernelConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.config import GpConfig, KernelConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.plugins import load
+from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Source
+from amf_ros.knowledge.parametric_tasks import propose_task
+from amf_ros.knowledge.problem import ProblemBuilder
+from amf_ros.learning.batches import make_steps
+from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.policies.gp import GpPolicy
-from amf_ros.registry import load
 from amf_ros.selection.base import Problem
 from amf_ros.sweep.jobs import run
 from amf_ros.sweep.plots import plot_curves
@@ -35,11 +40,6 @@ from amf_ros.sweep.statistics import Curves, collect, difference, mean
 from amf_ros.sweep.tables import markdown, show
 from amf_ros.tasks import integrator
 from amf_ros.tasks.integrator import NUM_STEPS, IntegratorSuite
-from amf_ros.training.batches import make_steps
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.problem import ProblemBuilder
-from amf_ros.training.proposals import propose_task
-from amf_ros.types import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Source
 
 STRATEGIES = (
     "amf_gp",

@@ -24,7 +24,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from amf_ros.config import PretrainConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.config import PretrainConfig, SelectionConfig, TrainingConfig
 from amf_ros.sweep.publish import publish, show_all
 from amf_ros.sweep.script import finish, guarded, how, options, parse
 from amf_ros.sweep.sessions import Setting, by_minutes, of_setting, run_sessions

@@ -27,16 +27,16 @@ from typing import Any
 import numpy as np
 
 from amf_msgs.srv import GetTasks, NextTask
-from amf_ros.config import PretrainConfig
 from amf_ros.contract import load_contract
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.registry import load, names
+from amf_ros.core.config import PretrainConfig
+from amf_ros.core.plugins import load, names
+from amf_ros.core.values import Outcome, Rollout
 from amf_ros.ros import names as ros_names
-from amf_ros.ros.clients import GraphClient, Refused
-from amf_ros.ros.supervise import Graph
-from amf_ros.training.pretrain import pretrain_checkpoint
-from amf_ros.types import Outcome, Rollout
+from amf_ros.ros.client.graph_client import GraphClient, Refused
+from amf_ros.ros.start.supervise import Graph
+from amf_ros.session.pretraining import pretrain_checkpoint
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 
 BATCH = 3
 WIDTH = len(load_contract("panda_tabletop").observation_names)

@@ -25,10 +25,10 @@ from mcap_ros2.decoder import DecoderFactory
 from mcap_ros2.writer import Writer
 
 from amf_ros.contract import Contract, load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.recovery import CHUNK_BYTES
-from amf_ros.data.schemas import schema_text
-from amf_ros.types import Outcome, Task
+from amf_ros.core.values import Outcome, Task
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.recovery import CHUNK_BYTES
+from amf_ros.store.schemas import schema_text
 
 TASK = Task("push", "push it", {"object": "object_1", "target": "object_2", "aux": "object_3"})
 REPEATS = 5

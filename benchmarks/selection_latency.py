@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import F32, Problem, TaskRecord, target_weights
 from amf_ros.selection.threads import cores

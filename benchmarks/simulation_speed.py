@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import pybullet
 
-from amf_ros.robots.pybullet import PHYSICS_HZ, PyBulletRobot
+from amf_ros.sim.pybullet_arm import PHYSICS_HZ, PyBulletRobot
 from amf_ros.tasks.tabletop import TabletopSuite
 
 

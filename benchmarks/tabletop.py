@@ -24,8 +24,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amf_ros.config import PretrainConfig, SelectionConfig, load_yaml
-from amf_ros.paths import find_config
+from amf_ros.core.config import PretrainConfig, SelectionConfig, load_yaml
+from amf_ros.core.paths import find_config
 from amf_ros.sweep.publish import publish, show_all
 from amf_ros.sweep.script import finish, guarded, how, options, parse
 from amf_ros.sweep.sessions import Setting, by_minutes, of_setting, run_sessions

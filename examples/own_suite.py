@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from amf_ros.config import PretrainConfig, TrainingConfig
+from amf_ros.core.config import PretrainConfig, TrainingConfig
+from amf_ros.core.values import Task
 from amf_ros.session.local import run_local
 from amf_ros.session.plan import Plan
+from amf_ros.session.pretraining import pretrain_checkpoint
 from amf_ros.tasks.table import TaskTable
-from amf_ros.training.pretrain import pretrain_checkpoint
-from amf_ros.types import Task
 
 HZ, LINK_M, FASTEST = 10.0, 0.5, 2.0  # steps per second, length of a link, rad/s
 PLACES = {f"reach_{degrees}": np.deg2rad(degrees) for degrees in range(0, 360, 30)}

@@ -1,6 +1,6 @@
 """The whole graph: ros2 launch amf_ros amf.launch.py session_directory:=runs/lab real_time_factor:=1.0
 
-What runs and with which arguments is in ``amf_ros/graph.py``, which ``amf up`` reads too.
+What runs and with which arguments is in ``amf_ros/ros/start/graph.py``, which ``amf up`` reads too.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -9,11 +9,11 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from amf_ros import graph
-from amf_ros.ros.environment import default_params, transports
-from amf_ros.ros.lifeline import tied_to_this_process
-from amf_ros.ros.runtime import EXIT_USAGE
-from amf_ros.ros.sole import refuse_second
+from amf_ros.ros.node.runtime import EXIT_USAGE
+from amf_ros.ros.robot.sole import refuse_second
+from amf_ros.ros.start import graph
+from amf_ros.ros.start.environment import default_params, transports
+from amf_ros.ros.start.lifeline import tied_to_this_process
 
 RESPAWN_DELAY_S = 1.0
 

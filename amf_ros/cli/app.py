@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 import amf_ros
 from amf_ros.cli import EXIT_INTERRUPTED, leave
 from amf_ros.cli.options import JSON_ASKED
-from amf_ros.errors import AmfError
+from amf_ros.core.errors import AmfError
 
 EXIT_ERROR = 1
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

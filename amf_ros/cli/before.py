@@ -22,9 +22,9 @@ def tell_before(output: Output, plan: Plan, directory: Path, contract: str) -> N
     Raises:
         AmfError: there is no such suite, or the file cannot be written.
     """
-    from amf_ros.data.files import storage_errors, write_whole
-    from amf_ros.data.run_directory import RunDirectory
     from amf_ros.session.journal import Journal
+    from amf_ros.store.files import storage_errors, write_whole
+    from amf_ros.store.run_directory import RunDirectory
     from amf_ros.sweep.fingerprint import changed, of_code, of_objects, of_suite
 
     now = {**of_code(), **of_suite(plan.suite, contract), **of_objects(strategy=[plan.strategy])}

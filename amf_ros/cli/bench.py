@@ -12,7 +12,7 @@ from amf_ros.cli.options import Contract, Json, Suite, panel
 from amf_ros.cli.output import Output, on_interrupt, short
 
 if TYPE_CHECKING:
-    from amf_ros.config import PretrainConfig
+    from amf_ros.core.config import PretrainConfig
 
 _KNOWN_DEMONSTRATIONS = 5  # of every second task, where no file says what to pre-train on
 
@@ -63,7 +63,7 @@ def bench(
     demonstrate with the suite's scripted experts, fine-tune, evaluate. Shows a table with 95% intervals,
     paired by seed, and writes plots. Without --pretrain every second task of the suite is known.
     """
-    from amf_ros.registry import load
+    from amf_ros.core.plugins import load
     from amf_ros.sweep.jobs import How
     from amf_ros.sweep.publish import publish, show_all
     from amf_ros.sweep.sessions import Setting, run_sessions
@@ -107,12 +107,12 @@ def _config(suite: str, pretrain: str, policy: str, contract: str) -> PretrainCo
         ConfigError: neither a suite nor a file is given, or something cannot be imported.
         UnknownName: a suite, policy, contract or task that does not exist.
     """
-    from amf_ros.config import PretrainConfig, load_yaml
-    from amf_ros.errors import ConfigError
-    from amf_ros.paths import find_config
-    from amf_ros.registry import load
+    from amf_ros.core.config import PretrainConfig, load_yaml
+    from amf_ros.core.errors import ConfigError
+    from amf_ros.core.paths import find_config
+    from amf_ros.core.plugins import load
+    from amf_ros.rollout.robot_environment import interface_of
     from amf_ros.tasks.loading import load_suite
-    from amf_ros.training.environment import interface_of
 
     if not suite and not pretrain:
         raise ConfigError("no suite: give --suite, or --pretrain with a file that names one")

@@ -12,8 +12,8 @@ from amf_ros.cli.options import Json, panel
 from amf_ros.cli.output import Output
 
 if TYPE_CHECKING:
-    from amf_ros.config import PretrainConfig
-    from amf_ros.training.suite_check import Examination
+    from amf_ros.core.config import PretrainConfig
+    from amf_ros.rollout.suite_check import Examination
 
 _MARKS = {"ok": ("✓", "green"), "hint": ("·", "yellow"), "wrong": ("✗", "bold red")}
 _BRIEF_S, _BRIEF_SEEDS = 3.0, 3
@@ -47,8 +47,8 @@ def check_suite(
     Looks at ids, limits, embeddings and shapes; runs the experts from several starts, some of them twice and
     in a second simulator, and does nothing for an episode. Writes nothing.
     """
+    from amf_ros.rollout.suite_check import examine
     from amf_ros.tasks.loading import load_suite
-    from amf_ros.training.suite_check import examine
 
     output = Output(as_json)
     found = load_suite(suite)
@@ -71,11 +71,11 @@ def check_briefly(output: Output, config: PretrainConfig, folder: Path) -> None:
     Raises:
         ConfigError: naming what would make numbers wrong.
     """
-    from amf_ros.data.files import storage_errors, write_whole
-    from amf_ros.errors import ConfigError
+    from amf_ros.core.errors import ConfigError
+    from amf_ros.rollout.suite_check import examine
+    from amf_ros.store.files import storage_errors, write_whole
     from amf_ros.sweep.fingerprint import of_code, of_config, short
     from amf_ros.tasks.loading import load_suite
-    from amf_ros.training.suite_check import examine
 
     if ":" not in config.suite:
         return  # ours have tests

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from amf_ros.cli.environment import missing_ros
-from amf_ros.ros.environment import PROFILE_VARIABLES
+from amf_ros.cli.ros_present import missing_ros
+from amf_ros.ros.start.environment import PROFILE_VARIABLES
 
 _NEEDED_GB = 1.0  # of disk for a session with its recordings and checkpoints
 _SHARED_MEMORY = Path("/dev/shm")
@@ -98,7 +98,7 @@ def _libraries() -> Check:
     versions, missing = [], []
     for name in _LIBRARIES:
         try:
-            module = importlib.import_module("amf_ros.bullet" if name == "pybullet" else name)
+            module = importlib.import_module("amf_ros.core.bullet" if name == "pybullet" else name)
         except ImportError as error:
             missing.append(f"{name} ({error})")
         else:

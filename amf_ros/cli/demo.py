@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from amf_ros.cli.environment import require_ros
 from amf_ros.cli.graph import wait_ready
 from amf_ros.cli.options import Json, Seed, panel
 from amf_ros.cli.output import Output, fraction, interval, percent, short, undisturbed
-from amf_ros.errors import AmfError, ConfigError
+from amf_ros.cli.ros_present import require_ros
+from amf_ros.core.errors import AmfError, ConfigError
 
 if TYPE_CHECKING:
     from amf_ros.cli.demo_files import DemoConfig, DemoFolder
-    from amf_ros.config import PretrainConfig
+    from amf_ros.core.config import PretrainConfig
     from amf_ros.session.plan import Plan
 
 _READY_S = 120.0
@@ -54,9 +54,9 @@ def demo(
     """
     require_ros()
     from amf_ros.cli.demo_files import DemoConfig, DemoFolder, pretrained_folder
-    from amf_ros.config import PretrainConfig, load_yaml
-    from amf_ros.paths import find_config
-    from amf_ros.registry import load
+    from amf_ros.core.config import PretrainConfig, load_yaml
+    from amf_ros.core.paths import find_config
+    from amf_ros.core.plugins import load
 
     output = Output(as_json)
     asked = load_yaml(find_config("experiments", config), DemoConfig)
@@ -138,8 +138,8 @@ def _prepare_policy(output: Output, folder: DemoFolder, training: PretrainConfig
 def _pretrained(output: Output, training: PretrainConfig, keep: Path) -> Path:
     """The pre-trained checkpoint, made unless the same one is there already."""
     from amf_ros.cli.pretrain import run
-    from amf_ros.training.checkpoints import list_checkpoints
-    from amf_ros.training.pretrain import CHECKPOINT_ID
+    from amf_ros.learning.checkpoints import list_checkpoints
+    from amf_ros.session.pretraining import CHECKPOINT_ID
 
     if any(info.id == CHECKPOINT_ID for info in list_checkpoints(keep)):
         output.step(f"reusing {short(keep)}")
@@ -151,7 +151,7 @@ def _pretrained(output: Output, training: PretrainConfig, keep: Path) -> Path:
 def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> None:
     """The session over the graph, in a ROS domain of its own."""
     from amf_ros.cli.session import over_graph
-    from amf_ros.ros.supervise import Graph
+    from amf_ros.ros.start.supervise import Graph
 
     count = plan.num_rounds * plan.demonstrations_per_round
     output.step(
@@ -188,12 +188,12 @@ def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> N
 
 def _report(folder: DemoFolder, training: PretrainConfig, command: str) -> dict[str, Any]:
     """Write report and summary; the summary last, for it says that the demo is finished."""
-    from amf_ros.data.files import storage_errors, write_whole
     from amf_ros.report.film import replay
     from amf_ros.report.gather import gather
     from amf_ros.report.page import write_page
     from amf_ros.session.journal import Journal
     from amf_ros.session.summary import summary
+    from amf_ros.store.files import storage_errors, write_whole
 
     with _timed(folder, "report"):
         film = replay(folder.root, training.contract, (training.suite,))

@@ -19,14 +19,14 @@ from pydantic import Field
 
 import amf_ros
 from amf_ros.cli.output import short
-from amf_ros.config import Model, PretrainConfig
-from amf_ros.data.files import storage_errors, write_whole
-from amf_ros.errors import ConfigError
-from amf_ros.paths import home_expanded
+from amf_ros.core.config import Model, PretrainConfig
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.paths import home_expanded
+from amf_ros.store.files import storage_errors, write_whole
 
 _DESCRIPTION, _SUMMARY, _REPORT, _LOCK = "demo.json", "summary.json", "report.html", ".lock"
 # What a pre-trained policy follows from, besides its configuration.
-_SOURCES = ("contract", "policies", "robots", "tasks", "training")
+_SOURCES = ("arm", "contract", "knowledge", "learning", "policies", "rollout", "sim", "tasks")
 
 
 class DemoConfig(Model):

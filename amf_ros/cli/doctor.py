@@ -10,7 +10,7 @@ import typer
 
 from amf_ros.cli.options import DEFAULT_DIRECTORY, Contract, Json, SessionDirectory, Suite, panel
 from amf_ros.cli.output import Output
-from amf_ros.errors import listed
+from amf_ros.core.errors import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def doctor(
     session directory; what is moved there can be brought back, and the nodes may run meanwhile.
     """
     from amf_ros.cli.checks import computer
-    from amf_ros.errors import DataError
+    from amf_ros.core.errors import DataError
 
     output = Output(as_json)
     if (trash or restore or empty_trash) and not session_directory.is_dir():
@@ -80,8 +80,8 @@ def _moved(root: Path, contract: str, trash: list[str], restore: list[str], empt
     """Do what was asked for, one after another; what was done."""
     from amf_ros.cli.checks import Check
     from amf_ros.contract import load_contract
-    from amf_ros.data import trash as bin_
-    from amf_ros.data.run_directory import RunDirectory
+    from amf_ros.store import trash as bin_
+    from amf_ros.store.run_directory import RunDirectory
 
     if not (trash or restore or empty):
         return []
@@ -102,10 +102,10 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
     """What is of no use in a session directory, each with what to do about it."""
     from amf_ros.cli.checks import Check
     from amf_ros.contract import load_contract
-    from amf_ros.data import doctor as store_doctor
-    from amf_ros.data.demonstrations import DemonstrationStore
-    from amf_ros.data.run_directory import RunDirectory
-    from amf_ros.data.trash import thrown_away
+    from amf_ros.store import doctor as store_doctor
+    from amf_ros.store.demonstrations import DemonstrationStore
+    from amf_ros.store.run_directory import RunDirectory
+    from amf_ros.store.trash import thrown_away
     from amf_ros.tasks.loading import allowed_policies, load_suite
 
     run = RunDirectory(root)
@@ -133,9 +133,9 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
 
 def _checkpoints(folder: Path, root: Path, allow: Sequence[str]) -> list[Check]:
     from amf_ros.cli.checks import Check
-    from amf_ros.data.doctor import strays, to_trash
-    from amf_ros.errors import AmfError
-    from amf_ros.training.checkpoints import DESCRIPTION, folders, load
+    from amf_ros.core.errors import AmfError
+    from amf_ros.learning.checkpoints import DESCRIPTION, folders, load
+    from amf_ros.store.doctor import strays, to_trash
 
     checks, good = [], []
     for path in folders(folder):
@@ -156,7 +156,7 @@ def _checkpoints(folder: Path, root: Path, allow: Sequence[str]) -> list[Check]:
 
 def _journal(database: Path) -> list[Check]:
     from amf_ros.cli.checks import Check
-    from amf_ros.errors import AmfError
+    from amf_ros.core.errors import AmfError
     from amf_ros.session.journal import Journal
 
     if not database.exists():

@@ -24,7 +24,7 @@ from amf_ros.cli.options import (
 )
 from amf_ros.cli.output import Output, on_interrupt
 from amf_ros.cli.session import show_success
-from amf_ros.stats import wilson
+from amf_ros.core.stats import wilson
 
 Episode = Callable[[str, int], bool]  # (task, seed) -> success
 
@@ -112,13 +112,13 @@ def _simulated(
     directory: Path, suite: str, contract: str, checkpoint: str
 ) -> Iterator[tuple[list[str], str, Episode]]:
     """Tasks, checkpoint id, and episodes in this process."""
-    from amf_ros.data.run_directory import RunDirectory
-    from amf_ros.errors import CheckpointError
+    from amf_ros.core.errors import CheckpointError
+    from amf_ros.core.values import Outcome
+    from amf_ros.learning import checkpoints
+    from amf_ros.rollout.episodes import run_policy
+    from amf_ros.rollout.robot_environment import make_environment
+    from amf_ros.store.run_directory import RunDirectory
     from amf_ros.tasks.loading import allowed_policies, load_suite
-    from amf_ros.training import checkpoints
-    from amf_ros.training.environment import make_environment
-    from amf_ros.training.rollouts import run_policy
-    from amf_ros.types import Outcome
 
     if not checkpoint and not directory.is_dir():
         raise CheckpointError(f"no session directory {directory}: run `amf pretrain`, or name a --checkpoint")

@@ -11,13 +11,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from amf_ros.cli.environment import require_ros
-from amf_ros.errors import AmfError
-from amf_ros.paths import home_expanded, local_path
+from amf_ros.cli.ros_present import require_ros
+from amf_ros.core.errors import AmfError
+from amf_ros.core.paths import home_expanded, local_path
 
 if TYPE_CHECKING:
-    from amf_ros.ros.clients import GraphClient
-    from amf_ros.ros.supervise import Graph
+    from amf_ros.ros.client.graph_client import GraphClient
+    from amf_ros.ros.start.supervise import Graph
 
 ROBOT = ("ready", "stopped", "fault")  # RobotStatus.*
 _STREAMS_S = 3.0  # the recorder tells about its streams again and again
@@ -36,7 +36,7 @@ def connect(namespace: str, wait_s: float) -> GraphClient:
         ConfigError: the domain or the namespace cannot be one.
     """
     require_ros(namespace)
-    from amf_ros.ros.clients import GraphClient
+    from amf_ros.ros.client.graph_client import GraphClient
 
     return GraphClient(namespace, wait_s)
 
@@ -47,8 +47,8 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
     ``wrong``: what keeps the arm from moving or recordings from being whole, a sentence each.
     """
     from amf_msgs.msg import RobotStatus, SessionState, StreamStatuses, TaskScores
-    from amf_ros.graph import NODES
     from amf_ros.ros import names, qos
+    from amf_ros.ros.start.graph import NODES
 
     with connect(namespace, wait_s) as client:
         nodes = client.sees(tuple(node.name for node in NODES), wait_s)
@@ -128,7 +128,7 @@ def wait_ready(graph: Graph, timeout_s: float, namespace: str = "") -> None:
         NodeFailed: a node ended, with its last words.
         NotReady: something did not appear in time.
     """
-    from amf_ros.ros.ready import missing_servers
+    from amf_ros.ros.client.ready import missing_servers
 
     end = time.monotonic() + timeout_s
     with missing_servers(namespace) as missing:
@@ -152,7 +152,7 @@ def reset_scene(graph: GraphClient, task_id: str, seed: int) -> Any:
     """
     from amf_msgs.srv import ResetScene
     from amf_ros.ros import names
-    from amf_ros.ros.clients import Refused
+    from amf_ros.ros.client.graph_client import Refused
 
     request = ResetScene.Request(task_id=task_id, seed=seed)
     while True:

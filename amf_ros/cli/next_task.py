@@ -11,7 +11,7 @@ import typer
 from amf_ros.cli.graph import connect
 from amf_ros.cli.options import MOST, Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output, fraction, short
-from amf_ros.errors import DataError
+from amf_ros.core.errors import DataError
 
 _COLUMNS = (
     "task_id",

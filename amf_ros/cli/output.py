@@ -148,7 +148,7 @@ def percent(successes: int, episodes: int) -> str:
 
 def interval(successes: int, episodes: int) -> str:
     """The 95% Wilson interval in words, or a dash."""
-    from amf_ros.stats import wilson
+    from amf_ros.core.stats import wilson
 
     low, high = wilson(successes, episodes)
     return f"{low:.0%} to {high:.0%}" if episodes else "–"

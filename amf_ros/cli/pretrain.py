@@ -14,8 +14,8 @@ from amf_ros.cli.options import DEFAULT_DIRECTORY, MOST_SEED, Json, SessionDirec
 from amf_ros.cli.output import Output, Track, on_interrupt
 
 if TYPE_CHECKING:
-    from amf_ros.config import PretrainConfig
-    from amf_ros.types import CheckpointInfo
+    from amf_ros.core.config import PretrainConfig
+    from amf_ros.core.values import CheckpointInfo
 
 
 def add(app: typer.Typer) -> None:
@@ -47,12 +47,12 @@ def pretrain(
     The suite's scripted experts demonstrate the tasks that the YAML file names, as often as it says, in
     simulation; a policy is trained on them and saved in the session directory. Needs no ROS.
     """
-    from amf_ros.config import PretrainConfig, load_yaml
-    from amf_ros.data.run_directory import RunDirectory
-    from amf_ros.errors import CheckpointExists
-    from amf_ros.paths import find_config
-    from amf_ros.training.checkpoints import as_path
-    from amf_ros.training.pretrain import CHECKPOINT_ID
+    from amf_ros.core.config import PretrainConfig, load_yaml
+    from amf_ros.core.errors import CheckpointExists
+    from amf_ros.core.paths import find_config
+    from amf_ros.learning.checkpoints import as_path
+    from amf_ros.session.pretraining import CHECKPOINT_ID
+    from amf_ros.store.run_directory import RunDirectory
 
     output = Output(as_json)
     wanted = load_yaml(find_config("experiments", config), PretrainConfig)
@@ -83,8 +83,8 @@ def pretrain(
 
 def run(output: Output, config: PretrainConfig, checkpoints: Path) -> CheckpointInfo:
     """Pre-train with progress; ``amf demo`` does the same."""
-    from amf_ros.training.cloning import Progress
-    from amf_ros.training.pretrain import Demonstrated, pretrain_checkpoint
+    from amf_ros.learning.cloning import Progress
+    from amf_ros.session.pretraining import Demonstrated, pretrain_checkpoint
 
     seen = sum(count > 0 for count in config.demonstrations.values())
     titles = (f"demonstrating {seen} tasks in simulation", "training the policy")

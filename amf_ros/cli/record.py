@@ -14,10 +14,10 @@ import typer
 from amf_ros.cli.graph import OUTCOMES, connect, reset_scene, seconds
 from amf_ros.cli.options import MOST, Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output, on_interrupt
-from amf_ros.errors import ConfigError
+from amf_ros.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from amf_ros.ros.clients import GraphClient
+    from amf_ros.ros.client.graph_client import GraphClient
 
 _AGAIN_S = 2.0  # then the verdict is sent once more
 

@@ -34,8 +34,8 @@ def report(
     import it.
     """
     from amf_ros.cli.demo_files import demo_seconds
-    from amf_ros.errors import DataError
-    from amf_ros.paths import home_expanded
+    from amf_ros.core.errors import DataError
+    from amf_ros.core.paths import home_expanded
     from amf_ros.report.film import replay
     from amf_ros.report.gather import gather
     from amf_ros.report.page import write_page

@@ -158,8 +158,8 @@ def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dic
 def _local(
     output: Output, plan: Plan, directory: Path, checkpoint: Path | None, contract: str
 ) -> dict[str, Any]:
+    from amf_ros.learning.checkpoints import describe
     from amf_ros.session.local import run_local
-    from amf_ros.training.checkpoints import describe
 
     start = checkpoint or directory / "checkpoints" / "pretrained"
     if not (directory / "session.sqlite").exists():

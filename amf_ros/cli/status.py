@@ -11,7 +11,7 @@ from amf_ros.cli.options import DEFAULT_DIRECTORY, Json, Namespace, SessionDirec
 from amf_ros.cli.output import Output, fraction
 
 if TYPE_CHECKING:
-    from amf_ros.data.run_directory import RunDirectory
+    from amf_ros.store.run_directory import RunDirectory
 
 _GRAPH_WAIT_S = 12.0  # at most: nodes that just started were seen after up to 7 s on busy cores
 
@@ -30,8 +30,8 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show what a session directory holds, and which nodes run."""
-    from amf_ros.data.run_directory import RunDirectory
-    from amf_ros.errors import DataError
+    from amf_ros.core.errors import DataError
+    from amf_ros.store.run_directory import RunDirectory
 
     output = Output(as_json)
     if not session_directory.is_dir():
@@ -51,9 +51,9 @@ def status(
 
 def stored(run: RunDirectory) -> dict[str, Any]:
     """What a session directory holds, as plain values."""
+    from amf_ros.learning.checkpoints import as_path, list_checkpoints, parse_description
     from amf_ros.session.journal import Journal
     from amf_ros.session.summary import summary
-    from amf_ros.training.checkpoints import as_path, list_checkpoints, parse_description
 
     story = None
     if run.database.is_file():
@@ -121,7 +121,7 @@ def _show_graph(output: Output, alive: dict[str, Any] | str) -> None:
 
 def _running(namespace: str) -> dict[str, Any] | str:
     """What can be seen of the graph; a sentence where there is no ROS to look with."""
-    from amf_ros.cli.environment import missing_ros
+    from amf_ros.cli.ros_present import missing_ros
 
     problem = missing_ros()
     if problem:

@@ -10,8 +10,8 @@ import typer
 from amf_ros.cli.graph import connect, seconds
 from amf_ros.cli.options import MOST, Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output
-from amf_ros.errors import ConfigError
-from amf_ros.paths import home_expanded, local_path
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.paths import home_expanded, local_path
 
 
 def add(app: typer.Typer) -> None:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amf_ros import graph as description
 from amf_ros.cli.graph import wait_ready
 from amf_ros.cli.options import example
 from amf_ros.cli.output import Output, undisturbed
-from amf_ros.errors import ConfigError, UnknownName
-from amf_ros.ros.lifeline import die_with, parent
+from amf_ros.core.errors import ConfigError, UnknownName
+from amf_ros.ros.start import graph as description
+from amf_ros.ros.start.lifeline import die_with, parent
 
 if TYPE_CHECKING:
-    from amf_ros.ros.supervise import Graph
+    from amf_ros.ros.start.supervise import Graph
 
 _READY_S = 120.0
 _LOOK_EVERY_S = 0.5
@@ -54,13 +54,13 @@ def up(
     here or on another computer, nothing is started. Where ROS 2's launch package is installed,
     ros2 launch amf_ros amf.launch.py does the same.
     """
-    from amf_ros.cli.environment import require_ros, ros_domain
+    from amf_ros.cli.ros_present import require_ros, ros_domain
 
     values = parse(arguments or [])
     require_ros(values.get("namespace", ""))
     _end_when_told()
-    from amf_ros.ros.sole import refuse_second
-    from amf_ros.ros.supervise import Graph
+    from amf_ros.ros.robot.sole import refuse_second
+    from amf_ros.ros.start.supervise import Graph
     from amf_ros.tasks.loading import load_robot_suite
 
     filled = description.arguments(values)

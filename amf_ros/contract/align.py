@@ -24,8 +24,8 @@ import numpy as np
 
 from amf_ros.contract.contract import Contract
 from amf_ros.contract.topics import NS_PER_MS
-from amf_ros.errors import StaleObservation, listed
-from amf_ros.types import JointState, SceneState
+from amf_ros.core.errors import StaleObservation, listed
+from amf_ros.core.values import JointState, SceneState
 
 State = JointState | SceneState
 _FEW = 64  # samples that are kept however old they are

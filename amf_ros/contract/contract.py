@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.config import load_yaml
 from amf_ros.contract.features import ROLE, compile_feature, feature_names, frames, rows
 from amf_ros.contract.spec import (
     JOINT_STATE,
@@ -26,9 +25,10 @@ from amf_ros.contract.spec import (
     JointFeature,
 )
 from amf_ros.contract.topics import NS_PER_MS, named, observed
-from amf_ros.errors import ContractError, StaleObservation, UnknownName
-from amf_ros.paths import find_config
-from amf_ros.types import Array, JointCommand, JointState, Observation, SceneState, Task
+from amf_ros.core.config import load_yaml
+from amf_ros.core.errors import ContractError, StaleObservation, UnknownName
+from amf_ros.core.paths import find_config
+from amf_ros.core.values import Array, JointCommand, JointState, Observation, SceneState, Task
 
 
 def _meaning(element: ActionElement) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from amf_ros.contract.spec import (
     RelativeYawFeature,
     YawFeature,
 )
-from amf_ros.errors import ContractError
-from amf_ros.types import Array, JointState, SceneState, indices
+from amf_ros.core.errors import ContractError
+from amf_ros.core.values import Array, JointState, SceneState, indices
 
 ROLE = "role."
 Compute = Callable[[JointState, "SceneState | None", Mapping[str, str]], Array]

@@ -17,8 +17,8 @@ import numpy as np
 from amf_ros.contract.contract import Contract, shortest
 from amf_ros.contract.features import ROLE
 from amf_ros.contract.spec import RelativeYawFeature, YawFeature
-from amf_ros.errors import BadMessage, OutOfRange
-from amf_ros.types import Array, JointCommand, JointPlan, JointState, SceneState
+from amf_ros.core.errors import BadMessage, OutOfRange
+from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, SceneState
 
 Value = JointState | SceneState | JointCommand | JointPlan
 COMMAND_SLACK = 0.05  # of a range: how far beyond it a command may be

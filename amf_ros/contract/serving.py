@@ -18,7 +18,7 @@ from amf_ros.contract.clocks import Clocks
 from amf_ros.contract.contract import Contract
 from amf_ros.contract.intake import Intake
 from amf_ros.contract.topics import NS_PER_MS
-from amf_ros.errors import BadMessage, StaleObservation
+from amf_ros.core.errors import BadMessage, StaleObservation
 
 KEPT_AGES = 3  # messages are kept for as many times the greatest age that the contract allows
 

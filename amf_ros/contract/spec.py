@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from amf_ros.config import Model
+from amf_ros.core.config import Model
 
 JOINT_STATE: Final = "sensor_msgs/msg/JointState"
 SCENE_STATE: Final = "amf_msgs/msg/SceneState"

@@ -20,10 +20,7 @@ from amf_msgs.action import RecordDemonstration
 from amf_msgs.msg import RecorderState
 from amf_msgs.srv import FinishRecording
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.metadata import DemonstrationInfo
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import (
+from amf_ros.core.errors import (
     AmfError,
     BadRequest,
     Cancelled,
@@ -34,19 +31,22 @@ from amf_ros.errors import (
     UnknownName,
     shown,
 )
+from amf_ros.core.values import Task
 from amf_ros.ros import names, qos, requests
 from amf_ros.ros.conversions import demonstration_msg, duration_msg, recorder_state_msg
-from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
-from amf_ros.ros.judging import BadStream, Reset
-from amf_ros.ros.listening import Listening, Resets
+from amf_ros.ros.node.goals import Codes, Goal, Goals, failed, in_background
+from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.recorder import Came, MissingTopic, Taping, tape
+from amf_ros.ros.recording.judging import BadStream, Reset
+from amf_ros.ros.recording.listening import Listening, Resets
+from amf_ros.ros.recording.taping import Came, MissingTopic, Taping, tape
 from amf_ros.ros.requests import RecordingRequest
-from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.robot.stopping import StopKeeper
 from amf_ros.ros.settings import RecorderSettings
-from amf_ros.ros.stopping import StopKeeper
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.metadata import DemonstrationInfo
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
-from amf_ros.types import Task
 
 Result = RecordDemonstration.Result
 CHECK_S = 0.1

@@ -15,9 +15,7 @@ import torch
 
 from amf_msgs.action import FineTune
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import (
+from amf_ros.core.errors import (
     BadRequest,
     Cancelled,
     CheckpointError,
@@ -27,19 +25,21 @@ from amf_ros.errors import (
     TrainingDiverged,
     UnknownName,
 )
+from amf_ros.core.values import Demonstration
+from amf_ros.learning.checkpoints import newest
+from amf_ros.learning.cloning import Progress, check_device
+from amf_ros.learning.fine_tuning import Tuned, tune
 from amf_ros.ros import names, requests
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
-from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
-from amf_ros.ros.guard import unknown_error
+from amf_ros.ros.node.goals import Codes, Goal, Goals, failed, in_background
+from amf_ros.ros.node.guard import unknown_error
+from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import TunerSettings
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
-from amf_ros.training.checkpoints import newest
-from amf_ros.training.cloning import Progress, check_device
-from amf_ros.training.tuning import Tuned, tune
-from amf_ros.types import Demonstration
 
 Result = FineTune.Result
 CODES: Codes = (

@@ -19,10 +19,9 @@ from trajectory_msgs.msg import JointTrajectory
 from amf_msgs.action import ExecutePolicy
 from amf_msgs.msg import RobotStatus
 from amf_msgs.srv import LoadCheckpoint
+from amf_ros.arm.turns import Turn
 from amf_ros.contract import load_contract
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import (
+from amf_ros.core.errors import (
     AmfError,
     BadRequest,
     Cancelled,
@@ -35,17 +34,18 @@ from amf_ros.errors import (
     StorageError,
     UnknownName,
 )
-from amf_ros.robots.episode import Turn
 from amf_ros.ros import names, qos, requests
 from amf_ros.ros.checkpoint_cache import CheckpointCache
+from amf_ros.ros.contract_streams import Inputs
 from amf_ros.ros.conversions import checkpoint_msg, command_msg, duration_msg, to_ns
 from amf_ros.ros.driving import Driving
-from amf_ros.ros.goals import Codes, Goal, Goals, failed
-from amf_ros.ros.inputs import Inputs
+from amf_ros.ros.node.goals import Codes, Goal, Goals, failed
+from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.robot.stopping import StopKeeper
 from amf_ros.ros.settings import ExecutorSettings
-from amf_ros.ros.stopping import StopKeeper
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
 
 Result = ExecutePolicy.Result

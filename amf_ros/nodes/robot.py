@@ -17,21 +17,21 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from amf_msgs.srv import ResetScene
+from amf_ros.arm.driver import Driver
+from amf_ros.arm.gate import SafetyGate
+from amf_ros.arm.protocol import Slowable
 from amf_ros.contract import load_contract
-from amf_ros.data.messages import joint_plan
-from amf_ros.errors import BadRequest, DataError, RobotFault, StorageError, UnknownName
-from amf_ros.registry import load
-from amf_ros.robots.base import Slowable
-from amf_ros.robots.driver import Driver
-from amf_ros.robots.safety import SafetyGate
+from amf_ros.contract.codecs import joint_plan
+from amf_ros.core.errors import BadRequest, DataError, RobotFault, StorageError, UnknownName
+from amf_ros.core.plugins import load
 from amf_ros.ros import names, qos, requests
 from amf_ros.ros.conversions import time_msg
+from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.robot import RobotTopics
-from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.robot.sole import Sole
+from amf_ros.ros.robot.stopping import StopFile, stop_path
+from amf_ros.ros.robot.topics import RobotTopics
 from amf_ros.ros.settings import RobotSettings
-from amf_ros.ros.sole import Sole
-from amf_ros.ros.stopping import StopFile, stop_path
 from amf_ros.tasks.loading import load_robot_suite
 
 NEWS_S = 0.5

@@ -14,28 +14,28 @@ from typing import Any
 
 from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState, TaskEvaluation
-from amf_ros.config import parse
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import AmfError, Cancelled, ConfigError, PlanChanged, UnknownName
-from amf_ros.registry import load
+from amf_ros.core.config import parse
+from amf_ros.core.errors import AmfError, Cancelled, ConfigError, PlanChanged, UnknownName
+from amf_ros.core.plugins import load
+from amf_ros.core.values import Source
 from amf_ros.ros import names, qos
-from amf_ros.ros.answers import ServerLost, ServerUnavailable
-from amf_ros.ros.calls import Calls
+from amf_ros.ros.client.answers import ServerLost, ServerUnavailable
+from amf_ros.ros.client.calls import Calls
 from amf_ros.ros.conversions import checkpoint_msg
-from amf_ros.ros.goals import Codes, Goal, Goals, failed, in_background
-from amf_ros.ros.guard import unknown_error
+from amf_ros.ros.node.goals import Codes, Goal, Goals, failed, in_background
+from amf_ros.ros.node.guard import unknown_error
+from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.robot.stopping import StopKeeper
 from amf_ros.ros.session_worker import RosWorker
 from amf_ros.ros.settings import SessionSettings
-from amf_ros.ros.stopping import StopKeeper
 from amf_ros.session.base import Phase, State
 from amf_ros.session.journal import Journal
 from amf_ros.session.loop import Result as Outcome
 from amf_ros.session.loop import run as run_session
 from amf_ros.session.plan import Plan, resolve
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
-from amf_ros.types import Source
 
 Result = RunSession.Result
 CODES: Codes = (

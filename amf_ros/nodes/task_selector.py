@@ -20,8 +20,7 @@ from rclpy.clock import Clock, ClockType
 from amf_msgs.msg import Task, TaskScores
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import (
+from amf_ros.core.errors import (
     AmfError,
     BadFeatures,
     BadRequest,
@@ -37,13 +36,14 @@ from amf_ros.errors import (
 )
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import duration_msg, gains_msg, score_msgs
-from amf_ros.ros.goals import Codes, failed
-from amf_ros.ros.groups import SPARE, LimitedGroup
+from amf_ros.ros.node.goals import Codes, failed
+from amf_ros.ros.node.groups import SPARE, LimitedGroup
+from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.requests import question
-from amf_ros.ros.runtime import AmfNode, run
-from amf_ros.ros.selector import Answer, Question, Selector
+from amf_ros.ros.selecting.selector import Answer, Question, Selector
 from amf_ros.ros.settings import SelectorSettings
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
 
 Response = NextTask.Response

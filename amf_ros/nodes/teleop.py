@@ -17,14 +17,14 @@ from trajectory_msgs.msg import JointTrajectory
 
 from amf_msgs.msg import RecorderState
 from amf_msgs.srv import FinishRecording
+from amf_ros.arm.turns import Episode, Turn
 from amf_ros.contract import load_contract
-from amf_ros.errors import AmfError, StaleObservation
-from amf_ros.robots.episode import Episode, Turn
+from amf_ros.core.errors import AmfError, StaleObservation
 from amf_ros.ros import names, qos
+from amf_ros.ros.contract_streams import Inputs
 from amf_ros.ros.conversions import command_msg, time_msg, to_ns
-from amf_ros.ros.inputs import Inputs
+from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.runtime import AmfNode, run
 from amf_ros.ros.settings import TeleopSettings
 from amf_ros.tasks.base import Expert
 from amf_ros.tasks.judge import Judge

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.config import TrainingConfig
+from amf_ros.core.config import TrainingConfig
 
 if TYPE_CHECKING:
     import torch

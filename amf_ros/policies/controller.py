@@ -12,9 +12,9 @@ from collections import deque
 
 import numpy as np
 
-from amf_ros.errors import AmfError, PolicyFailed, shown
+from amf_ros.core.errors import AmfError, PolicyFailed, shown
+from amf_ros.core.values import Array
 from amf_ros.policies.base import F32, Policy
-from amf_ros.types import Array
 
 
 class ChunkController:

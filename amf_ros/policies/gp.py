@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import WhiteKernel
 
-from amf_ros.config import GpConfig, TrainingConfig, parse
-from amf_ros.errors import CheckpointError, ConfigError, TrainingDiverged
-from amf_ros.kernels import product_kernel
+from amf_ros.core.config import GpConfig, TrainingConfig, parse
+from amf_ros.core.covariance import product_kernel
+from amf_ros.core.errors import CheckpointError, ConfigError, TrainingDiverged
+from amf_ros.core.values import Array
 from amf_ros.policies.base import F32, PolicySpec, Steps
-from amf_ros.types import Array
 
 OBSERVATION_FLOOR = 0.02  # m, rad or sine: smaller variations are not blown up to a whole z
 ACTION_FLOOR = 1e-3  # rad, m or gripper fraction per step

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amf_ros.config import Model, TrainingConfig, parse
-from amf_ros.errors import CheckpointError, ConfigError
+from amf_ros.core.config import Model, TrainingConfig, parse
+from amf_ros.core.errors import CheckpointError, ConfigError
 from amf_ros.policies.base import F32, PolicySpec, Steps
 from amf_ros.policies.network import ChunkNetwork, FarAndNear, Standardise
 from amf_ros.policies.prior import AdaptivePrior

@@ -22,9 +22,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from amf_ros.core.stats import wilson
+from amf_ros.core.values import Array
 from amf_ros.report.facts import Evaluation, Facts
-from amf_ros.stats import wilson
-from amf_ros.types import Array
 
 ACCENT, BEFORE, GOOD, BAD, FRAME = "#3f6ad8", "#98a2b3", "#1f9d6b", "#d1495b", "#f0a202"
 DARK, LIGHT = "#1c2333", "#ffffff"  # text on a heat-map cell

@@ -19,19 +19,19 @@ from typing import Any
 from PIL import Image
 
 from amf_ros.contract import load_contract
-from amf_ros.data.run_directory import RunDirectory
+from amf_ros.core.values import Outcome
+from amf_ros.learning.checkpoints import load as load_checkpoint
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.policies.threads import one_thread
+from amf_ros.rollout.episodes import run_policy
+from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import history
+from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import RobotSuite
 from amf_ros.tasks.loading import allowed_policies, load_suite
-from amf_ros.training.checkpoints import load as load_checkpoint
-from amf_ros.training.cloning import one_thread
-from amf_ros.training.environment import RobotEnvironment
-from amf_ros.training.rollouts import run_policy
-from amf_ros.types import Outcome
 
 SIZE = (320, 240)  # [px]
 EVERY = 4  # steps per frame: at 20 Hz, 5 frames a second

@@ -16,10 +16,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from amf_ros.data.files import storage_errors, write_whole
-from amf_ros.errors import DataError
+from amf_ros.core.errors import DataError
+from amf_ros.core.values import Array
 from amf_ros.report.charts import DARK, FRAME, HEAT, LIGHT
-from amf_ros.types import Array
+from amf_ros.store.files import storage_errors, write_whole
 
 MOST_NUMBERS = 24  # rows or columns beyond which cells carry no numbers
 MOST_NAMES = 60  # and beyond which not every name is written

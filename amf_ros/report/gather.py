@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import DataError
+from amf_ros.core.errors import DataError
+from amf_ros.core.values import Outcome
+from amf_ros.learning.checkpoints import parse_description
 from amf_ros.report.facts import Evaluation, Facts, Recording, Round, TaskFacts
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import summary
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.checkpoints import parse_description
-from amf_ros.types import Outcome
 
 _SHORTEST_S = 0.05
 _SCORE_NOTES = {

@@ -15,11 +15,11 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from amf_ros.errors import StorageError
+from amf_ros.core.errors import StorageError
+from amf_ros.core.stats import wilson
 from amf_ros.report import charts
 from amf_ros.report.facts import Evaluation, Facts
 from amf_ros.report.film import Film
-from amf_ros.stats import wilson
 
 _COLOURS = ("#3f6ad8", "#1f9d6b", "#f0a202", "#8b5fbf", "#d1495b", "#4fb3c8", "#98a2b3", "#c07a4f")
 

@@ -1,7 +1,11 @@
 """What the nodes share: the only rooms, with nodes and cli, that know rclpy and amf_msgs.
 
-``names`` ``qos`` ``parameters`` ``conversions`` are the vocabulary; ``runtime`` runs a node until a signal;
-``goals`` serves actions; ``inputs`` joins the contract's streams; ``robot_driver`` ``recorder`` are what the
-nodes of that name do; ``calls`` and ``session_worker`` use the graph from outside, ``supervise`` runs it.
-Imports go down only: ``ros`` may import everything but ``nodes`` and ``cli``.
+    names.py qos.py parameters.py settings.py conversions.py requests.py   the vocabulary of all nodes
+    node/          what every node is made of: the guard, the executor, goals
+    client/        calls to the graph, with deadlines
+    start/         which nodes there are, and starting, supervising and ending their processes
+    robot/  recording/  selecting/   what the nodes robot, demo_recorder and task_selector are made of
+    contract_streams.py  driving.py  checkpoint_cache.py  session_worker.py   what several nodes use
+
+May import everything but ``nodes`` and ``cli``.
 """

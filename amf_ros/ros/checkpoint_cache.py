@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from amf_ros.contract import Contract
-from amf_ros.errors import NoCheckpoint
+from amf_ros.core.errors import NoCheckpoint
+from amf_ros.core.values import CheckpointInfo
+from amf_ros.learning.checkpoints import Checkpoint, check_fits, describe, load, newest
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import allowed_policies
-from amf_ros.training.checkpoints import Checkpoint, check_fits, describe, load, newest
-from amf_ros.types import CheckpointInfo
 
 
 class CheckpointCache:

@@ -2,7 +2,7 @@
 
     msg = command_msg(command)           # types.JointCommand -> trajectory_msgs/JointTrajectory
 
-Joint states, scenes and commands are read by :mod:`amf_ros.data.messages`, as from a recording.
+Joint states, scenes and commands are read by :mod:`amf_ros.contract.codecs`, as from a recording.
 Messages are made anew for each call: a published message must not change under a reader in the process.
 """
 
@@ -24,11 +24,11 @@ from amf_msgs.msg import Checkpoint as CheckpointMsg
 from amf_msgs.msg import Demonstration as DemonstrationMsg
 from amf_msgs.msg import RecorderState, TaskScore
 from amf_msgs.msg import SceneState as SceneStateMsg
-from amf_ros.data.metadata import About, DemonstrationInfo
-from amf_ros.errors import ConfigError
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.values import CheckpointInfo, JointCommand, JointState, SceneState
 from amf_ros.ros.names import BASE_FRAME
 from amf_ros.selection.base import Problem, Selection
-from amf_ros.types import CheckpointInfo, JointCommand, JointState, SceneState
+from amf_ros.store.metadata import About, DemonstrationInfo
 
 NS = 1_000_000_000
 

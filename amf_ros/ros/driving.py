@@ -11,23 +11,23 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from amf_ros.arm.driver import EPISODE_GAP_NS
+from amf_ros.arm.turns import Episode
 from amf_ros.contract import Contract
+from amf_ros.core.values import Array, JointCommand, JointState, Outcome, Rollout, SceneState, Task
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
-from amf_ros.robots.driver import EPISODE_GAP_NS
-from amf_ros.robots.episode import Episode
 from amf_ros.tasks.base import RobotSuite
 from amf_ros.tasks.judge import Judge
-from amf_ros.types import Array, JointCommand, JointState, Outcome, Rollout, SceneState, Task
 
 
 class Driving:
-    """Observe, infer, command, judge: :func:`amf_ros.training.rollouts.run_policy`, one state at a time.
+    """Observe, infer, command, judge: :func:`amf_ros.rollout.episodes.run_policy`, one state at a time.
 
     Args:
         limit_ns: time limit on the robot's clock; 0 = the task's own [ns].
         start_ns: stamp of the first state; 0 = the next one [ns].
-        exact: lock-step, see :class:`~amf_ros.robots.episode.Episode`.
+        exact: lock-step, see :class:`~amf_ros.arm.turns.Episode`.
         dwell: see :class:`~amf_ros.tasks.judge.Judge`.
     """
 

@@ -5,7 +5,7 @@ Streams that the contract names (``joint_states``, ``command``, ...) are not her
 
 import time
 
-from amf_ros.data.files import file_part
+from amf_ros.store.files import file_part
 
 CLOCK = "/clock"
 

@@ -22,8 +22,8 @@ from rclpy.exceptions import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from amf_ros.config import parse
-from amf_ros.errors import ConfigError
+from amf_ros.core.config import parse
+from amf_ros.core.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 _LARGEST_INTEGER = 2**63 - 1

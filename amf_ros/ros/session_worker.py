@@ -16,19 +16,20 @@ from rcl_interfaces.srv import GetParameters
 
 from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration
 from amf_msgs.srv import LoadCheckpoint, NextTask, ResetScene
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import Cancelled, CheckpointError
-from amf_ros.registry import load
-from amf_ros.ros import fallback, names
-from amf_ros.ros.answers import Refused, ServerLost, ServerUnavailable
-from amf_ros.ros.calls import Action, Calls
+from amf_ros.core.errors import Cancelled, CheckpointError
+from amf_ros.core.plugins import load
+from amf_ros.core.values import CheckpointInfo, Outcome, Source
+from amf_ros.learning.checkpoints import newest
+from amf_ros.ros import names
+from amf_ros.ros.client.answers import Refused, ServerLost, ServerUnavailable
+from amf_ros.ros.client.calls import Action, Calls
 from amf_ros.ros.conversions import to_checkpoint, to_seconds
-from amf_ros.ros.runtime import AmfNode
+from amf_ros.ros.node.runtime import AmfNode
+from amf_ros.ros.selecting import fallback
 from amf_ros.selection.base import Score, Selection
 from amf_ros.session.base import Episode, Note, Tuning
 from amf_ros.session.plan import Plan
-from amf_ros.training.checkpoints import newest
-from amf_ros.types import CheckpointInfo, Outcome, Source
+from amf_ros.store.run_directory import RunDirectory
 
 T = TypeVar("T")
 ATTEMPTS = 4

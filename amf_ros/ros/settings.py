@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from amf_ros.config import Model, SelectionConfig, TrainingConfig
+from amf_ros.core.config import Model, SelectionConfig, TrainingConfig
 
 
 class SuiteSettings(Model):

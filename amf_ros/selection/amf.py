@@ -24,8 +24,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import SelectionError
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import SelectionError
+from amf_ros.core.values import Array
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check
 from amf_ros.selection.blocks import Floats
 from amf_ros.selection.certified import Certified, certified
@@ -33,7 +34,6 @@ from amf_ros.selection.patience import go_on
 from amf_ros.selection.question import FLOAT64_ENTRIES, Question
 from amf_ros.selection.threads import one_blas_thread
 from amf_ros.selection.workspace import Workspace
-from amf_ros.types import Array
 
 MATRIX_ENTRIES = 250_000
 """Pairs of candidate and target up to which a selection carries the matrix of gains."""

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from amf_ros.core.values import Array
 from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem
 from amf_ros.selection.costs import prices
-from amf_ros.types import Array
 
 
 class AmfCost(Amf):

@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 
+from amf_ros.core.values import Array
 from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem, TaskRecord
 from amf_ros.selection.outcomes import check_counts
 from amf_ros.selection.posterior import variance
 from amf_ros.selection.variances import States, posterior_of, scale_of
-from amf_ros.types import Array
 
 PRIOR_EPISODES = 1.0  # k: what the posterior's belief weighs against roll-outs
 

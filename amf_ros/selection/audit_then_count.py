@@ -12,7 +12,7 @@ audited counts as failed. The score is 1 / (1 + n_D), plus 1 for a task in F.
 
 from __future__ import annotations
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Selection, TaskRecord, check
 from amf_ros.selection.counting import counted, select_by
 from amf_ros.selection.outcomes import check_counts

@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.errors import BadFeatures, BadWeights, SelectionError, shown
-from amf_ros.types import indices
+from amf_ros.core.errors import BadFeatures, BadWeights, SelectionError, shown
+from amf_ros.core.values import indices
 
 F32 = NDArray[np.float32]
 

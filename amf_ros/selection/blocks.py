@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemm
 
+from amf_ros.core.values import Array
 from amf_ros.selection.threads import Scratch
-from amf_ros.types import Array
 
 Floats = NDArray[Any]
 

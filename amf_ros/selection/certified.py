@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from amf_ros.core.values import Array
 from amf_ros.selection.blocks import Totals
 from amf_ros.selection.posterior import Information
 from amf_ros.selection.workspace import Workspace
-from amf_ros.types import Array
 
 PROBES, SAFETY, LEAST = 8, 8.0, 0.5
 """Candidates scored both ways, what multiplies the largest c among them, and the least c assumed."""

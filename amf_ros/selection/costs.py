@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from amf_ros.errors import SelectionError
-from amf_ros.types import Array
+from amf_ros.core.errors import SelectionError
+from amf_ros.core.values import Array
 
 
 def demonstration_seconds(

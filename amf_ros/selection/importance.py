@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from amf_ros.errors import SelectionError
-from amf_ros.types import Array
+from amf_ros.core.errors import SelectionError
+from amf_ros.core.values import Array
 
 MIN_EFFECTIVE = 2.0  # demonstrations: a weight that one of them has alone says nothing about the others
 

@@ -4,8 +4,8 @@
 
 A Gaussian process with kernel k, looked at on finitely many points, is a linear model in features phi with
 phi(x) . phi(x') = k(x, x'). Rows of a factor of the kernel matrix over all points of a problem are such
-features (:func:`amf_ros.kernels.kernel_features`), so that the posterior in weight space is the Gaussian
-process's own, exactly. Imports base, config, errors and kernels.
+features (:func:`amf_ros.core.covariance.kernel_features`), so that the posterior in weight space is the
+Gaussian process's own, exactly. Imports base, config, errors and kernels.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import SelectionError
-from amf_ros.kernels import kernel_features, product_kernel
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.covariance import kernel_features, product_kernel
+from amf_ros.core.errors import SelectionError
 from amf_ros.selection.base import Problem
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import math
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import SelectionError
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import SelectionError
 from amf_ros.selection.base import Problem, Selection, TaskRecord, check
 from amf_ros.selection.counting import counted, select_by
 

@@ -12,7 +12,7 @@ it does not know what pre-training had. Where no candidate is a target, all weig
 
 from __future__ import annotations
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Selection, TaskRecord
 from amf_ros.selection.counting import counted, select_by
 

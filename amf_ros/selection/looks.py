@@ -19,9 +19,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from amf_ros.core.values import Array
 from amf_ros.selection.posterior import Posterior, directions, product, variance, whitened
 from amf_ros.selection.question import Question
-from amf_ros.types import Array
 
 
 class Looks:

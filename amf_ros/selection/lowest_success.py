@@ -12,7 +12,7 @@ roll-out it is "fewest first".
 
 from __future__ import annotations
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.counting import counted, select_by
 from amf_ros.selection.outcomes import success_rate, told

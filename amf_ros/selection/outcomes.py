@@ -5,7 +5,7 @@ rate = success_rate(record)
 
 from __future__ import annotations
 
-from amf_ros.errors import SelectionError
+from amf_ros.core.errors import SelectionError
 from amf_ros.selection.base import TaskRecord
 
 

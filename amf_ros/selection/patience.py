@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from amf_ros.errors import OutOfTime
+from amf_ros.core.errors import OutOfTime
 
 _HERE = threading.local()
 

@@ -25,8 +25,8 @@ from scipy.linalg import LinAlgError, cholesky, qr, solve_triangular
 from scipy.linalg.blas import dtrmm
 from scipy.linalg.lapack import dtrtri
 
-from amf_ros.errors import IllConditioned
-from amf_ros.types import Array
+from amf_ros.core.errors import IllConditioned
+from amf_ros.core.values import Array
 
 FEW = 32
 """Rows up to which products are made strip by strip."""

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import NoEmbeddings, SelectionError
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import NoEmbeddings, SelectionError
+from amf_ros.core.values import Array
 from amf_ros.selection.base import Problem, TaskRecord, moved
-from amf_ros.types import Array
 
 EVALUATION_STATES = 4096
 """More evaluation states than this, and than targets, are thinned: the same number for each target."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import SelectionError
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import SelectionError
 from amf_ros.selection.base import Problem, Score, Selection, best, check, ranked
 from amf_ros.selection.patience import go_on
 

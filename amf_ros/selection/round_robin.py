@@ -8,7 +8,7 @@ was collected here, not pre-training (see :mod:`amf_ros.selection.rebalancing`).
 
 from __future__ import annotations
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Score, Selection, check, ranked
 from amf_ros.selection.patience import go_on
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check, ranked
 from amf_ros.selection.counting import counted
 from amf_ros.selection.patience import go_on

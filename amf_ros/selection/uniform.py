@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Score, Selection, check
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import NoEmbeddings, SelectionError
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import NoEmbeddings, SelectionError
+from amf_ros.core.values import Array
 from amf_ros.selection.base import Problem, TaskRecord
 from amf_ros.selection.posterior import Posterior, variance
-from amf_ros.types import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.values import Array
 from amf_ros.selection.blocks import (
     Block,
     Floats,
@@ -42,7 +43,6 @@ from amf_ros.selection.looks import Looks
 from amf_ros.selection.posterior import trajectory_gains
 from amf_ros.selection.question import Change, Question
 from amf_ros.selection.threads import Scratch, cores, spread
-from amf_ros.types import Array
 
 SPREAD_ENTRIES = 4 << 20
 """Pairs of states beyond which a second thread pays."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from amf_ros.core.values import CheckpointInfo, Outcome
 from amf_ros.selection.base import Selection
-from amf_ros.types import CheckpointInfo, Outcome
 
 
 class Phase(IntEnum):

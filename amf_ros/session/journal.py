@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from amf_ros.errors import ConfigError, DataError, StorageError
+from amf_ros.core.errors import ConfigError, DataError, StorageError
 from amf_ros.session.plan import Plan, check_continues
 
 SCHEMA_VERSION = 1

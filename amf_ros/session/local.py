@@ -13,11 +13,17 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from amf_ros.config import SelectionConfig, TrainingConfig
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import Cancelled, CheckpointExists
+from amf_ros.core.config import SelectionConfig, TrainingConfig
+from amf_ros.core.errors import Cancelled, CheckpointExists
+from amf_ros.core.plugins import load as load_registered
+from amf_ros.core.values import CheckpointInfo, Rollout
+from amf_ros.knowledge.problem import ProblemBuilder, attempts_of, evaluations_of
+from amf_ros.learning.checkpoints import Checkpoint, check_fits, load
+from amf_ros.learning.cloning import Progress, check_device
+from amf_ros.learning.fine_tuning import Start, tune
 from amf_ros.policies.base import Policy
-from amf_ros.registry import load as load_registered
+from amf_ros.rollout.episodes import demonstrate, run_policy
+from amf_ros.rollout.robot_environment import Environment, make_environment
 from amf_ros.selection.base import Selection, Strategy
 from amf_ros.session.base import Episode, Note, State, Tuning
 from amf_ros.session.journal import Journal
@@ -25,14 +31,8 @@ from amf_ros.session.local_store import file_stores
 from amf_ros.session.loop import Result, run
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.stores import Stores
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import allowed_policies, load_suite
-from amf_ros.training.checkpoints import Checkpoint, check_fits, load
-from amf_ros.training.cloning import Progress, check_device
-from amf_ros.training.environment import Environment, make_environment
-from amf_ros.training.problem import ProblemBuilder, attempts_of, evaluations_of
-from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.training.tuning import Start, tune
-from amf_ros.types import CheckpointInfo, Rollout
 
 Episodes = MutableMapping[tuple[CheckpointInfo, str, int], Rollout]
 """Episodes of the checkpoint that sessions start from, by (checkpoint, task, seed): made once, shared."""

@@ -1,7 +1,8 @@
 """What an in-process session keeps in its directory, whole or not at all.
 
 Demonstrations are arrays in safetensors files, one each: there are no ROS messages to keep here. The graph's
-store reads them (:class:`amf_ros.data.demonstrations.DemonstrationStore`), and this one reads its recordings.
+store (:class:`amf_ros.store.demonstrations.DemonstrationStore`) reads them, and this one reads its
+recordings.
 
     stores = file_stores(RunDirectory(out))
     stores.demonstrations.save(demonstration)
@@ -14,16 +15,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from amf_ros.contract import Contract, Interface
-from amf_ros.data.arrays import ARRAYS_SUFFIX, check_columns, read_arrays, write_arrays
-from amf_ros.data.demonstrations import DemonstrationStore, check_named
-from amf_ros.data.files import check_id, leave_alone
-from amf_ros.data.metadata import SUFFIX
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import CheckpointExists, ContractError, DataError, ForeignFile
-from amf_ros.session.stores import Stores
-from amf_ros.tasks.base import Suite
-from amf_ros.training.checkpoints import (
+from amf_ros.core.errors import CheckpointExists, ContractError, DataError, ForeignFile
+from amf_ros.core.values import CheckpointInfo, Demonstration, Outcome, Rollout
+from amf_ros.knowledge.problem import standing
+from amf_ros.learning.checkpoints import (
     Checkpoint,
     describe,
     fingerprint,
@@ -32,9 +27,15 @@ from amf_ros.training.checkpoints import (
     load,
     parse_description,
 )
-from amf_ros.training.problem import standing
-from amf_ros.training.tuning import save_checkpoint
-from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Rollout
+from amf_ros.learning.fine_tuning import save_checkpoint
+from amf_ros.session.stores import Stores
+from amf_ros.store.arrays import ARRAYS_SUFFIX, check_columns, read_arrays, write_arrays
+from amf_ros.store.demonstrations import DemonstrationStore, check_named
+from amf_ros.store.files import check_id, leave_alone
+from amf_ros.store.metadata import SUFFIX
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
+from amf_ros.tasks.base import Suite
 
 
 def file_stores(

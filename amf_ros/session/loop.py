@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from amf_ros.data.files import file_part
-from amf_ros.errors import Cancelled, ConfigError, DataError, SelectionError
-from amf_ros.registry import load
+from amf_ros.core.errors import Cancelled, ConfigError, DataError, SelectionError
+from amf_ros.core.plugins import load
+from amf_ros.core.values import CheckpointInfo, Outcome
 from amf_ros.selection.base import Selection
 from amf_ros.session.base import Episode, Phase, State, Worker
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import MAX_ATTEMPTS, Plan, derive_seed
-from amf_ros.types import CheckpointInfo, Outcome
+from amf_ros.store.files import file_part
 
 __all__ = ["MAX_ATTEMPTS", "Result", "audit_episodes", "run"]
 

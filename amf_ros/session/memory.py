@@ -14,7 +14,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from amf_ros.config import SelectionConfig, TrainingConfig
+from amf_ros.core.config import SelectionConfig, TrainingConfig
+from amf_ros.learning.checkpoints import Checkpoint
+from amf_ros.learning.fine_tuning import Start
+from amf_ros.rollout.robot_environment import DEFAULT_CONTRACT, Environment, make_environment
 from amf_ros.session.base import State
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import Episodes, LocalWorker
@@ -23,9 +26,6 @@ from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.stores import MemoryStores
 from amf_ros.session.summary import summary
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.environment import DEFAULT_CONTRACT, Environment, make_environment
-from amf_ros.training.tuning import Start
 
 
 def run_in_memory(

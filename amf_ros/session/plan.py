@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from amf_ros.config import Model
-from amf_ros.errors import ConfigError, PlanChanged, listed
-from amf_ros.types import indices
+from amf_ros.core.config import Model
+from amf_ros.core.errors import ConfigError, PlanChanged, listed
+from amf_ros.core.values import indices
 
 MAX_ATTEMPTS = 3  # at one demonstration, in one run of the session
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.types import CheckpointInfo, Demonstration, Outcome, Rollout
+from amf_ros.core.values import CheckpointInfo, Demonstration, Outcome, Rollout
+from amf_ros.learning.checkpoints import Checkpoint
 
 
 class Demonstrations(Protocol):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amf_ros.errors import DataError
+from amf_ros.core.errors import DataError
+from amf_ros.core.values import Outcome
 from amf_ros.session.journal import Entry, Journal
 from amf_ros.session.plan import Plan
-from amf_ros.types import Outcome
 
 
 def summary(journal: Journal) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import importlib
 from collections.abc import Callable, Generator
 from typing import Any
 
-from amf_ros.errors import ConfigError
+from amf_ros.core.errors import ConfigError
 
 Row = dict[str, Any]
 Call = Callable[[dict[str, Any]], Row]  # raises nothing: a row has an ``error`` where a job failed

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import amf_ros
-from amf_ros.config import PretrainConfig, SelectionConfig
+from amf_ros.core.config import PretrainConfig, SelectionConfig
+from amf_ros.rollout.robot_environment import interface_of
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.environment import interface_of
 
 PACKAGE = Path(amf_ros.__file__).parent
-_NO_RESULTS = {"cli", "nodes", "ros", "report", "graph.py"}  # what they hold changes no session's outcome
+_NO_RESULTS = {"cli", "nodes", "ros", "report"}  # what they hold changes no session's outcome
 _RESULTS_OF_SWEEP = {"sessions.py", "pace.py"}
 _ARITHMETIC = ("numpy", "scipy", "torch", "pybullet")
 

@@ -31,8 +31,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
-from amf_ros.data.files import check_id, storage_errors
-from amf_ros.errors import AmfError, ConfigError, DataError
+from amf_ros.core.errors import AmfError, ConfigError, DataError
+from amf_ros.store.files import check_id, storage_errors
 from amf_ros.sweep.cluster import Answers, Call, Row, on_ray
 from amf_ros.sweep.fingerprint import of_code, of_module
 from amf_ros.sweep.kept import failure_of, keep, path_of, plain, read, tell_before

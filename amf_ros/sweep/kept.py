@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from amf_ros.data.files import storage_errors, write_whole
-from amf_ros.errors import DataError
+from amf_ros.core.errors import DataError
+from amf_ros.store.files import storage_errors, write_whole
 from amf_ros.sweep.cluster import Row
 from amf_ros.sweep.fingerprint import changed, short
 

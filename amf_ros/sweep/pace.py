@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from amf_ros.contract import Interface
-from amf_ros.errors import ConfigError
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.values import Array, Outcome, indices
+from amf_ros.rollout.environment import Demonstrator, Environment
 from amf_ros.tasks.base import Suite
-from amf_ros.training.episode import Demonstrator, Environment
-from amf_ros.types import Array, Outcome, indices
 
 
 class PacedEnvironment:

@@ -23,10 +23,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from amf_ros.data.files import storage_errors, write_whole
+from amf_ros.core.values import Array
 from amf_ros.report.charts import ACCENT, BAD, BEFORE, DARK, FRAME, GOOD
+from amf_ros.store.files import storage_errors, write_whole
 from amf_ros.sweep.statistics import Curves, Estimate, band
-from amf_ros.types import Array
 
 LINE = "#d9dee8"
 _COLOURS = {

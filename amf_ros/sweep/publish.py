@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from amf_ros.data.files import storage_errors, write_whole
+from amf_ros.store.files import storage_errors, write_whole
 from amf_ros.sweep.kept import plain
 from amf_ros.sweep.plots import Panels, plot_curves, plot_differences
 from amf_ros.sweep.statistics import Comparison, compare

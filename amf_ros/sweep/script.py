@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from amf_ros.errors import AmfError, ConfigError, UnknownName
+from amf_ros.core.errors import AmfError, ConfigError, UnknownName
 from amf_ros.sweep.jobs import How
 from amf_ros.sweep.plots import Panels
 from amf_ros.sweep.publish import publish, show_all

@@ -19,26 +19,26 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from amf_ros.config import Model, PretrainConfig, SelectionConfig, TrainingConfig
-from amf_ros.data.files import file_part
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.errors import ConfigError
-from amf_ros.registry import load as load_registered
+from amf_ros.core.config import Model, PretrainConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.plugins import load as load_registered
+from amf_ros.core.values import Outcome
+from amf_ros.learning.checkpoints import Checkpoint, load
+from amf_ros.learning.fine_tuning import Start, save_checkpoint
+from amf_ros.rollout.episodes import run_policy
+from amf_ros.rollout.robot_environment import Environment, make_environment
 from amf_ros.session.local import Episodes
 from amf_ros.session.memory import run_in_memory
 from amf_ros.session.plan import Plan, derive_seed
+from amf_ros.session.pretraining import CHECKPOINT_ID, pretrain_in_memory
+from amf_ros.store.files import file_part
+from amf_ros.store.rollouts import RolloutStore
 from amf_ros.sweep.cluster import Row
 from amf_ros.sweep.fingerprint import of_code, of_config, of_objects, short
 from amf_ros.sweep.jobs import How, key_of, run
 from amf_ros.sweep.pace import PacedEnvironment
 from amf_ros.sweep.statistics import Curves, collect
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.checkpoints import Checkpoint, load
-from amf_ros.training.environment import Environment, make_environment
-from amf_ros.training.pretrain import CHECKPOINT_ID, pretrain_in_memory
-from amf_ros.training.rollouts import run_policy
-from amf_ros.training.tuning import Start, save_checkpoint
-from amf_ros.types import Outcome
 
 POINTS = 21  # places at which success is read against minutes
 

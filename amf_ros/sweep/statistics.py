@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from amf_ros.errors import ConfigError, DataError
-from amf_ros.types import Array, indices
+from amf_ros.core.errors import ConfigError, DataError
+from amf_ros.core.values import Array, indices
 
 LEVEL = 0.95
 RESAMPLES = 2000

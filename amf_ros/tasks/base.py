@@ -4,8 +4,8 @@ is there to inherit, in :class:`amf_ros.tasks.table.TaskTable`.
 There are two kinds, alike in what selection and training ask of them (:class:`Suite`):
 
 - :class:`RobotSuite`: pure knowledge about tasks in a robot's scene: roles, success, experts, and the
-  scene to load into a simulator. It reads :class:`~amf_ros.types.SceneState` only, so the same predicate
-  judges a simulated and a real episode. Runs in-process and on the ROS graph.
+  scene to load into a simulator. It reads :class:`~amf_ros.core.values.SceneState` only, so the same
+  predicate judges a simulated and a real episode. Runs in-process and on the ROS graph.
 - :class:`SimulatedSuite`: brings its own simulator, of anything. Runs in-process. docs/own_suite.md has a
   whole one.
 """
@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from amf_ros.types import Array, JointCommand, JointState, SceneState, Task
+from amf_ros.core.values import Array, JointCommand, JointState, SceneState, Task
 
 
 class Expert(Protocol):

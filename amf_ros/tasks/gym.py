@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amf_ros.errors import ConfigError, ContractError
+from amf_ros.core.errors import ConfigError, ContractError
+from amf_ros.core.values import Array, Task
 from amf_ros.tasks.judge import truth
 from amf_ros.tasks.table import TaskTable
-from amf_ros.types import Array, Task
 
 GymExpert = Callable[[str, Any, Any], ArrayLike | None]
 """Task id, environment and its latest observation -> action, or None: nothing more to do."""

@@ -17,8 +17,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amf_ros.errors import UnknownName
-from amf_ros.types import Array, Task
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Array, Task
 
 HZ = 5.0
 MAX_SPEED = 0.5  # [m/s]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from amf_ros.errors import ContractError
+from amf_ros.core.errors import ContractError
+from amf_ros.core.values import Outcome, SceneState
 from amf_ros.tasks.base import RobotSuite
-from amf_ros.types import Outcome, SceneState
 
 
 def truth(value: object, what: str) -> bool:

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.errors import ConfigError
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.values import Array, Task
 from amf_ros.tasks.table import TaskTable
-from amf_ros.types import Array, Task
 
 
 class InstructionTable(TaskTable):

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amf_ros.errors import ConfigError, shown
-from amf_ros.registry import load
+from amf_ros.core.errors import ConfigError, shown
+from amf_ros.core.plugins import load
+from amf_ros.core.values import Array, Task
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
-from amf_ros.types import Array, Task
 
 _EVERY = ("name", "tasks", "task", "embedding_names", "embedding")
 _ROBOT = ("succeeded", "expert", "scene")
@@ -32,7 +32,7 @@ def load_suite(name: str, allow: Iterable[str] | None = None) -> Suite:
 
     Args:
         name: of the suite.
-        allow: as for :func:`amf_ros.registry.load`, for a name that stands in a file.
+        allow: as for :func:`amf_ros.core.plugins.load`, for a name that stands in a file.
 
     Raises:
         UnknownName: the short name is not registered.

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from amf_ros.errors import UnknownName
-from amf_ros.types import Array, Task
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Array, Task
 
 
 class TaskTable:

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.contracts import ALL, ARM, FINGER, MS, OBJECTS, ROLES, START, WHOLE, contract_with
 
-from amf_ros.config import parse
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.align import Sample, Streams
+from amf_ros.contract.codecs import Arrived
 from amf_ros.contract.serving import Serving
 from amf_ros.contract.spec import ContractSpec
-from amf_ros.data.messages import Arrived
-from amf_ros.data.replay import replay
-from amf_ros.errors import StaleObservation
-from amf_ros.paths import find_config
-from amf_ros.types import JointCommand, JointState, SceneState
+from amf_ros.core.config import parse
+from amf_ros.core.errors import StaleObservation
+from amf_ros.core.paths import find_config
+from amf_ros.core.values import JointCommand, JointState, SceneState
+from amf_ros.store.replay import replay
 
 TWO_TOPICS = contract_with(joint_states=100.0, gripper__joint_states=250.0)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import IllConditioned, NoEmbeddings, SelectionError
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import IllConditioned, NoEmbeddings, SelectionError
 from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem, TaskRecord
 

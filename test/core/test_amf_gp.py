@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amf_ros.config import KernelConfig, SelectionConfig
-from amf_ros.errors import SelectionError
-from amf_ros.kernels import product_kernel
+from amf_ros.core.config import KernelConfig, SelectionConfig
+from amf_ros.core.covariance import product_kernel
+from amf_ros.core.errors import SelectionError
+from amf_ros.core.values import Array
 from amf_ros.selection.amf_gp import AmfGp
 from amf_ros.selection.base import Problem, TaskRecord
 from amf_ros.selection.kernels import in_weight_space
 from amf_ros.selection.uncertainty_gp import UncertaintyGp
-from amf_ros.types import Array
 
 D, K = 3, 2
 IDS = ("a", "b", "c", "d")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from amf_ros.training.anchors import HALF_KNOWN, anchor_demonstrations
+from amf_ros.knowledge.anchors import HALF_KNOWN, anchor_demonstrations
 
 
 @given(successes=st.integers(0, 200), failures=st.integers(0, 200))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amf_ros.config import SelectionConfig
+from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
 from amf_ros.selection.certified import PROBES

@@ -13,16 +13,16 @@ import pytest
 import safetensors.numpy
 import yaml
 
-from amf_ros.config import TrainingConfig
 from amf_ros.contract import Contract, load_contract
-from amf_ros.errors import CheckpointError, DataError, StorageError
+from amf_ros.core.config import TrainingConfig
+from amf_ros.core.errors import CheckpointError, DataError, StorageError
+from amf_ros.learning import checkpoints
+from amf_ros.learning.checkpoints import check_fits, list_checkpoints, load, newest, save
+from amf_ros.learning.coverage import Coverage, from_tensors
 from amf_ros.policies.base import PolicySpec, Steps
 from amf_ros.policies.mlp import MlpPolicy
+from amf_ros.session.pretraining import make_spec
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training import checkpoints
-from amf_ros.training.checkpoints import check_fits, list_checkpoints, load, newest, save
-from amf_ros.training.coverage import Coverage, from_tensors
-from amf_ros.training.pretrain import make_spec
 
 CONFIG = TrainingConfig(hidden=(8, 8), chunk=2)
 

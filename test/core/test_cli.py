@@ -17,11 +17,12 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-from amf_ros.cli import environment, options
+from amf_ros.cli import options
+from amf_ros.cli import ros_present as environment
 from amf_ros.cli.app import app
 from amf_ros.cli.output import Output
 from amf_ros.cli.up import parse
-from amf_ros.errors import ConfigError, UnknownName
+from amf_ros.core.errors import ConfigError, UnknownName
 
 COMMANDS = (
     "demo",

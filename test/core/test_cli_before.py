@@ -9,8 +9,8 @@ from support.line_suite import LineSuite
 from typer.testing import CliRunner, Result
 
 from amf_ros.cli.app import app
-from amf_ros.config import PretrainConfig, TrainingConfig
-from amf_ros.training.pretrain import pretrain_checkpoint
+from amf_ros.core.config import PretrainConfig, TrainingConfig
+from amf_ros.session.pretraining import pretrain_checkpoint
 
 SUITE = "support.line_suite:LineSuite"
 TRAINING = TrainingConfig(hidden=(8,), pretrain_steps=20, num_steps=10)

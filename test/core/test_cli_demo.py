@@ -12,9 +12,9 @@ from amf_ros.cli.demo import make_plan
 from amf_ros.cli.demo_files import DemoConfig, DemoFolder, copy_checkpoint, demo_seconds, pretrained_folder
 from amf_ros.cli.output import Output
 from amf_ros.cli.session_view import SessionView
-from amf_ros.config import PretrainConfig, load_yaml
-from amf_ros.errors import ConfigError
-from amf_ros.paths import find_config
+from amf_ros.core.config import PretrainConfig, load_yaml
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.paths import find_config
 from amf_ros.session.base import Phase, State
 
 ARGUMENTS = {"seed": 0, "strategy": "amf"}

@@ -7,11 +7,11 @@ import math
 import pytest
 import yaml
 
-from amf_ros.config import parse
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.clocks import Clocks
 from amf_ros.contract.spec import ContractSpec
-from amf_ros.paths import find_config
+from amf_ros.core.config import parse
+from amf_ros.core.paths import find_config
 
 MS = 1_000_000
 START = 1_795_000_000_000_000_000

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amf_ros.config import TrainingConfig
-from amf_ros.errors import DataError, TrainingDiverged
+from amf_ros.core.config import TrainingConfig
+from amf_ros.core.errors import DataError, TrainingDiverged
+from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Task
+from amf_ros.learning.batches import make_steps
+from amf_ros.learning.checkpoints import Checkpoint
+from amf_ros.learning.cloning import Progress, fine_tune, pretrain, train_anew
 from amf_ros.policies.base import PolicySpec, Trainable
 from amf_ros.tasks.base import Suite
-from amf_ros.training.batches import make_steps
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.cloning import Progress, fine_tune, pretrain, train_anew
-from amf_ros.types import Array, CheckpointInfo, Demonstration, Task
 
 NUM_TASKS, D, A = 3, 4, 2
 CONFIG = TrainingConfig(hidden=(64, 64), chunk=2, pretrain_steps=600, batch_size=64)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from amf_ros.config import PretrainConfig, SelectionConfig, TrainingConfig, load_yaml, parse
-from amf_ros.errors import ConfigError, UnknownName
-from amf_ros.paths import find_config
+from amf_ros.core.config import PretrainConfig, SelectionConfig, TrainingConfig, load_yaml, parse
+from amf_ros.core.errors import ConfigError, UnknownName
+from amf_ros.core.paths import find_config
 
 
 def refuse(data, model=PretrainConfig) -> str:

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from amf_ros.config import parse
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.spec import ContractSpec
-from amf_ros.errors import ConfigError, ContractError, StaleObservation, UnknownName
-from amf_ros.paths import find_config
-from amf_ros.types import JointCommand, JointState, SceneState, Task
+from amf_ros.core.config import parse
+from amf_ros.core.errors import ConfigError, ContractError, StaleObservation, UnknownName
+from amf_ros.core.paths import find_config
+from amf_ros.core.values import JointCommand, JointState, SceneState, Task
 
 MS = 1_000_000
 ARM = tuple(f"panda_joint{i}" for i in range(1, 8))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amf_ros.errors import PolicyFailed
+from amf_ros.core.errors import PolicyFailed
 from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.policies.controller import ChunkController
 

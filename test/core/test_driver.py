@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amf_ros.errors import CommandRefused, RobotFault, UnknownName
-from amf_ros.robots.base import JointLimit
-from amf_ros.robots.driver import EPISODE_GAP_NS, Driver
-from amf_ros.robots.episode import Episode, Turn
-from amf_ros.robots.safety import SafetyGate
-from amf_ros.types import JointCommand, JointPlan, JointState, SceneState
+from amf_ros.arm.driver import EPISODE_GAP_NS, Driver
+from amf_ros.arm.gate import SafetyGate
+from amf_ros.arm.protocol import JointLimit
+from amf_ros.arm.turns import Episode, Turn
+from amf_ros.core.errors import CommandRefused, RobotFault, UnknownName
+from amf_ros.core.values import JointCommand, JointPlan, JointState, SceneState
 
 PERIOD = 50_000_000
 WATCHDOG = 150_000_000

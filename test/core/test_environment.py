@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from amf_ros.contract import Contract, load_contract
-from amf_ros.errors import ConfigError, ContractError, UnknownName
+from amf_ros.core.errors import ConfigError, ContractError, UnknownName
+from amf_ros.core.values import Array, Demonstration, Outcome, Source
 from amf_ros.policies.base import F32, PolicySpec
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.rollout.episodes import demonstrate, run_policy
+from amf_ros.rollout.robot_environment import RobotEnvironment, make_environment
+from amf_ros.session.pretraining import make_spec
+from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.environment import RobotEnvironment, make_environment
-from amf_ros.training.pretrain import make_spec
-from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import Array, Demonstration, Outcome, Source
 
 TASK = "press_button"
 

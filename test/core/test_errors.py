@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from amf_ros.data.files import check_id
-from amf_ros.errors import BadId, BadRequest, DataError, UnknownName, listed, shown
+from amf_ros.core.errors import BadId, BadRequest, DataError, UnknownName, listed, shown
+from amf_ros.store.files import check_id
 
 MEGABYTE = "x" * 1_000_000
 

@@ -10,10 +10,10 @@ from matplotlib.image import imread
 
 from amf_ros.cli import explanation
 from amf_ros.cli.output import Output
-from amf_ros.errors import DataError
+from amf_ros.core.errors import DataError
+from amf_ros.core.values import Array
 from amf_ros.report.gain_map import draw
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.types import Array
 
 SUITE = [task.id for task in TabletopSuite().tasks]
 

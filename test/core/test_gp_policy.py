@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from amf_ros.config import GpConfig, TrainingConfig
-from amf_ros.errors import CheckpointError, TrainingDiverged
+from amf_ros.core.config import GpConfig, TrainingConfig
+from amf_ros.core.errors import CheckpointError, TrainingDiverged
+from amf_ros.learning.cloning import Progress, learn
 from amf_ros.policies.base import F32, ClosedForm, InputEmbedding, PolicySpec, Steps
 from amf_ros.policies.gp import GpPolicy
-from amf_ros.training.cloning import Progress, learn
 
 D, K, A, H = 3, 2, 2, 2
 SPEC = PolicySpec(("x", "y", "z"), ("u", "v"), ("g", "h"), "hash", 10.0, H)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from amf_ros import graph
 from amf_ros.ros import settings
+from amf_ros.ros.start import graph
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,14 +12,14 @@ from gymnasium import spaces
 from typer.testing import CliRunner
 
 from amf_ros.cli.app import app
-from amf_ros.errors import ConfigError, ContractError, UnknownName
+from amf_ros.core.errors import ConfigError, ContractError, UnknownName
+from amf_ros.core.values import Outcome, Task
+from amf_ros.rollout.episodes import demonstrate
+from amf_ros.rollout.robot_environment import make_environment
+from amf_ros.rollout.suite_check import examine
 from amf_ros.tasks.base import SimulatedSuite
 from amf_ros.tasks.gym import GymSuite
 from amf_ros.tasks.loading import checked, load_suite
-from amf_ros.training.environment import make_environment
-from amf_ros.training.rollouts import demonstrate
-from amf_ros.training.suite_check import examine
-from amf_ros.types import Outcome, Task
 
 
 def push(task_id: str, env: Any, observation: Any) -> Any:

@@ -14,8 +14,8 @@ import typer
 
 from amf_ros.cli import up
 from amf_ros.cli.app import app
-from amf_ros.errors import AmfError
-from amf_ros.graph import ARGUMENTS
+from amf_ros.core.errors import AmfError
+from amf_ros.ros.start.graph import ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS: Any = typer.main.get_command(app)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from amf_ros.errors import SelectionError
+from amf_ros.core.errors import SelectionError
+from amf_ros.core.values import Array
 from amf_ros.selection.importance import gaussian_log_ratio, importance_weights
-from amf_ros.types import Array
 
 HORIZON, STATES = 4, 5
 # pi(right | s, c) of a walk on five states, from the middle; task 1 was demonstrated by a fair coin.

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
-from amf_ros.config import parse
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.intake import Intake
 from amf_ros.contract.spec import ContractSpec
-from amf_ros.errors import BadMessage, OutOfRange
-from amf_ros.paths import find_config
-from amf_ros.types import JointCommand, JointPlan, JointState, SceneState
+from amf_ros.core.config import parse
+from amf_ros.core.errors import BadMessage, OutOfRange
+from amf_ros.core.paths import find_config
+from amf_ros.core.values import JointCommand, JointPlan, JointState, SceneState
 
 MS = 1_000_000
 START = 1_795_000_000_000_000_000

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amf_ros.errors import UnknownName
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Outcome
+from amf_ros.rollout.episodes import demonstrate, run_policy
+from amf_ros.rollout.robot_environment import make_environment
 from amf_ros.tasks import integrator
 from amf_ros.tasks.integrator import GOALS, NUM_STEPS, IntegratorSuite
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.environment import make_environment
-from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import Outcome
 
 
 def test_there_are_twelve_goals_on_a_circle_and_each_is_its_embedding() -> None:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from amf_ros.errors import ConfigError, DataError, PlanChanged, StorageError, UnknownName
+from amf_ros.core.errors import ConfigError, DataError, PlanChanged, StorageError, UnknownName
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import Plan, derive_seed, resolve
 

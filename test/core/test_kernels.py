@@ -10,9 +10,9 @@ from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor
 
-from amf_ros.errors import SelectionError
-from amf_ros.kernels import SMOOTHNESS, kernel_features, product_kernel
-from amf_ros.types import Array
+from amf_ros.core.covariance import SMOOTHNESS, kernel_features, product_kernel
+from amf_ros.core.errors import SelectionError
+from amf_ros.core.values import Array
 
 
 def written_out(family: str, distance: Array) -> Array:

@@ -6,17 +6,17 @@ import time
 import numpy as np
 import pytest
 
-from amf_ros.config import TrainingConfig
-from amf_ros.errors import UnknownName
+from amf_ros.core.config import TrainingConfig
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import CheckpointInfo, Outcome
+from amf_ros.learning.checkpoints import Checkpoint
+from amf_ros.learning.cloning import fine_tune, pretrain
+from amf_ros.rollout.episodes import demonstrate, run_policy
+from amf_ros.rollout.robot_environment import interface_of, make_environment
+from amf_ros.session.pretraining import make_spec
 from amf_ros.tasks.kinematic import KinematicAttributesSuite, KinematicSuite
 from amf_ros.tasks.kinematic.world import GOALS, OBJECTS, STEP_M
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.cloning import fine_tune, pretrain
-from amf_ros.training.environment import interface_of, make_environment
-from amf_ros.training.pretrain import make_spec
-from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import CheckpointInfo, Outcome
 
 TASK_IDS = [task.id for task in KinematicSuite.tasks]
 

@@ -7,10 +7,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from amf_ros.errors import ConfigError
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.values import Task
 from amf_ros.tasks.language import InstructionTable, compact, instruction_embeddings
 from amf_ros.tasks.table import TaskTable
-from amf_ros.types import Task
 
 TASKS = (
     Task("red_left", "put the red cube left"),

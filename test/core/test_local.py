@@ -8,25 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amf_ros.config import SelectionConfig, TrainingConfig
+from amf_ros.arm.protocol import JointLimit
 from amf_ros.contract import load_contract
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import Cancelled, CheckpointError, CheckpointExists, DataError, UnknownName
-from amf_ros.robots.base import JointLimit
+from amf_ros.core.config import SelectionConfig, TrainingConfig
+from amf_ros.core.errors import Cancelled, CheckpointError, CheckpointExists, DataError, UnknownName
+from amf_ros.core.values import Demonstration, JointCommand, JointState, Outcome, Rollout, SceneState, Task
+from amf_ros.knowledge.cover import cover
+from amf_ros.learning.checkpoints import load, save
+from amf_ros.learning.cloning import pretrain
+from amf_ros.rollout.episodes import demonstrate
+from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import LocalWorker
 from amf_ros.session.local_store import LocalStore, file_stores
 from amf_ros.session.loop import run
 from amf_ros.session.plan import Plan, resolve
+from amf_ros.session.pretraining import make_spec
 from amf_ros.session.summary import summary
-from amf_ros.training.checkpoints import load, save
-from amf_ros.training.cloning import pretrain
-from amf_ros.training.environment import RobotEnvironment
-from amf_ros.training.pretrain import make_spec
-from amf_ros.training.problem import coverage
-from amf_ros.training.rollouts import demonstrate
-from amf_ros.types import Demonstration, JointCommand, JointState, Outcome, Rollout, SceneState, Task
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 
 PLACES = {"north": (0.0, 1.0), "east": (1.0, 0.0), "south": (0.0, -1.0), "west": (-1.0, 0.0)}
 HZ = 10.0
@@ -133,7 +133,7 @@ def pretrained(environment, tmp_path_factory) -> Path:
     suite = environment.suite
     policy = pretrain(make_spec(environment.contract, suite, 1), demos, suite, TRAINING, seed=0)
     root = tmp_path_factory.mktemp("pretrained")
-    seen = coverage(policy, demos, suite)
+    seen = cover(policy, demos, suite)
     save(root, "pretrained", policy, round=0, num_demonstrations=0, coverage=seen, pretraining=shown)
     return root / "pretrained"
 

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amf_ros.config import PretrainConfig, SelectionConfig, TrainingConfig
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import Cancelled, CheckpointError, DataError, UnknownName
+from amf_ros.core.config import PretrainConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.errors import Cancelled, CheckpointError, DataError, UnknownName
+from amf_ros.core.values import Array, Task
+from amf_ros.knowledge.problem import ProblemBuilder
+from amf_ros.learning.checkpoints import Checkpoint, load
+from amf_ros.rollout.robot_environment import Environment, SuiteEnvironment, make_environment
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import Episodes, run_local
 from amf_ros.session.memory import run_in_memory
 from amf_ros.session.plan import Plan
+from amf_ros.session.pretraining import pretrain_checkpoint, pretrain_in_memory
 from amf_ros.session.summary import summary
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.checkpoints import Checkpoint, load
-from amf_ros.training.environment import Environment, SuiteEnvironment, make_environment
-from amf_ros.training.pretrain import pretrain_checkpoint, pretrain_in_memory
-from amf_ros.training.problem import ProblemBuilder
-from amf_ros.types import Array, Task
 
 TOWARDS = {f"to_{n}": np.array([np.cos(n), np.sin(n)]) for n in range(6)}
 SUITE = f"{__name__}:CompassSuite"

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from amf_ros.config import PretrainConfig, TrainingConfig
-from amf_ros.errors import CheckpointError, ConfigError, NotAllowed, UnknownName
-from amf_ros.registry import BUILT_IN, load
+from amf_ros.core.config import PretrainConfig, TrainingConfig
+from amf_ros.core.errors import CheckpointError, ConfigError, NotAllowed, UnknownName
+from amf_ros.core.plugins import BUILT_IN, load
+from amf_ros.learning.checkpoints import load as load_checkpoint
 from amf_ros.report.film import replay
 from amf_ros.report.gather import gather
+from amf_ros.rollout.robot_environment import make_environment
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.session.local import run_local
 from amf_ros.session.plan import Plan
+from amf_ros.session.pretraining import pretrain_checkpoint
 from amf_ros.tasks.kinematic import KinematicSuite
 from amf_ros.tasks.loading import allowed_policies, load_suite
-from amf_ros.training.checkpoints import load as load_checkpoint
-from amf_ros.training.environment import make_environment
-from amf_ros.training.pretrain import pretrain_checkpoint
 
 PATHS = ("builtins:exec", "os:system", "planted:Anything", "planted", "", ":", "a:b:c")
 

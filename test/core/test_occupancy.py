@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amf_ros.config import SelectionConfig, TrainingConfig
-from amf_ros.errors import ConfigError, UnknownName
+from amf_ros.core.config import SelectionConfig, TrainingConfig
+from amf_ros.core.errors import ConfigError, UnknownName
+from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
+from amf_ros.knowledge import occupancy
+from amf_ros.knowledge.occupancy import Evidence, Occupied
+from amf_ros.knowledge.problem import build_problem
+from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.policies.base import F32, PolicySpec, Steps
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.selection.base import Problem
-from amf_ros.training import occupancy
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.occupancy import Evidence, Occupied
-from amf_ros.training.problem import build_problem
-from amf_ros.types import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 
 IDS = ("wipe", "pour", "stir")
 SPEC = PolicySpec(("x", "y"), ("u",), IDS, "", 20.0, 2)

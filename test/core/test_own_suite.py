@@ -15,18 +15,18 @@ import pytest
 from typer.testing import CliRunner
 
 from amf_ros.cli.app import app
-from amf_ros.config import PretrainConfig, load_yaml
-from amf_ros.errors import CheckpointError
+from amf_ros.core.config import PretrainConfig, load_yaml
+from amf_ros.core.errors import CheckpointError
+from amf_ros.core.values import Outcome
+from amf_ros.learning.checkpoints import load
+from amf_ros.rollout.episodes import demonstrate
+from amf_ros.rollout.robot_environment import make_environment
 from amf_ros.session.journal import Journal
 from amf_ros.session.memory import run_in_memory
 from amf_ros.session.plan import Plan
+from amf_ros.session.pretraining import pretrain_checkpoint, pretrain_in_memory
 from amf_ros.session.summary import summary
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.checkpoints import load
-from amf_ros.training.environment import make_environment
-from amf_ros.training.pretrain import pretrain_checkpoint, pretrain_in_memory
-from amf_ros.training.rollouts import demonstrate
-from amf_ros.types import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE, DOCUMENT = ROOT / "examples" / "own_suite.py", (ROOT / "docs" / "own_suite.md").read_text()

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import CheckpointError, ConfigError
-from amf_ros.paths import find_config, home_expanded, local_path
-from amf_ros.training.checkpoints import as_path, describe
+from amf_ros.core.errors import CheckpointError, ConfigError
+from amf_ros.core.paths import find_config, home_expanded, local_path
+from amf_ros.learning.checkpoints import as_path, describe
+from amf_ros.store.run_directory import RunDirectory
 
 # Any file name that Linux takes, and bytes that are no UTF-8 as Python gives them (surrogates).
 names = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1) | st.binary(

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amf_ros.errors import OutOfTime
-from amf_ros.registry import load, names
+from amf_ros.core.errors import OutOfTime
+from amf_ros.core.plugins import load, names
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
 from amf_ros.selection.patience import go_on, present, until
 from amf_ros.selection.threads import spread

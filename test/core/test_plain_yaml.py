@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amf_ros.config import PretrainConfig, SelectionConfig, load_yaml
 from amf_ros.contract.spec import ContractSpec
-from amf_ros.errors import ConfigError
-from amf_ros.paths import find_config
-from amf_ros.plain_yaml import dump, read
+from amf_ros.core.config import PretrainConfig, SelectionConfig, load_yaml
+from amf_ros.core.errors import ConfigError
+from amf_ros.core.paths import find_config
+from amf_ros.core.plain_yaml import dump, read
 
 CONTRACT = find_config("contracts", "panda_tabletop").read_text()
 PRETRAIN = "suite: tabletop\ndemonstrations: {press_button: 3}\n"

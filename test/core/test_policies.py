@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.special import erf
 
-from amf_ros.config import TrainingConfig
-from amf_ros.errors import CheckpointError
+from amf_ros.core.config import TrainingConfig
+from amf_ros.core.errors import CheckpointError
 from amf_ros.policies.base import F32, Inspectable, PolicySpec, Steps
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.policies.network import FarAndNear, Standardise

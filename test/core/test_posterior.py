@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amf_ros.errors import IllConditioned
+from amf_ros.core.errors import IllConditioned
 from amf_ros.selection.posterior import (
     FEW,
     Posterior,

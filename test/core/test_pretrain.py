@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amf_ros.config import PretrainConfig, TrainingConfig, load_yaml
 from amf_ros.contract import load_contract
-from amf_ros.errors import Cancelled, UnknownName
-from amf_ros.paths import find_config
+from amf_ros.core.config import PretrainConfig, TrainingConfig, load_yaml
+from amf_ros.core.errors import Cancelled, UnknownName
+from amf_ros.core.paths import find_config
+from amf_ros.learning.checkpoints import check_fits, load
+from amf_ros.learning.cloning import Progress
+from amf_ros.session.pretraining import Demonstrated, pretrain_checkpoint
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.checkpoints import check_fits, load
-from amf_ros.training.cloning import Progress
-from amf_ros.training.pretrain import Demonstrated, pretrain_checkpoint
 
 CONFIG = PretrainConfig(
     demonstrations={"press_button": 2, "close_drawer": 1},

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import CheckpointError, SelectionError, UnknownName
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import CheckpointError, SelectionError, UnknownName
+from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
+from amf_ros.knowledge.anchors import HALF_KNOWN, anchor_demonstrations
+from amf_ros.knowledge.cover import cover
+from amf_ros.knowledge.problem import ProblemBuilder, build_problem, evaluations_of, standing
+from amf_ros.learning.checkpoints import Checkpoint
+from amf_ros.learning.coverage import Coverage
 from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem
 from amf_ros.selection.costs import demonstration_seconds
-from amf_ros.training.anchors import HALF_KNOWN, anchor_demonstrations
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.coverage import Coverage
-from amf_ros.training.problem import ProblemBuilder, build_problem, coverage, evaluations_of, standing
-from amf_ros.types import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 
 IDS = ("wipe", "pour", "stir")
 CONFIG = SelectionConfig(
@@ -134,7 +135,7 @@ def test_else_those_of_the_newest_checkpoint_that_visited_the_task() -> None:
 
 def test_coverage_weighs_a_pretraining_demonstration_like_one_collected_since() -> None:
     shown = [demo("pour", 1, 2, 3)]
-    covered = replace(CHECKPOINT, coverage=coverage(Plain(), shown, Kitchen()))  # type: ignore[arg-type]
+    covered = replace(CHECKPOINT, coverage=cover(Plain(), shown, Kitchen()))  # type: ignore[arg-type]
     for share in (0.0, 0.3):
         config = CONFIG.model_copy(update={"task_weight": share})
         problem = build(shown, [], checkpoint=covered, config=config)
@@ -144,7 +145,7 @@ def test_coverage_weighs_a_pretraining_demonstration_like_one_collected_since() 
 
 
 def test_coverage_of_demonstrations_is_the_sum_of_their_mean_squares() -> None:
-    got = coverage(Plain(), [demo("wipe", 1, 3), demo("pour", 2)], Kitchen())["features"]  # type: ignore[arg-type]
+    got = cover(Plain(), [demo("wipe", 1, 3), demo("pour", 2)], Kitchen())["features"]  # type: ignore[arg-type]
     wipe = np.array([[5, 2, 0, 0], [2, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     pour = np.array([[4, 0, 2, 0], [0, 0, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]])
     np.testing.assert_allclose(got.moments[:4, :4], wipe + pour)

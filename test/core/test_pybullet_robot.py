@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amf_ros.errors import ConfigError, RobotFault, UnknownName
-from amf_ros.robots.panda import VELOCITY_TOLERANCE
-from amf_ros.robots.pybullet import PyBulletRobot
-from amf_ros.robots.safety import SafetyGate
+from amf_ros.arm.gate import SafetyGate
+from amf_ros.core.errors import ConfigError, RobotFault, UnknownName
+from amf_ros.core.values import JointCommand
+from amf_ros.sim.panda_world import VELOCITY_TOLERANCE
+from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.tasks.tabletop.scene import NAMES
-from amf_ros.types import JointCommand
 
 SUITE = TabletopSuite()
 HERE = Path(__file__).parent

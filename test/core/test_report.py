@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amf_ros.config import TrainingConfig
 from amf_ros.contract import load_contract
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import DataError, StorageError
+from amf_ros.core.config import TrainingConfig
+from amf_ros.core.errors import DataError, StorageError
+from amf_ros.core.values import Outcome
+from amf_ros.learning.checkpoints import save
 from amf_ros.policies.base import Steps
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.report.facts import Facts
@@ -26,10 +27,9 @@ from amf_ros.report.gather import gather
 from amf_ros.report.page import duration, render, write_page
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import Plan
+from amf_ros.session.pretraining import make_spec
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.checkpoints import save
-from amf_ros.training.pretrain import make_spec
-from amf_ros.types import Outcome
 
 TASKS = ("push_green", "open_drawer", "press_button")
 # Successes of each task out of two episodes, after each round.

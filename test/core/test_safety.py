@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amf_ros.errors import ConfigError, RobotFault
-from amf_ros.robots.base import JointLimit
-from amf_ros.robots.safety import SafetyGate
-from amf_ros.types import JointCommand, JointState
+from amf_ros.arm.gate import SafetyGate
+from amf_ros.arm.protocol import JointLimit
+from amf_ros.core.errors import ConfigError, RobotFault
+from amf_ros.core.values import JointCommand, JointState
 
 LIMITS = {
     "a": JointLimit(lower=-1.0, upper=2.0, velocity=2.0, effort=10.0),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amf_ros.errors import BadFeatures, BadWeights, SelectionError
+from amf_ros.core.errors import BadFeatures, BadWeights, SelectionError
 from amf_ros.selection.base import Problem, TaskRecord, check, target_weights
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)

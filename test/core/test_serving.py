@@ -9,8 +9,8 @@ import pytest
 from support.contracts import ALL, ARM, FINGER, MS, OBJECTS, START, WHOLE, contract_with
 
 from amf_ros.contract.serving import Serving
-from amf_ros.errors import BadMessage, StaleObservation
-from amf_ros.types import JointState, SceneState
+from amf_ros.core.errors import BadMessage, StaleObservation
+from amf_ros.core.values import JointState, SceneState
 
 BOOT = 7_000_000_000  # the monotonic clock at START
 

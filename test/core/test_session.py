@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import Cancelled, ConfigError, DataError, PlanChanged, SelectionError, UnknownName
-from amf_ros.registry import load
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import Cancelled, ConfigError, DataError, PlanChanged, SelectionError, UnknownName
+from amf_ros.core.plugins import load
+from amf_ros.core.values import CheckpointInfo, Outcome
 from amf_ros.selection.base import Problem, Selection, TaskRecord, target_weights
 from amf_ros.session.base import Episode, Phase, Tuning
 from amf_ros.session.journal import Journal
 from amf_ros.session.loop import MAX_ATTEMPTS, audit_episodes, run
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.summary import history, summary
-from amf_ros.types import CheckpointInfo, Outcome
 
 TASKS = tuple("abcde")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amf_ros.stats import wilson
+from amf_ros.core.stats import wilson
 
 
 @pytest.mark.parametrize(

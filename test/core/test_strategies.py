@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import BadWeights, SelectionError, UnknownName
-from amf_ros.registry import load, names
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import BadWeights, SelectionError, UnknownName
+from amf_ros.core.plugins import load, names
 from amf_ros.selection.base import Problem, TaskRecord, best, target_weights
 
 IDS = ("lift", "push", "stack", "open")

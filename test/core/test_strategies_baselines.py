@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import NoEmbeddings, SelectionError
-from amf_ros.registry import load
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import NoEmbeddings, SelectionError
+from amf_ros.core.plugins import load
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
 from amf_ros.selection.outcomes import success_rate
 

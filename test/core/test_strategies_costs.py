@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import SelectionError
-from amf_ros.registry import load
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import SelectionError
+from amf_ros.core.plugins import load
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
 from amf_ros.selection.costs import demonstration_seconds, prices
 

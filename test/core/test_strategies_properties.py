@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import AmfError, NoEmbeddings, SelectionError, UnknownName
-from amf_ros.registry import load, names
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import AmfError, NoEmbeddings, SelectionError, UnknownName
+from amf_ros.core.plugins import load, names
 from amf_ros.selection.base import Problem, TaskRecord
 
 STRATEGIES = names("strategy")

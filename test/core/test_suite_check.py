@@ -12,12 +12,12 @@ from support.line_suite import GOALS, ClumsyLineSuite, HopelessLineSuite, LineSi
 from typer.testing import CliRunner, Result
 
 from amf_ros.cli.app import app
-from amf_ros.errors import UnknownName
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Array, SceneState, Task
+from amf_ros.rollout.suite_check import Examination, examine
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import load_suite
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.suite_check import Examination, examine
-from amf_ros.types import Array, SceneState, Task
 
 
 class IgnoresSeed(LineSimulator):
@@ -162,7 +162,7 @@ def test_what_would_make_numbers_wrong_is_named_and_nothing_else(suite: LineSuit
         (ClumsyLineSuite(), "expert: fails now and then, and is then asked again: far_left "),
         (
             SaysKeyError(),
-            "unknown id: task('no such task') raises KeyError; raise amf_ros.errors.UnknownName",
+            "unknown id: task('no such task') raises KeyError; raise amf_ros.core.errors.UnknownName",
         ),
     ],
     ids=["Millimetres", "Drifts", "Clumsy", "SaysKeyError"],
@@ -251,7 +251,7 @@ def test_a_suite_that_was_looked_at_is_not_looked_at_again(
 ) -> None:
     from amf_ros.cli.check_suite import check_briefly
     from amf_ros.cli.output import Output
-    from amf_ros.config import PretrainConfig
+    from amf_ros.core.config import PretrainConfig
 
     config = PretrainConfig(suite="support.line_suite:ClumsyLineSuite", demonstrations={"left": 1})
     looked: list[str] = []
@@ -260,7 +260,7 @@ def test_a_suite_that_was_looked_at_is_not_looked_at_again(
         looked.append(how["task_ids"][0])
         return examine(*words, **how)
 
-    monkeypatch.setattr("amf_ros.training.suite_check.examine", look)
+    monkeypatch.setattr("amf_ros.rollout.suite_check.examine", look)
     for _ in range(2):
         check_briefly(Output(), config, tmp_path)
     assert looked == ["left"]  # what is pre-trained on comes first

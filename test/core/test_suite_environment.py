@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amf_ros.errors import ConfigError, ContractError, UnknownName
+from amf_ros.core.errors import ConfigError, ContractError, UnknownName
+from amf_ros.core.values import Array, Outcome, SceneState, Source, Task
 from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.rollout.episodes import demonstrate, run_policy
+from amf_ros.rollout.robot_environment import SuiteEnvironment, make_environment
+from amf_ros.session.pretraining import make_spec
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.loading import load_robot_suite, load_suite
 from amf_ros.tasks.table import TaskTable
-from amf_ros.training.environment import SuiteEnvironment, make_environment
-from amf_ros.training.pretrain import make_spec
-from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import Array, Outcome, SceneState, Source, Task
 
 HERE = __name__
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amf_ros.config import PretrainConfig, SelectionConfig
+from amf_ros.core.config import PretrainConfig, SelectionConfig
 from amf_ros.sweep.fingerprint import changed, of_code, of_config, of_module, of_objects, short
 from amf_ros.sweep.jobs import run
 

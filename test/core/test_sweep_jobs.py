@@ -15,14 +15,14 @@ import numpy as np
 import psutil
 import pytest
 
-from amf_ros.errors import ConfigError, DataError, UnknownName
+from amf_ros.core.errors import ConfigError, DataError, UnknownName
 from amf_ros.sweep.jobs import key_of, plain, run
 
 # What the processes of a sweep import: they know modules by name, and this one has none for them.
 SCRIPT = """
 import os, sys, threading
 from pathlib import Path
-from amf_ros.errors import UnknownName
+from amf_ros.core.errors import UnknownName
 from amf_ros.sweep.jobs import run
 
 def work(job):

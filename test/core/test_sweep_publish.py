@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from amf_ros.errors import ConfigError, DataError, UnknownName
-from amf_ros.registry import BUILT_IN
+from amf_ros.core.errors import ConfigError, DataError, UnknownName
+from amf_ros.core.plugins import BUILT_IN
 from amf_ros.sweep.plots import colours_of, plot_curves
 from amf_ros.sweep.publish import publish, show_all
 from amf_ros.sweep.script import finish, guarded, how, options, parse

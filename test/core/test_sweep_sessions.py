@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amf_ros.config import PretrainConfig, SelectionConfig, TrainingConfig
-from amf_ros.errors import ConfigError, UnknownName
+from amf_ros.core.config import PretrainConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.errors import ConfigError, UnknownName
+from amf_ros.rollout.episodes import demonstrate
+from amf_ros.rollout.robot_environment import make_environment
 from amf_ros.sweep.pace import PacedEnvironment
 from amf_ros.sweep.sessions import Setting, minutes, of_setting, run_sessions, session, sessions_of
 from amf_ros.sweep.statistics import collect
 from amf_ros.tasks.loading import load_suite
-from amf_ros.training.environment import make_environment
-from amf_ros.training.rollouts import demonstrate
 
 SUITE = "support.line_suite:LineSuite"
 SETTING = Setting(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from amf_ros.errors import ConfigError, DataError, UnknownName
+from amf_ros.core.errors import ConfigError, DataError, UnknownName
 from amf_ros.sweep.statistics import (
     Curves,
     band,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.core.values import Array, Outcome
+from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS
-from amf_ros.types import Array, Outcome
 
 SUITE = TabletopSuite()
 IDS = [task.id for task in SUITE.tasks]

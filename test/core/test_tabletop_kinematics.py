@@ -7,7 +7,7 @@ import pybullet
 import pybullet_data
 import pytest
 
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS, LOWER, MAX_VELOCITY, UPPER, inverse

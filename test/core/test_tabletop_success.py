@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from amf_ros.errors import UnknownName
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Outcome, SceneState
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop.scene import NAMES
-from amf_ros.types import Outcome, SceneState
 
 SUITE = TabletopSuite()
 FAR = (0.4, 0.0, 0.4, *geo.tool_down(0.0))

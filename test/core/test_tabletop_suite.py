@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amf_ros.errors import UnknownName
+from amf_ros.core.errors import UnknownName
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.tasks.tabletop.experts.laws import LAWS

@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.odd_suites import ODD_NAMES, OddLineSuite
 
-from amf_ros.config import PretrainConfig, TrainingConfig
-from amf_ros.data.files import check_id, file_part
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import ConfigError, DataError
+from amf_ros.core.config import PretrainConfig, TrainingConfig
+from amf_ros.core.errors import ConfigError, DataError
+from amf_ros.core.values import Task
+from amf_ros.learning.checkpoints import load
 from amf_ros.report.gather import gather
 from amf_ros.report.page import write_page
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import run_local
 from amf_ros.session.local_store import LocalStore
 from amf_ros.session.plan import Plan
+from amf_ros.session.pretraining import pretrain_checkpoint
+from amf_ros.store.files import check_id, file_part
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import checked
-from amf_ros.training.checkpoints import load
-from amf_ros.training.pretrain import pretrain_checkpoint
-from amf_ros.types import Task
 
 SUITE = "support.odd_suites:OddLineSuite"
 TRAINING = TrainingConfig(hidden=(16,), pretrain_steps=20, num_steps=20, batch_size=16)

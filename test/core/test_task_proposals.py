@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amf_ros.config import GpConfig, SelectionConfig, TrainingConfig
-from amf_ros.errors import NoEmbeddings
+from amf_ros.core.config import GpConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.errors import NoEmbeddings
+from amf_ros.core.values import Array, CheckpointInfo
+from amf_ros.knowledge.parametric_tasks import Nearest, ParametricSuite, propose_task, rows_of
+from amf_ros.knowledge.problem import ProblemBuilder
+from amf_ros.learning.batches import make_steps
+from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.policies.base import PolicySpec
 from amf_ros.policies.gp import GpPolicy
+from amf_ros.rollout.episodes import demonstrate, run_policy
+from amf_ros.rollout.robot_environment import make_environment
 from amf_ros.selection.amf_gp import AmfGp
 from amf_ros.selection.base import Problem
-from amf_ros.selection.proposals import gains_of
+from amf_ros.selection.parametric import gains_of
 from amf_ros.tasks.integrator import GOALS, IntegratorSuite
-from amf_ros.training.batches import make_steps
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.environment import make_environment
-from amf_ros.training.problem import ProblemBuilder
-from amf_ros.training.proposals import Nearest, ParametricSuite, propose_task, rows_of
-from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import Array, CheckpointInfo
 
 SUITE = IntegratorSuite()
 TRAINING = TrainingConfig(chunk=1, gp=GpConfig(task_lengthscale=0.5, noise_variance=1e-3))

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amf_ros.config import GpConfig, PretrainConfig, SelectionConfig, TrainingConfig
-from amf_ros.errors import SelectionError
-from amf_ros.registry import load as load_registered
+from amf_ros.core.config import GpConfig, PretrainConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.errors import SelectionError
+from amf_ros.core.plugins import load as load_registered
+from amf_ros.core.values import CheckpointInfo, Outcome, Rollout
+from amf_ros.knowledge.problem import ProblemBuilder
+from amf_ros.learning.checkpoints import load
+from amf_ros.rollout.episodes import demonstrate, run_policy
+from amf_ros.rollout.robot_environment import make_environment
 from amf_ros.session.local import run_local
 from amf_ros.session.memory import run_in_memory
 from amf_ros.session.plan import Plan
+from amf_ros.session.pretraining import pretrain_checkpoint
 from amf_ros.tasks.integrator import GOALS, IntegratorSuite
-from amf_ros.training.checkpoints import load
-from amf_ros.training.environment import make_environment
-from amf_ros.training.pretrain import pretrain_checkpoint
-from amf_ros.training.problem import ProblemBuilder
-from amf_ros.training.rollouts import demonstrate, run_policy
-from amf_ros.types import CheckpointInfo, Outcome, Rollout
 
 SUITE = IntegratorSuite()
 KNOWN = {"goal_000": 2, "goal_030": 1}

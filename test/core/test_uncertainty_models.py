@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amf_ros.config import TrainingConfig
-from amf_ros.errors import CheckpointError, ConfigError
+from amf_ros.core.config import TrainingConfig
+from amf_ros.core.errors import CheckpointError, ConfigError
+from amf_ros.core.plugins import names
+from amf_ros.core.values import Array
+from amf_ros.knowledge.uncertainty.base import States
+from amf_ros.knowledge.uncertainty.ensemble import NOISE, Ensemble
+from amf_ros.knowledge.uncertainty.gradients import LossGradient, LossGradientPredictive
+from amf_ros.knowledge.uncertainty.loading import fit_model, make_model
+from amf_ros.knowledge.uncertainty.projection import project
 from amf_ros.policies.base import F32, PolicySpec, Steps
 from amf_ros.policies.mlp import MlpPolicy
-from amf_ros.registry import names
-from amf_ros.training.uncertainty.base import States
-from amf_ros.training.uncertainty.ensemble import NOISE, Ensemble
-from amf_ros.training.uncertainty.gradients import LossGradient, LossGradientPredictive
-from amf_ros.training.uncertainty.loading import fit_model, make_model
-from amf_ros.training.uncertainty.projection import project
-from amf_ros.types import Array
 
 D, K, A, H = 4, 3, 2, 2
 CONFIG = TrainingConfig(hidden=(24, 20), chunk=H)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amf_ros.config import SelectionConfig, TrainingConfig
+from amf_ros.core.config import SelectionConfig, TrainingConfig
+from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
+from amf_ros.knowledge.cover import cover
+from amf_ros.knowledge.problem import build_problem
+from amf_ros.learning.checkpoints import Checkpoint
+from amf_ros.learning.cloning import pretrain
 from amf_ros.policies.base import PolicySpec
 from amf_ros.selection.amf import Amf
-from amf_ros.training.checkpoints import Checkpoint
-from amf_ros.training.cloning import pretrain
-from amf_ros.training.coverage import coverage
-from amf_ros.training.problem import build_problem
-from amf_ros.types import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 
 IDS = ("wipe", "pour", "stir")  # the last one is unseen
 MODELS = ("features", "loss_gradient", "loss_gradient_predictive", "full_gradient", "dropout", "ensemble")
@@ -42,7 +42,7 @@ def checkpoint() -> Checkpoint:
     demos = [demo(rng, number, task_id) for task_id in IDS[:2] for number in range(6)]
     config = TrainingConfig(hidden=(32, 32), chunk=2, pretrain_steps=300)
     policy = pretrain(SPEC, demos, Kitchen(), config, 0)  # type: ignore[arg-type]
-    covered = coverage(policy, demos, Kitchen(), MODELS)  # type: ignore[arg-type]
+    covered = cover(policy, demos, Kitchen(), MODELS)  # type: ignore[arg-type]
     return Checkpoint(CheckpointInfo("pretrained", "", "", 0, 0), policy, covered, {"wipe": 6, "pour": 6})
 
 

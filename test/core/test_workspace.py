@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amf_ros.config import SelectionConfig
-from amf_ros.errors import IllConditioned, NoEmbeddings
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import IllConditioned, NoEmbeddings
 from amf_ros.selection import blocks
 from amf_ros.selection import question as questions
 from amf_ros.selection.amf import Amf

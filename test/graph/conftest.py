@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.graph import TRAINING
 
-from amf_ros.config import PretrainConfig
-from amf_ros.training.pretrain import pretrain_checkpoint
+from amf_ros.core.config import PretrainConfig
+from amf_ros.session.pretraining import pretrain_checkpoint
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

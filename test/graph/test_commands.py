@@ -17,7 +17,7 @@ from support.graph import eventually, session_directory
 from typer.testing import CliRunner, Result
 
 from amf_ros.cli.app import app
-from amf_ros.graph import NODES
+from amf_ros.ros.start.graph import NODES
 
 DEADLINE_S = 60.0
 AMF = (sys.executable, "-u", "-m", "amf_ros.cli")
@@ -89,7 +89,7 @@ def test_status_says_what_is_wrong_in_plain_words(directory: Path) -> None:
     from std_srvs.srv import Trigger
 
     from amf_ros.ros import names
-    from amf_ros.ros.clients import GraphClient
+    from amf_ros.ros.client.graph_client import GraphClient
 
     def wrong() -> str:
         return "; ".join(answer("status", "-d", directory)["graph"]["wrong"])
@@ -190,7 +190,7 @@ def test_an_interrupted_session_says_how_to_go_on() -> None:
 def _wait_for_phase(phase: str) -> None:
     from amf_msgs.msg import SessionState
     from amf_ros.ros import names
-    from amf_ros.ros.clients import GraphClient
+    from amf_ros.ros.client.graph_client import GraphClient
     from amf_ros.session.base import Phase
 
     with GraphClient() as client:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from amf_ros import graph
+from amf_ros.ros.start import graph
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from support.graph import READY_S, connect_when_ready, run_session, session_directory, small_plan, story
 
-from amf_ros import graph as description
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.ros.environment import graph_environment
+from amf_ros.ros.start import graph as description
+from amf_ros.ros.start.environment import graph_environment
 from amf_ros.session.local import run_local
+from amf_ros.store.run_directory import RunDirectory
 
 launch_pytest = pytest.importorskip(
     "launch_pytest", reason="launch_pytest is not installed (it comes with ROS 2 from apt or source)"

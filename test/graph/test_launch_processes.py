@@ -14,8 +14,8 @@ import psutil
 import pytest
 from support.graph import connect_when_ready
 
-from amf_ros.graph import NODES
-from amf_ros.ros.environment import graph_environment
+from amf_ros.ros.start.environment import graph_environment
+from amf_ros.ros.start.graph import NODES
 
 pytest.importorskip("ros2launch", reason="ros2 launch is not installed (it comes with ROS 2)")
 

@@ -17,16 +17,16 @@ from support.graph import alive, eventually, running
 from amf_msgs.action import RecordDemonstration
 from amf_msgs.srv import ResetScene
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.core.values import Demonstration
+from amf_ros.rollout.episodes import demonstrate
+from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names
-from amf_ros.ros.clients import GraphClient, Refused
-from amf_ros.ros.supervise import Graph
+from amf_ros.ros.client.graph_client import GraphClient, Refused
+from amf_ros.ros.start.supervise import Graph
+from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.environment import RobotEnvironment
-from amf_ros.training.rollouts import demonstrate
-from amf_ros.types import Demonstration
 
 NODES = ("robot", "teleop", "demo_recorder")
 
@@ -103,7 +103,7 @@ def test_no_process_is_left_when_the_owner_is_killed(tmp_path: Path) -> None:
 
     program = (
         "import time, pathlib\n"
-        "from amf_ros.ros.supervise import Graph\n"
+        "from amf_ros.ros.start.supervise import Graph\n"
         f"graph = Graph({{'session_directory': {str(tmp_path)!r}}}, pathlib.Path({str(tmp_path / 'log')!r}),"
         " only=('robot', 'teleop'))\n"
         "graph.start()\n"

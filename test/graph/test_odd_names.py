@@ -9,12 +9,12 @@ from support.graph import TRAINING, connected, goal_of, running, session_directo
 from support.odd_suites import RENAMED
 
 from amf_msgs.action import RunSession
-from amf_ros.config import PretrainConfig
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.rollouts import RolloutStore
+from amf_ros.core.config import PretrainConfig
 from amf_ros.ros import names
 from amf_ros.session.plan import Plan, resolve
-from amf_ros.training.pretrain import pretrain_checkpoint
+from amf_ros.session.pretraining import pretrain_checkpoint
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.rollouts import RolloutStore
 
 SUITE = "support.odd_suites:OddTabletopSuite"
 

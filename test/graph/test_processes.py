@@ -14,14 +14,14 @@ import psutil
 import pytest
 from support.graph import alive, eventually
 
-from amf_ros.ros.supervise import Graph, NodeFailed
+from amf_ros.ros.start.supervise import Graph, NodeFailed
 
 NODE_UP_S = 60.0
 LEFT_S = 30.0  # busy machine; a second is usual
 STARTER = """
 import sys, time
 from pathlib import Path
-from amf_ros.ros.supervise import Graph
+from amf_ros.ros.start.supervise import Graph
 folder = Path(sys.argv[1])
 with Graph({"session_directory": str(folder)}, folder / "log", only=["robot", "session"]) as graph:
     while True:
@@ -30,7 +30,7 @@ with Graph({"session_directory": str(folder)}, folder / "log", only=["robot", "s
 """
 DEAF = """
 import sys, threading
-from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.node.runtime import AmfNode, run
 class Deaf(AmfNode):
     def __init__(self):
         super().__init__("deaf")
@@ -115,7 +115,7 @@ def test_whoever_of_those_above_is_ended_no_node_is_left(
     words = [sys.executable, "-c", STARTER, str(tmp_path)]
     starter = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     below = family(starter, 3)
-    supervisor = next(one for one in below if "amf_ros.ros.supervise" in one.cmdline())
+    supervisor = next(one for one in below if "amf_ros.ros.start.supervise" in one.cmdline())
     os.kill(starter.pid if victim == "starter" else supervisor.pid, number)
     gone, left = psutil.wait_procs([*below, psutil.Process(starter.pid)], LEFT_S)
     for one in left:
@@ -146,7 +146,7 @@ def test_a_node_below_a_shell_ends_with_the_process_that_it_is_tied_to(tmp_path:
     """As below ``ros2 launch`` with a prefix: the shell goes on, and would keep the node."""
     node = f"{shlex.quote(sys.executable)} -m amf_ros.nodes.robot & echo $!; wait"
     script = (
-        "import os, subprocess, time; from amf_ros.ros.lifeline import tied_to_this_process;"
+        "import os, subprocess, time; from amf_ros.ros.start.lifeline import tied_to_this_process;"
         "os.environ.update(tied_to_this_process());"
         f"subprocess.Popen(['bash', '-c', {node!r}], start_new_session=True); time.sleep(1000)"
     )

@@ -16,8 +16,8 @@ from support.graph import eventually
 from typer.testing import CliRunner, Result
 
 from amf_ros.cli.app import app
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.training.checkpoints import list_checkpoints
+from amf_ros.learning.checkpoints import list_checkpoints
+from amf_ros.store.run_directory import RunDirectory
 
 README = Path(__file__).parents[2] / "README.md"
 SMALL = """

@@ -13,11 +13,11 @@ from support.nodes import Bench, bench
 from amf_msgs.action import RecordDemonstration
 from amf_msgs.msg import StreamStatuses
 from amf_msgs.srv import FinishRecording
-from amf_ros import graph
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.run_directory import RunDirectory
 from amf_ros.ros import names
+from amf_ros.ros.start import graph
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
 
 Code = RecordDemonstration.Result

@@ -21,15 +21,15 @@ from support.graph import eventually, running, session_directory
 from amf_msgs.msg import TaskScores
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
+from amf_ros.core.values import Outcome, Rollout
 from amf_ros.ros import names
-from amf_ros.ros.answers import Refused
-from amf_ros.ros.clients import GraphClient
-from amf_ros.ros.runtime import AmfNode
-from amf_ros.ros.supervise import Graph
+from amf_ros.ros.client.answers import Refused
+from amf_ros.ros.client.graph_client import GraphClient
+from amf_ros.ros.node.runtime import AmfNode
+from amf_ros.ros.start.supervise import Graph
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.types import Outcome, Rollout
 
 QUESTION = NextTask.Request(num_tasks=3, seed=2, explain=True)
 

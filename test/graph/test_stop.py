@@ -14,10 +14,10 @@ from support.graph import eventually, running
 
 from amf_msgs.msg import RobotStatus
 from amf_msgs.srv import ResetScene
-from amf_ros.data.run_directory import RunDirectory
 from amf_ros.ros import names, qos
-from amf_ros.ros.clients import GraphClient, Refused
-from amf_ros.ros.supervise import Graph
+from amf_ros.ros.client.graph_client import GraphClient, Refused
+from amf_ros.ros.start.supervise import Graph
+from amf_ros.store.run_directory import RunDirectory
 
 RESTART_S = 60.0
 

@@ -24,19 +24,19 @@ from support.graph import (
 from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState
 from amf_msgs.srv import NextTask
-from amf_ros import graph as description
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
+from amf_ros.knowledge.problem import attempts_of
 from amf_ros.ros import names
-from amf_ros.ros.clients import GraphClient, Refused
-from amf_ros.ros.supervise import Graph
+from amf_ros.ros.client.graph_client import GraphClient, Refused
+from amf_ros.ros.start import graph as description
+from amf_ros.ros.start.supervise import Graph
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import run_local
 from amf_ros.session.local_store import LocalStore
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.problem import attempts_of
 
 PLAN = small_plan()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support.graph import TRAINING
 
-from amf_ros.config import PretrainConfig
-from amf_ros.ros import sole
-from amf_ros.training.pretrain import pretrain_checkpoint
+from amf_ros.core.config import PretrainConfig
+from amf_ros.ros.robot.topics import sole
+from amf_ros.session.pretraining import pretrain_checkpoint
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from action_msgs.msg import GoalStatus
 
 from amf_msgs.action import FineTune
 from amf_msgs.srv import LoadCheckpoint
-from amf_ros.ros.answers import ServerLost, ServerUnavailable, result_of
-from amf_ros.ros.clients import GraphClient, Refused
+from amf_ros.ros.client.answers import ServerLost, ServerUnavailable, result_of
+from amf_ros.ros.client.graph_client import GraphClient, Refused
 
 TEST = Path(__file__).parents[1]
 FOREVER = FineTune.Goal(round=2)

@@ -16,13 +16,13 @@ from amf_msgs.action import RecordDemonstration
 from amf_msgs.msg import Demonstration, RecorderState
 from amf_msgs.srv import FinishRecording, ResetScene
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.run_directory import RunDirectory
+from amf_ros.core.paths import find_config
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.nodes.teleop import TeleopNode
-from amf_ros.paths import find_config
 from amf_ros.ros import names
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
 
 Code = RecordDemonstration.Result

@@ -18,12 +18,12 @@ from amf_msgs.action import ExecutePolicy
 from amf_msgs.msg import RobotStatus
 from amf_msgs.msg import SceneState as SceneStateMsg
 from amf_msgs.srv import LoadCheckpoint
+from amf_ros.core.values import JointState, SceneState
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
-from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import joints_msg, scene_msg, time_msg
+from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.types import JointState, SceneState
 
 Code = ExecutePolicy.Result
 PERIOD_S = 0.02

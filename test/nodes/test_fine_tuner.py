@@ -17,17 +17,17 @@ from support.nodes import Bench, bench
 from amf_msgs.action import FineTune, RecordDemonstration
 from amf_msgs.srv import ResetScene
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import ConfigError
+from amf_ros.core.errors import ConfigError
+from amf_ros.learning.checkpoints import load, newest, parse_description
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.fine_tuner import FineTunerNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.nodes.teleop import TeleopNode
-from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.ros import names
+from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.checkpoints import load, newest, parse_description
 
 Code = FineTune.Result
 
@@ -202,7 +202,7 @@ def test_a_batch_that_does_not_fit_in_memory(run: RunDirectory, monkeypatch: pyt
     def scarce(*args: Any, **fields: Any) -> Any:
         raise torch.OutOfMemoryError("tried to allocate 80 GiB")
 
-    monkeypatch.setattr("amf_ros.training.tuning.fine_tune", scarce)
+    monkeypatch.setattr("amf_ros.learning.fine_tuning.fine_tune", scarce)
     with bench(session_directory=str(run.root)) as made:
         made.add(FineTunerNode)
         result = send(made).result()
@@ -219,8 +219,8 @@ def test_shutdown_ends_training_with_a_checkpoint(run: RunDirectory) -> None:
 
 
 def test_the_recorded_demonstration_is_what_the_robot_did(run: RunDirectory) -> None:
-    from amf_ros.training.environment import RobotEnvironment
-    from amf_ros.training.rollouts import demonstrate
+    from amf_ros.rollout.episodes import demonstrate
+    from amf_ros.rollout.robot_environment import RobotEnvironment
 
     suite, contract = TabletopSuite(), load_contract("panda_tabletop")
     with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:

@@ -8,8 +8,8 @@ from std_srvs.srv import Trigger
 from support.nodes import bench
 
 from amf_msgs.srv import NextTask
-from amf_ros.ros.groups import SPARE, LimitedGroup
-from amf_ros.ros.runtime import AmfNode
+from amf_ros.ros.node.groups import SPARE, LimitedGroup
+from amf_ros.ros.node.runtime import AmfNode
 
 DEADLINE_S = 30
 

@@ -23,9 +23,9 @@ from support.nodes import Bench, bench
 from amf_msgs.action import FineTune
 from amf_msgs.srv import LoadCheckpoint
 from amf_ros.ros import qos
-from amf_ros.ros.executors import VARIABLE
-from amf_ros.ros.guard import LONGEST_TEXT, SAY_AGAIN_S, Guard, text_of, unknown_error
-from amf_ros.ros.runtime import EXIT_BROKEN
+from amf_ros.ros.node.executors import VARIABLE
+from amf_ros.ros.node.guard import LONGEST_TEXT, SAY_AGAIN_S, Guard, text_of, unknown_error
+from amf_ros.ros.node.runtime import EXIT_BROKEN
 
 TEST = Path(__file__).parents[1]
 
@@ -116,7 +116,7 @@ class Log:
 
 def test_an_error_is_logged_once_with_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     now, log = [0.0], Log()
-    monkeypatch.setattr("amf_ros.ros.guard.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("amf_ros.ros.node.guard.time.monotonic", lambda: now[0])
     guard = Guard(lambda: log, lambda error: None)
     fails = guard.of(lambda: [][0], "a message")
     for _ in range(50):

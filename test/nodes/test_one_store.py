@@ -13,25 +13,25 @@ from support.nodes import Bench, bench
 
 from amf_msgs.action import FineTune, RecordDemonstration
 from amf_msgs.srv import ResetScene
-from amf_ros.config import SelectionConfig
 from amf_ros.contract import Contract, load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.doctor import examine
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import DataError
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import DataError
+from amf_ros.core.paths import find_config
+from amf_ros.core.values import Demonstration
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.fine_tuner import FineTunerNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.nodes.teleop import TeleopNode
-from amf_ros.paths import find_config
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.rollout.episodes import demonstrate
+from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names
-from amf_ros.ros.selector import Question, Selector
+from amf_ros.ros.selecting.selector import Question, Selector
 from amf_ros.session.local_store import LocalStore
+from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.doctor import examine
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.environment import RobotEnvironment
-from amf_ros.training.rollouts import demonstrate
-from amf_ros.types import Demonstration
 
 TASK, SEED = "push_green", 2
 

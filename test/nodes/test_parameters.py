@@ -13,12 +13,12 @@ from rclpy.context import Context
 from rclpy.node import Node
 from support.nodes import bench
 
-from amf_ros.errors import ConfigError
-from amf_ros.graph import NODES, ros_arguments
+from amf_ros.core.errors import ConfigError
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.ros import settings
+from amf_ros.ros.node.runtime import AmfNode
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.runtime import AmfNode
+from amf_ros.ros.start.graph import NODES, ros_arguments
 
 FILE = Path(__file__).parents[2] / "config" / "params.yaml"
 MODELS = {

@@ -21,16 +21,16 @@ from amf_msgs.action import ExecutePolicy
 from amf_msgs.msg import SceneState
 from amf_msgs.srv import LoadCheckpoint, ResetScene
 from amf_ros.contract import load_contract
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
+from amf_ros.learning.checkpoints import load, save
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
 from amf_ros.nodes.robot import RobotNode
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.rollout.episodes import run_policy
+from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names, qos
+from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.checkpoints import load, save
-from amf_ros.training.environment import RobotEnvironment
-from amf_ros.training.rollouts import run_policy
 
 Code = ExecutePolicy.Result
 

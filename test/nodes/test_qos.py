@@ -22,7 +22,7 @@ from amf_ros.nodes.session import SessionNode
 from amf_ros.nodes.task_selector import TaskSelectorNode
 from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.ros import names, qos
-from amf_ros.ros.clients import GraphClient, ServerUnavailable
+from amf_ros.ros.client.graph_client import GraphClient, ServerUnavailable
 
 NODES = (
     DemoRecorderNode,

@@ -11,7 +11,7 @@ from support.nodes import bench
 from amf_msgs.action import FineTune
 from amf_msgs.srv import NextTask
 from amf_ros.ros import names
-from amf_ros.ros.ready import missing_servers
+from amf_ros.ros.client.ready import missing_servers
 
 SERVER = f"""
 import rclpy

@@ -18,16 +18,16 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from amf_msgs.action import RecordDemonstration
 from amf_msgs.msg import RobotStatus, StreamStatuses
 from amf_msgs.srv import FinishRecording, ResetScene
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.run_directory import RunDirectory
+from amf_ros.core.paths import find_config
+from amf_ros.core.values import Task
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.nodes.teleop import TeleopNode
-from amf_ros.paths import find_config
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import time_msg
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
-from amf_ros.types import Task
 
 Code = RecordDemonstration.Result
 BEST_EFFORT = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, depth=5)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration
 from amf_msgs.srv import FinishRecording
-from amf_ros.errors import BadRequest
+from amf_ros.core.errors import BadRequest
+from amf_ros.core.values import Outcome, Source
 from amf_ros.ros import requests
-from amf_ros.types import Outcome, Source
 
 int32 = st.integers(-(2**31), 2**31 - 1)
 uint32 = st.integers(0, 2**32 - 1)

@@ -22,13 +22,13 @@ from amf_msgs.msg import RobotStatus, SceneState
 from amf_msgs.srv import ResetScene
 from amf_ros.cli.graph import robot_words
 from amf_ros.contract import load_contract
-from amf_ros.errors import ConfigError
+from amf_ros.core.errors import ConfigError
 from amf_ros.nodes.robot import RobotNode
-from amf_ros.robots.pybullet import PyBulletRobot
 from amf_ros.ros import names, qos
+from amf_ros.ros.contract_streams import Inputs
 from amf_ros.ros.conversions import to_ns
-from amf_ros.ros.inputs import Inputs
-from amf_ros.ros.stopping import StopKeeper
+from amf_ros.ros.robot.stopping import StopKeeper
+from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.tasks.tabletop.scene import TabletopScene
 
 Code = ResetScene.Response
@@ -410,7 +410,7 @@ def test_a_camera_publishes_pictures() -> None:
     ],
 )
 def test_a_wrong_parameter_ends_it_with_one_clear_line(parameter: str, value: object, text: str) -> None:
-    from amf_ros.errors import AmfError
+    from amf_ros.core.errors import AmfError
 
     with bench(**{parameter: value}) as made, pytest.raises(AmfError, match=text) as error:
         made.add(RobotNode)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from amf_ros.ros.shared_memory import FOLDER, remove_left_behind
+from amf_ros.ros.start.shared_memory import FOLDER, remove_left_behind
 
 BROKEN = """
 import threading
-from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.node.runtime import AmfNode, run
 class Broken(AmfNode):
     def __init__(self):
         super().__init__("broken")

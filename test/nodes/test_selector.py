@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amf_ros.config import SelectionConfig
 from amf_ros.contract import load_contract
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import DataError
-from amf_ros.ros import selector as module
-from amf_ros.ros.selector import Question, Selector
+from amf_ros.core.config import SelectionConfig
+from amf_ros.core.errors import DataError
+from amf_ros.core.values import Outcome, Rollout
+from amf_ros.ros.selecting import selector as module
+from amf_ros.ros.selecting.selector import Question, Selector
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.uniform import Uniform
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.types import Outcome, Rollout
 
 TASKS = [task.id for task in TabletopSuite().tasks]
 CONTRACT = load_contract("panda_tabletop")

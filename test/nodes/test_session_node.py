@@ -14,8 +14,6 @@ from support.nodes import Bench, bench
 
 from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.run_directory import RunDirectory
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.fine_tuner import FineTunerNode
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
@@ -24,11 +22,13 @@ from amf_ros.nodes.session import SessionNode
 from amf_ros.nodes.task_selector import TaskSelectorNode
 from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.ros import names
-from amf_ros.ros.answers import Refused
+from amf_ros.ros.client.answers import Refused
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.uniform import Uniform
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import Plan
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.run_directory import RunDirectory
 
 Code = RunSession.Result
 SMALL: dict[str, Any] = {

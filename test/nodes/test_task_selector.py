@@ -16,18 +16,18 @@ from support.nodes import Bench, bench
 from amf_msgs.msg import TaskScores
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import UnknownName
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.plugins import names as registered
+from amf_ros.core.values import Array, Outcome, Rollout
+from amf_ros.learning.checkpoints import load, save
+from amf_ros.learning.coverage import Coverage
 from amf_ros.nodes.task_selector import TaskSelectorNode
-from amf_ros.registry import names as registered
 from amf_ros.ros import names
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.uniform import Uniform
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.checkpoints import load, save
-from amf_ros.training.coverage import Coverage
-from amf_ros.types import Array, Outcome, Rollout
 
 Code = NextTask.Response
 TASKS = [task.id for task in TabletopSuite().tasks]

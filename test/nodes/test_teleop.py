@@ -13,11 +13,11 @@ from support.nodes import Bench, bench
 from amf_msgs.action import RecordDemonstration
 from amf_msgs.msg import RecorderState
 from amf_msgs.srv import FinishRecording
+from amf_ros.core.values import Task
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.ros import names, qos
 from amf_ros.tasks.loading import load_robot_suite
-from amf_ros.types import Task
 
 
 @pytest.fixture

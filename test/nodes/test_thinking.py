@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from amf_ros.errors import Cancelled, OutOfTime
-from amf_ros.ros.thinking import Thinker
+from amf_ros.core.errors import Cancelled, OutOfTime
+from amf_ros.ros.selecting.thinking import Thinker
 from amf_ros.selection.patience import go_on
 
 DEADLINE_S = 30.0
@@ -68,7 +68,7 @@ def test_who_waits_too_long_is_told_and_the_strategy_stops_between_two_steps(thi
 def test_a_strategy_that_does_not_stop_refuses_at_once_until_it_has(
     thinker: Thinker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amf_ros.ros.thinking.STOPPING_S", 0.0)
+    monkeypatch.setattr("amf_ros.ros.selecting.thinking.STOPPING_S", 0.0)
     stuck = Stuck()
     with pytest.raises(OutOfTime, match="no answer"):
         thinker.ask(stuck, 0.05)

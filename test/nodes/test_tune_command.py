@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from amf_ros.contract import load_contract
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.robots.pybullet import PyBulletRobot
+from amf_ros.learning.checkpoints import parse_description
+from amf_ros.rollout.episodes import demonstrate
+from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.session.local_store import LocalStore
+from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.training.checkpoints import parse_description
-from amf_ros.training.environment import RobotEnvironment
-from amf_ros.training.rollouts import demonstrate
 
 DEADLINE_S = 120.0
 

@@ -13,9 +13,9 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import SceneState
+from amf_ros.core.values import Task
 from amf_ros.ros import qos
 from amf_ros.ros.conversions import time_msg
-from amf_ros.types import Task
 from support.nodes import Bench
 
 NS = 1_000_000_000

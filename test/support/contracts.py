@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import yaml
 
-from amf_ros.config import parse
 from amf_ros.contract import Contract
 from amf_ros.contract.spec import ContractSpec
-from amf_ros.paths import find_config
+from amf_ros.core.config import parse
+from amf_ros.core.paths import find_config
 
 MS = 1_000_000
 START = 1_795_000_000_000_000_000

@@ -14,14 +14,14 @@ import pytest
 
 from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState
-from amf_ros.config import TrainingConfig
-from amf_ros.data.run_directory import RunDirectory
+from amf_ros.core.config import TrainingConfig
 from amf_ros.ros import names
-from amf_ros.ros.clients import GraphClient
-from amf_ros.ros.ready import missing_servers
-from amf_ros.ros.supervise import Graph
+from amf_ros.ros.client.graph_client import GraphClient
+from amf_ros.ros.client.ready import missing_servers
+from amf_ros.ros.start.supervise import Graph
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import Plan, resolve
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
 
 TRAINING = TrainingConfig(hidden=(64, 64), pretrain_steps=200)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from amf_ros.errors import UnknownName
-from amf_ros.types import Array, Task
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Array, Task
 
 GOALS = {"far_left": -3.0, "left": -2.0, "near_left": -1.0, "near_right": 1.0, "right": 2.0, "far_right": 3.0}
 

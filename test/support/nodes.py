@@ -16,8 +16,8 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from amf_ros.ros import qos
-from amf_ros.ros.executors import make_executor
-from amf_ros.ros.runtime import AmfNode
+from amf_ros.ros.node.executors import make_executor
+from amf_ros.ros.node.runtime import AmfNode
 
 DEADLINE_S = 30.0
 

@@ -12,8 +12,8 @@ from std_srvs.srv import Trigger
 from amf_msgs.action import FineTune
 from amf_msgs.srv import LoadCheckpoint
 from amf_ros.ros import qos
-from amf_ros.ros.goals import Goal, Goals, in_background
-from amf_ros.ros.runtime import AmfNode, run
+from amf_ros.ros.node.goals import Goal, Goals, in_background
+from amf_ros.ros.node.runtime import AmfNode, run
 
 
 class RaisingNode(AmfNode):

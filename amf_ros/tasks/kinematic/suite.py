@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from amf_ros.errors import UnknownName
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Array, Task
 from amf_ros.tasks.kinematic.world import FPS, GOALS, OBJECTS, KinematicWorld
-from amf_ros.types import Array, Task
 
 EPISODE_S = 5.0
 TASKS = tuple(

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from amf_ros.types import Array
+from amf_ros.core.values import Array
 
 FPS = 10.0
 OBJECTS: Mapping[str, tuple[float, float]] = {

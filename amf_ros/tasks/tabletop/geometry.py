@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from amf_ros.types import Array
+from amf_ros.core.values import Array
 
 CUBE = 0.04  # edge [m]
 PEG = (0.03, 0.03, 0.11)  # [m]

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from amf_ros.types import Array
+from amf_ros.core.values import Array
 
 ARM_JOINTS = tuple(f"panda_joint{i}" for i in range(1, 8))
 FINGER_JOINT = "panda_finger_joint1"

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.bullet import pybullet
-from amf_ros.errors import UnknownName
+from amf_ros.core.bullet import pybullet
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Array
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop.starts import STARTS, Start
-from amf_ros.types import Array
 
 Colour = tuple[float, float, float, float]
 Table = dict[tuple[str, str], tuple[int, int]]  # -> body, index of its link or joint

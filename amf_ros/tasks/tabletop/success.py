@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from amf_ros.core.values import SceneState
 from amf_ros.tasks.tabletop import geometry as geo
-from amf_ros.types import SceneState
 
 Roles = Mapping[str, str]
 Predicate = Callable[[SceneState, Roles], bool]

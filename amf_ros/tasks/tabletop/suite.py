@@ -12,12 +12,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from amf_ros.errors import UnknownName
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import Array, SceneState, Task
 from amf_ros.tasks.tabletop.experts import TabletopExpert
 from amf_ros.tasks.tabletop.scene import TabletopScene
 from amf_ros.tasks.tabletop.success import PREDICATES
 from amf_ros.tasks.tabletop.tasks import TASKS
-from amf_ros.types import Array, SceneState, Task
 
 
 class TabletopSuite:

@@ -7,7 +7,7 @@ is none, ``aux`` names the fixture again (features show its yaw) or, without a f
 
 from __future__ import annotations
 
-from amf_ros.types import Task
+from amf_ros.core.values import Task
 
 
 def _task(

@@ -13,11 +13,11 @@ import pytest
 from mcap_ros2._dynamic import serialize_dynamic
 
 from amf_ros.contract import Contract, load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.recording import Recording
-from amf_ros.data.schemas import schema_text
-from amf_ros.errors import UnknownName
-from amf_ros.types import JointCommand, JointState, SceneState, Task
+from amf_ros.core.errors import UnknownName
+from amf_ros.core.values import JointCommand, JointState, SceneState, Task
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.recording import Recording
+from amf_ros.store.schemas import schema_text
 
 MESSAGES = {
     "builtin_interfaces/Time": "int32 sec\nuint32 nanosec\n",

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import yaml
 
-from amf_ros.config import parse
 from amf_ros.contract import Contract
 from amf_ros.contract.spec import ContractSpec
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.schemas import schema_text
-from amf_ros.errors import DataError, UnknownName
-from amf_ros.paths import find_config
-from amf_ros.types import Outcome, Source
+from amf_ros.core.config import parse
+from amf_ros.core.errors import DataError, UnknownName
+from amf_ros.core.paths import find_config
+from amf_ros.core.values import Outcome, Source
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.schemas import schema_text
 
 
 def live_arrays(episode, contract, roles):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from mcap.writer import Writer
 
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.doctor import examine
-from amf_ros.data.reading import read, salvage
-from amf_ros.errors import DataError, UnknownName
-from amf_ros.types import Outcome
+from amf_ros.core.errors import DataError, UnknownName
+from amf_ros.core.values import Outcome
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.doctor import examine
+from amf_ros.store.reading import read, salvage
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.doctor import examine, recover
-from amf_ros.data.files import write_whole
-from amf_ros.data.reading import read
-from amf_ros.data.recovery import CHUNK_BYTES
-from amf_ros.errors import BadMessage, DataError, StorageError, UnknownName
-from amf_ros.types import Outcome
+from amf_ros.core.errors import BadMessage, DataError, StorageError, UnknownName
+from amf_ros.core.values import Outcome
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.doctor import examine, recover
+from amf_ros.store.files import write_whole
+from amf_ros.store.reading import read
+from amf_ros.store.recovery import CHUNK_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -193,7 +193,7 @@ support = importlib.util.module_from_spec(spec)
 sys.modules["conftest"] = support
 spec.loader.exec_module(support)
 from amf_ros.contract import load_contract
-from amf_ros.data.demonstrations import DemonstrationStore
+from amf_ros.store.demonstrations import DemonstrationStore
 store = DemonstrationStore(Path(sys.argv[1]))
 task = support.Suite().task("push")
 recording = support.announce(store.stage("d1", task, load_contract("panda_tabletop"), suite="tabletop"))

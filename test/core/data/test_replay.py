@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from amf_ros.contract import Contract
-from amf_ros.data.messages import Arrived
-from amf_ros.data.replay import _say_once, replay
-from amf_ros.errors import DataError, OutOfRange
-from amf_ros.types import JointCommand, JointPlan
+from amf_ros.contract.codecs import Arrived
+from amf_ros.core.errors import DataError, OutOfRange
+from amf_ros.core.values import JointCommand, JointPlan
+from amf_ros.store.replay import _say_once, replay
 
 MS = 1_000_000
 

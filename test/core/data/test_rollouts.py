@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.errors import BadRequest, DataError, StorageError
-from amf_ros.types import Outcome, Rollout
+from amf_ros.core.errors import BadRequest, DataError, StorageError
+from amf_ros.core.values import Outcome, Rollout
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 
 
 def rollout(id_: str = "r1", steps: int = 5) -> Rollout:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from mcap_ros2._dynamic import generate_dynamic
 
-from amf_ros.data.messages import to_value
-from amf_ros.data.schemas import schema_text
-from amf_ros.errors import DataError
-from amf_ros.types import JointCommand
+from amf_ros.contract.codecs import to_value
+from amf_ros.core.errors import DataError
+from amf_ros.core.values import JointCommand
+from amf_ros.store.schemas import schema_text
 
 STAMP = SimpleNamespace(stamp=SimpleNamespace(sec=-1, nanosec=999_999_999))
 

@@ -12,13 +12,13 @@ import pytest
 import safetensors.numpy
 from mcap.writer import Writer
 
-from amf_ros.data import files
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.reading import read, salvage
-from amf_ros.data.rollouts import RolloutStore
-from amf_ros.errors import DataError, ForeignFile
-from amf_ros.training.checkpoints import list_checkpoints, newest
-from amf_ros.types import Outcome, Rollout
+from amf_ros.core.errors import DataError, ForeignFile
+from amf_ros.core.values import Outcome, Rollout
+from amf_ros.learning.checkpoints import list_checkpoints, newest
+from amf_ros.store import files
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.reading import read, salvage
+from amf_ros.store.rollouts import RolloutStore
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import yaml
 
-from amf_ros.config import parse
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.spec import ContractSpec
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.errors import StaleObservation
-from amf_ros.paths import find_config
-from amf_ros.ros.judging import BadStream, Reset
-from amf_ros.ros.recorder import Came, MissingTopic, Taping
+from amf_ros.core.config import parse
+from amf_ros.core.errors import StaleObservation
+from amf_ros.core.paths import find_config
+from amf_ros.core.values import JointCommand, JointState, Outcome
+from amf_ros.ros.recording.judging import BadStream, Reset
+from amf_ros.ros.recording.taping import Came, MissingTopic, Taping
 from amf_ros.ros.settings import RecorderSettings
-from amf_ros.types import JointCommand, JointState, Outcome
+from amf_ros.store.demonstrations import DemonstrationStore
 
 MS = 1_000_000
 JOINTS = (*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1")

@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 
-from amf_ros.data.demonstrations import DemonstrationStore
-from amf_ros.data.run_directory import RunDirectory
-from amf_ros.data.trash import empty, restore, thrown_away, trash
-from amf_ros.errors import DataError, UnknownName
-from amf_ros.types import Outcome
+from amf_ros.core.errors import DataError, UnknownName
+from amf_ros.core.values import Outcome
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.run_directory import RunDirectory
+from amf_ros.store.trash import empty, restore, thrown_away, trash
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from amf_ros.core.values import Array, JointCommand, JointState, SceneState, Task
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop.experts.laws import LAWS
 from amf_ros.tasks.tabletop.experts.moves import View
 from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS, FINGER_JOINT, MAX_VELOCITY, inverse
-from amf_ros.types import Array, JointCommand, JointState, SceneState, Task
 
 _PERIOD_S = 0.05  # commands at the 20 Hz of the built-in contract
 _MAX_STEP_M = 0.035  # of the tool per command

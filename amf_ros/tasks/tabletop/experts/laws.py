@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from amf_ros.core.values import Array
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop import success
 from amf_ros.tasks.tabletop.experts import moves
 from amf_ros.tasks.tabletop.experts.moves import UP, Aim, Contact, Funnel, Grip, View
-from amf_ros.types import Array
 
 Roles = Mapping[str, str]
 Law = Callable[[View, Roles], Aim]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amf_ros.core.values import Array, SceneState
 from amf_ros.tasks.tabletop import geometry as geo
-from amf_ros.types import Array, SceneState
 
 UP = np.array([0.0, 0.0, 1.0])
 _NEAR_M = 0.02  # between the tool and the point where it holds a thing

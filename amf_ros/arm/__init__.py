@@ -1,0 +1,9 @@
+"""The arm: what carries out joint commands, and what stands before it.
+
+    protocol.py   what an arm offers; joint limits
+    gate.py       the gate that every command passes: limits, refusal of NaN, latched stop
+    driver.py     time and turns of one arm: lock-step or real time, plans, holds;  tally.py counts
+    turns.py      when to act in an episode, told from the stamps of states alone
+
+Imports core and contract only.
+"""

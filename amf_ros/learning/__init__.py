@@ -1,0 +1,10 @@
+"""Learning: from demonstrations to checkpoints.
+
+    batches.py        demonstrations -> the steps that are cloned
+    cloning.py        behavioural cloning: pre-training and fine-tuning loops
+    fine_tuning.py    the fine-tuning of one round, from checkpoint to checkpoint
+    checkpoints.py    policies on disk: safetensors and YAML, whole or not at all
+    coverage.py       what pre-training covered, as a checkpoint keeps it
+
+May import core, contract, tasks, policies, selection and store.
+"""

@@ -1,0 +1,130 @@
+"""What the robot node says: state, clock, pictures, applied commands and status. The node decides when.
+
+topics = RobotTopics(node, contract, driver, settings)
+topics.publish_state()
+topics.publish_status()
+"""
+
+from __future__ import annotations
+
+import time
+
+from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock as ClockMsg
+from sensor_msgs.msg import Image
+from sensor_msgs.msg import JointState as JointStateMsg
+from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory
+
+from amf_msgs.msg import RobotStatus
+from amf_msgs.msg import SceneState as SceneStateMsg
+from amf_ros.arm.driver import Driver
+from amf_ros.arm.protocol import Camera
+from amf_ros.contract import Contract
+from amf_ros.contract.spec import JOINT_STATE, SCENE_STATE
+from amf_ros.core.errors import ConfigError
+from amf_ros.ros import names, qos
+from amf_ros.ros.conversions import command_msg, joints_msg, scene_msg, time_msg
+from amf_ros.ros.settings import RobotSettings
+
+SAY_AGAIN_S = 30.0  # a refusal is logged when its reason is new, and then at most this often
+
+
+class RobotTopics:
+    """Publishers of one robot node.
+
+    Raises:
+        ConfigError: pictures are wanted of a robot without a camera.
+    """
+
+    def __init__(self, node: Node, contract: Contract, driver: Driver, settings: RobotSettings) -> None:
+        self._node, self._driver, self._settings = node, driver, settings
+        self._period_s = 1.0 / contract.fps
+        scene = [topic.address for topic in contract.topics if topic.type == SCENE_STATE]
+        joints = [topic for topic in contract.topics if topic.type == JOINT_STATE]
+        joints.sort(key=lambda topic: topic.name == contract.joints_topic)  # that one is acted upon: last
+        self._joints = [node.create_publisher(JointStateMsg, topic.address, qos.STREAM) for topic in joints]
+        self._scene = node.create_publisher(SceneStateMsg, scene[0] if scene else "scene_state", qos.STREAM)
+        self._clock = node.create_publisher(ClockMsg, names.CLOCK, qos.CLOCK)
+        self._applied = node.create_publisher(JointTrajectory, contract.applied.address, qos.STREAM)
+        self._status = node.create_publisher(RobotStatus, names.ROBOT_STATUS, qos.LATCHED)
+        self._said: RobotStatus | None = None
+        self._logged_s: dict[str, float] = {}
+        self._pictures = None
+        if settings.camera_hz > 0.0:
+            if not isinstance(driver.robot, Camera):
+                raise ConfigError(f"camera_hz: robot {settings.robot!r} has no camera; set it to 0")
+            self._pictures = node.create_publisher(Image, names.CAMERA, qos.IMAGES)
+            self._camera = driver.robot
+        self._pictured_ns = 0
+        self.published_s = 0.0
+
+    def publish_state(self) -> None:
+        """The clock first, since it dates the rest; joints last, since readers act upon them."""
+        joints, scene = self._driver.state()
+        self._clock.publish(ClockMsg(clock=time_msg(joints.stamp_ns)))
+        self._scene.publish(scene_msg(scene))
+        for publisher in self._joints:
+            publisher.publish(joints_msg(joints))
+        self.published_s = time.monotonic()
+        if self._pictures and joints.stamp_ns - self._pictured_ns >= 1e9 / self._settings.camera_hz:
+            self._pictured_ns = joints.stamp_ns
+            self._pictures.publish(self._picture(time_msg(joints.stamp_ns)))
+
+    def publish_step(self) -> None:
+        """What the newest period did: the command that it applied, if there was a new one, and the state.
+
+        The command goes first: who has heard of a state has heard of what led to it.
+        """
+        if self._driver.applied is not None:
+            self._applied.publish(command_msg(self._driver.applied, self._period_s))
+        self.publish_state()
+
+    def _picture(self, stamp: Time) -> Image:
+        width, height = self._settings.camera_width, self._settings.camera_height
+        pixels = self._camera.render(width, height)
+        image = Image(
+            header=Header(stamp=stamp, frame_id="camera"), width=width, height=height, encoding="rgb8"
+        )
+        image.step = 3 * width
+        image.data.frombytes(pixels.tobytes())
+        return image
+
+    def publish_status(self) -> None:
+        """Whether the arm may move, and what became of commands."""
+        self._said = self._read_status()
+        self._status.publish(self._said)
+
+    def publish_news(self) -> None:
+        """The status, if something changed since it was last said. For a slow timer: commands come fast."""
+        now, said = self._read_status(), self._said
+        if said is not None:
+            now.stamp = said.stamp
+        if now != said:
+            self.publish_status()
+
+    def _read_status(self) -> RobotStatus:
+        driver = self._driver
+        stopped, tally = driver.gate.stopped, driver.tally
+        # A stop first: a keeper that hears of it knows that it is on the robot's disk.
+        status = RobotStatus.STOPPED if stopped else RobotStatus.FAULT if driver.fault else RobotStatus.READY
+        return RobotStatus(
+            stamp=time_msg(driver.stamp_ns),
+            status=status,
+            reason="; ".join(filter(None, (stopped, driver.fault))),
+            episode=driver.episode,
+            num_applied=tally.applied,
+            num_changed=tally.changed,
+            num_refused=tally.num_refused,
+            refusal=tally.refusal,
+        )
+
+    def refuse(self, error: Exception) -> None:
+        """Count a command that moved nothing; log it when its reason is new or was not heard for a while."""
+        reason = getattr(error, "reason", "malformed")
+        self._driver.tally.refuse(reason, str(error))
+        now = time.monotonic()
+        if now - self._logged_s.get(reason, -SAY_AGAIN_S) >= SAY_AGAIN_S:
+            self._logged_s[reason] = now
+            self._node.get_logger().warning(f"command refused: {self._driver.tally.refusal}")

@@ -1,0 +1,182 @@
+"""The ROS graph as data: which nodes run, with which parameters. Standard library only.
+
+``launch/amf.launch.py`` turns each entry into a ``launch_ros`` Node; ``amf up`` starts the same entries as
+processes (``ros/start/supervise.py``). A node added here is in both.
+
+    for node in nodes({}):
+        print(command(node, {"session_directory": "runs/demo", "real_time_factor": "0.0"}))
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PACKAGE = "amf_ros"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One launch argument. ``choices`` is empty where any text goes."""
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node of the graph.
+
+    Attributes:
+        name: of the node, of its executable and of its module in ``amf_ros.nodes``.
+        summary: one line for people.
+        parameters: ROS parameter -> name of the launch argument that sets it.
+    """
+
+    name: str
+    summary: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+ARGUMENTS: tuple[Argument, ...] = (
+    Argument("robot", "pybullet", "robot backend", ("pybullet",)),
+    Argument("namespace", "", "namespace of every node and relative topic, for example left_arm"),
+    Argument("params", "", "YAML file of ROS parameters; empty = config/params.yaml"),
+    Argument("suite", "tabletop", "task suite: a registered name, or package.module:Class"),
+    Argument("contract", "panda_tabletop", "the policy's inputs: a name in config/contracts, or a path"),
+    Argument("session_directory", "runs/default", "demonstrations, checkpoints and the session's state"),
+    Argument(
+        "demonstrator",
+        "expert",
+        "who demonstrates: the suite's scripted expert, or a person's device on the contract's teleop topic",
+        ("expert", "person"),
+    ),
+    Argument("real_time_factor", "1.0", "of simulated time; 0.0 = lock-step: advances with each command"),
+    Argument(
+        "use_sim_time",
+        "auto",
+        "whether node clocks follow /clock; auto = for a simulated robot that is not in lock-step",
+        ("auto", "true", "false"),
+    ),
+    Argument(
+        "log_level",
+        "info",
+        "least severe message that is logged",
+        ("debug", "info", "warn", "error", "fatal"),
+    ),
+)
+
+SIMULATED = ("pybullet",)
+NUMBERS = ("real_time_factor",)
+
+_SUITE = {"suite": "suite", "contract": "contract"}
+_DATA = {**_SUITE, "session_directory": "session_directory"}
+_DEMONSTRATOR = {**_DATA, "demonstrator": "demonstrator"}
+_TIME = {"real_time_factor": "real_time_factor"}
+
+NODES: tuple[NodeSpec, ...] = (
+    NodeSpec(
+        "robot", "the only writer to the arm: limits, watchdog, stop", {**_SUITE, **_TIME, "robot": "robot"}
+    ),
+    NodeSpec("task_selector", "answers which task to demonstrate next", _DATA),
+    NodeSpec("demo_recorder", "records one demonstration, one MCAP file", {**_DEMONSTRATOR, **_TIME}),
+    NodeSpec("teleop", "demonstrates: the scripted expert of the suite", {**_SUITE, **_TIME}),
+    NodeSpec("fine_tuner", "makes the next checkpoint", _DATA),
+    NodeSpec("policy_executor", "lets the policy drive", {**_DATA, **_TIME}),
+    NodeSpec(
+        "session",
+        "select, demonstrate, fine-tune, evaluate, repeat",
+        _DEMONSTRATOR,
+    ),
+)
+
+
+def nodes(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
+    """The nodes that run with these launch arguments: no scripted expert beside a person.
+
+    Raises:
+        ValueError: as :func:`arguments`.
+    """
+    person = arguments(values)["demonstrator"] == "person"
+    return tuple(node for node in NODES if not (person and node.name == "teleop"))
+
+
+def arguments(values: Mapping[str, str]) -> dict[str, str]:
+    """All launch arguments, ``values`` over the defaults.
+
+    Raises:
+        ValueError: an argument is unknown, or its value is no text or not one of its choices.
+    """
+    known = {argument.name: argument for argument in ARGUMENTS}
+    for name, value in values.items():
+        if name not in known:
+            raise ValueError(f"unknown argument {name!r}; known: {', '.join(known)}")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{name} is {value!r}, which is no UTF-8 text; rename it") from error
+        if known[name].choices and value not in known[name].choices:
+            raise ValueError(f"{name} must be one of {', '.join(known[name].choices)}, got {value!r}")
+    return {argument.name: argument.default for argument in ARGUMENTS} | dict(values)
+
+
+def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str | float | bool]:
+    """ROS parameter -> value, of the parameter's type, for one node."""
+    filled = arguments(values)
+    chosen: dict[str, str | float | bool] = {
+        parameter: _number(filled[argument]) if argument in NUMBERS else filled[argument]
+        for parameter, argument in node.parameters.items()
+    }
+    follow = filled["use_sim_time"] == "true"
+    if filled["use_sim_time"] == "auto":
+        # In lock-step nodes act upon states and no clock; reading /clock would only cost them time.
+        follow = filled["robot"] in SIMULATED and _number(filled["real_time_factor"]) != 0.0
+    return chosen | {"use_sim_time": follow}
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the node that declares the parameter says what is wrong with it
+
+
+def ros_arguments(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
+    """What stands behind the executable of one node: its name, namespace, log level and parameters.
+
+    Args:
+        node: which.
+        values: launch arguments.
+        default_params: parameter file used where the argument ``params`` is empty.
+    """
+    filled = arguments(values)
+    line = ["--ros-args", "-r", f"__node:={node.name}"]
+    if filled["namespace"]:
+        line += ["-r", f"__ns:=/{filled['namespace'].strip('/')}"]
+    line += ["--log-level", filled["log_level"]]
+    if filled["params"] or default_params:
+        line += ["--params-file", filled["params"] or default_params]
+    for name, value in parameters(node, values).items():
+        # Values are YAML there: unquoted, a directory named 7 were a number and one named y a boolean.
+        line += ["-p", f"{name}:={_quoted(value) if isinstance(value, str) else json.dumps(value)}"]
+    return line
+
+
+def _quoted(text: str) -> str:
+    """Text as YAML in double quotes, everything but plain ASCII escaped: rcl reads it, by YAML 1.1."""
+    plain = (c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(plain)}"'
+
+
+def command(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
+    """The command line that runs one node with this interpreter."""
+    return [
+        sys.executable,
+        "-m",
+        f"{PACKAGE}.nodes.{node.name}",
+        *ros_arguments(node, values, default_params),
+    ]

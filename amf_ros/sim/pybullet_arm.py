@@ -1,0 +1,164 @@
+"""A simulated Franka Panda in PyBullet, in simulated time. Imports types, errors and robots only.
+
+The world is rebuilt from nothing at every reset, which is what makes equal seeds give equal bytes.
+
+    robot = PyBulletRobot(suite.scene())
+    robot.reset("press_button", seed=3)
+    joints, scene = robot.state()
+    robot.step(command)                      # one control period, 1 / control_hz seconds
+    picture = robot.render(320, 240)         # (240, 320, 3) uint8
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amf_ros.arm.protocol import JointLimit
+from amf_ros.core.bullet import pybullet
+from amf_ros.core.errors import ConfigError, RobotFault
+from amf_ros.core.values import JointCommand, JointState, SceneState
+from amf_ros.sim.camera import Camera
+from amf_ros.sim.panda_world import JOINTS, PHYSICS_HZ, Panda, World, load_floor_and_arm
+
+__all__ = ["PHYSICS_HZ", "TOOL_FRAME", "PyBulletRobot"]
+
+TOOL_FRAME = "tool0"
+
+
+class PyBulletRobot:
+    """Panda with parallel gripper, base at the origin; implements :class:`amf_ros.arm.protocol.Robot`.
+
+    Owns its physics clients, so that several robots can live in one process. Simulated time only moves
+    forward: a reset starts the next episode one period after the last state.
+
+    Args:
+        scene: what stands on the table; one scene object per robot, of which each reset takes a copy.
+        control_hz: commands per simulated second; must divide 240.
+
+    Raises:
+        ConfigError: ``control_hz`` does not divide the physics rate.
+    """
+
+    simulated = True
+
+    def __init__(self, scene: World, control_hz: float = 20.0) -> None:
+        substeps = PHYSICS_HZ / control_hz if control_hz > 0 else 0.0
+        if substeps < 1 or substeps != round(substeps):
+            raise ConfigError(f"control_hz: {control_hz} must divide {PHYSICS_HZ:g}; take 20, 30, 40 or 60")
+        self.control_hz = control_hz
+        self._substeps = round(substeps)
+        self._period_ns = round(1e9 / control_hz)
+        self._scene = scene
+        self._stamp_ns = 0
+        self._camera: Camera | None = None
+        self._spare: int = -1
+        self._panda = Panda(pybullet.connect(pybullet.DIRECT), copy.deepcopy(scene))
+        self._panda.place_arm(np.random.default_rng(0))
+        self._open = True
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Seven arm joints [rad], then the finger [m]; the other finger follows."""
+        return JOINTS
+
+    @property
+    def client(self) -> int:
+        """The PyBullet client of the present world, for measurements; who steps it breaks the stamps."""
+        return self._panda.client
+
+    @property
+    def limits(self) -> Mapping[str, JointLimit]:
+        """By joint name, from the URDF."""
+        return MappingProxyType(self._panda.limits)
+
+    def reset(self, task_id: str, seed: int) -> None:
+        """Build a new world and start an episode in it; equal task and seed give equal states, bit for bit.
+
+        Whatever is raised, by the scene too, the present world stays as it is.
+
+        Raises:
+            UnknownName: the scene does not know the task.
+            RobotFault: the robot is closed.
+        """
+        self._require_open()
+        arm_rng, scene_rng = np.random.default_rng(seed).spawn(2)
+        if self._spare < 0:
+            self._spare = pybullet.connect(pybullet.DIRECT)
+        panda = Panda(self._spare, copy.deepcopy(self._scene), self._panda.speed)
+        panda.scene.place(panda.client, task_id, scene_rng)
+        panda.place_arm(arm_rng)
+        self._spare, self._panda = self._panda.client, panda
+        self._stamp_ns += self._period_ns
+
+    def state(self) -> tuple[JointState, SceneState]:
+        """Measured joints and scene (``tool0`` first) with one stamp."""
+        self._require_open()
+        position, velocity = self._panda.joints()
+        names, poses = self._panda.scene.poses(self._panda.client)
+        joints = JointState(self._stamp_ns, self.joint_names, position, velocity)
+        poses = np.concatenate([self._panda.tool()[None], poses])
+        return joints, SceneState(self._stamp_ns, (TOOL_FRAME, *names), poses)
+
+    def step(self, command: JointCommand | None) -> None:
+        """Apply a command, clamped to the position limits, and advance one control period.
+
+        Args:
+            command: targets of some or all joints; None holds what was commanded last.
+
+        Raises:
+            RobotFault: a joint that the robot does not have, or a target that is not finite; nothing moved.
+        """
+        self._require_open()
+        self._panda.drive({} if command is None else self._accept(command), self._substeps)
+        self._stamp_ns += self._period_ns
+
+    def slow_to(self, share: float) -> None:
+        """Move no joint faster than this share of its velocity limit, in (0, 1]; resets keep it."""
+        self._panda.speed = share
+
+    def render(self, width: int, height: int) -> NDArray[np.uint8]:
+        """A picture (height, width, 3) from a fixed camera in front of the table; holds the GIL meanwhile."""
+        self._require_open()
+        if self._camera is None:
+            self._camera = Camera(self._load_shown)
+        return self._camera.picture(self._panda.client, width, height)
+
+    def close(self) -> None:
+        """Free the simulator; closing twice is fine."""
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
+        if self._open:
+            self._open = False
+            for client in (self._panda.client, self._spare):
+                if client >= 0:
+                    pybullet.disconnect(client)
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise RobotFault("the simulated robot is closed; make a new PyBulletRobot")
+
+    def _load_shown(self, client: int) -> None:
+        """The same bodies for the camera, in the same order; the scene itself stays with the simulation."""
+        load_floor_and_arm(client, 0)
+        copy.deepcopy(self._scene).load(client)
+
+    def _accept(self, command: JointCommand) -> dict[str, float]:
+        """Target by joint, each within its position limits."""
+        position = np.asarray(command.position, dtype=np.float64)
+        if position.shape != (len(command.names),) or not np.isfinite(position).all():
+            raise RobotFault(
+                f"command for {', '.join(command.names)}: {position.tolist()}; give a finite target each"
+            )
+        unknown = sorted(set(command.names) - set(self.joint_names))
+        if unknown:
+            raise RobotFault(f"no joint {', '.join(unknown)}; the robot has {', '.join(self.joint_names)}")
+        return {
+            name: min(max(value, self.limits[name].lower), self.limits[name].upper)
+            for name, value in zip(command.names, position.tolist(), strict=True)
+        }

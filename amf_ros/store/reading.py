@@ -1,0 +1,273 @@
+"""An MCAP file -> what was recorded. Reads whole files, and as much as there is of broken ones.
+
+Imports messages, types and errors only.
+
+    contents = read(path)
+    messages = contents.streams(["joint_states"])["joint_states"]
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from errno import ENOENT
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import zstandard
+from mcap.exceptions import EndOfFile, McapError
+from mcap.reader import make_reader
+from mcap.records import Channel, Footer, Message, Metadata, Schema
+from mcap.stream_reader import StreamReader
+from mcap_ros2.decoder import DecoderFactory
+
+from amf_ros.contract.codecs import Arrived, Value, to_value
+from amf_ros.core.errors import BadMessage, DataError, ForeignFile
+
+ABOUT = "amf_demonstration"  # name of the metadata written first: what is being recorded
+RESULT = "amf_result"  # and of that written last: how it ended
+MAGIC = b"\x89MCAP0\r\n"
+DOCTOR = "`amf doctor` shows what can be saved"
+RECORD_LIMIT = 1 << 30  # bytes; a damaged length must not ask for all of the memory
+
+# What mcap, zstandard and mcap_ros2 raise on damaged bytes.
+DAMAGE = (
+    McapError,
+    zstandard.ZstdError,
+    struct.error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    StopIteration,
+    RuntimeError,
+    MemoryError,
+)
+
+
+@dataclass(frozen=True)
+class RawTopic:
+    """A recorded topic: ``type`` is its ROS type, ``schema`` its definition as text."""
+
+    name: str
+    type: str
+    schema: str
+
+
+@dataclass(frozen=True)
+class RawMessage:
+    """One message as it came: CDR bytes, when it was received and published [ns]."""
+
+    topic: str
+    log_ns: int
+    publish_ns: int
+    data: bytes
+
+
+@dataclass
+class Contents:
+    """Everything in one file that is of use.
+
+    Attributes:
+        foreign: topics that hold no ROS 2 messages -> how they are encoded; their messages are left out.
+        damage: why reading ended early; empty = it is complete.
+    """
+
+    about: dict[str, str] = field(default_factory=dict)
+    result: dict[str, str] = field(default_factory=dict)
+    topics: dict[str, RawTopic] = field(default_factory=dict)
+    messages: list[RawMessage] = field(default_factory=list)
+    foreign: dict[str, str] = field(default_factory=dict)
+    damage: str = ""
+
+    def streams(self, topics: Collection[str]) -> dict[str, list[Arrived]]:
+        """Messages of some topics as values, in the order of the file. Raises DataError."""
+        for name in sorted((self.foreign.keys() & set(topics)) - self.topics.keys()):
+            raise DataError(f"{name}: recorded as {self.foreign[name]}; ROS 2 messages in CDR are needed")
+        decoder = StreamDecoder()
+        for topic in self.topics.values():
+            if topic.name in topics:
+                decoder.add(topic)
+        wanted = [message for message in self.messages if message.topic in decoder.names]
+        return decoder.decode(wanted)
+
+
+class StreamDecoder:
+    """CDR bytes -> values by the recorded definitions: what reading a file and finishing one share."""
+
+    def __init__(self) -> None:
+        self._factory = DecoderFactory()
+        self._topics: dict[str, tuple[str, Callable[[bytes], Any]]] = {}
+
+    @property
+    def names(self) -> Collection[str]:
+        """Topics that it knows."""
+        return self._topics.keys()
+
+    def add(self, topic: RawTopic) -> None:
+        """Learn a topic's type. Raises DataError where its definition cannot be read."""
+        schema = Schema(len(self._topics) + 1, topic.schema.encode(), "ros2msg", topic.type)
+        try:
+            decode = self._factory.decoder_for("cdr", schema)
+        except Exception as error:  # mcap_ros2 offers no base class of its parser's errors
+            raise DataError(
+                f"{topic.name}: the definition of {topic.type} cannot be read: {error}"
+            ) from error
+        if decode is None:
+            raise DataError(f"{topic.name}: no decoder for {topic.type}")
+        self._topics[topic.name] = (topic.type, decode)
+
+    def decode(self, messages: list[RawMessage]) -> dict[str, list[Arrived]]:
+        """Topic -> what came, in the order given; what cannot be read says why instead of a value."""
+        found: dict[str, list[Arrived]] = {name: [] for name in self._topics}
+        for message in messages:
+            value: Value | None = None
+            problem = ""
+            try:
+                value = self.one(message.topic, message.data)
+            except BadMessage as error:
+                problem = error.reason
+            found[message.topic].append(Arrived(value, message.log_ns, message.publish_ns, problem))
+        return found
+
+    def one(self, topic: str, data: bytes) -> Value:
+        """The value of one message. Raises BadMessage: it is not whole, or its parts do not fit."""
+        type_, decode = self._topics[topic]
+        try:
+            return to_value(type_, decode(data))
+        except DAMAGE as error:
+            raise BadMessage(topic, f"a message is not a whole {type_}: {error}") from error
+        except DataError as error:
+            raise BadMessage(topic, str(error)) from error
+
+
+def read(path: Path) -> Contents:
+    """A complete recording.
+
+    Raises:
+        DataError: missing, damaged, or never finished; says which.
+    """
+    contents = salvage(path)
+    if contents.damage:
+        raise DataError(f"{path}: is damaged or incomplete ({contents.damage}); {DOCTOR}")
+    return contents
+
+
+def salvage(path: Path) -> Contents:
+    """Whatever can be read from the start of a file, checksums verified.
+
+    Raises:
+        ForeignFile: the file cannot be opened.
+    """
+    contents = Contents()
+    complete = False
+    schemas: dict[int, Schema] = {}
+    channels: dict[int, Channel] = {}
+    try:
+        with _opened(path) as stream:
+            contents.damage = _not_mcap(stream)
+            for record in StreamReader(stream, validate_crcs=True, record_size_limit=RECORD_LIMIT).records:
+                if isinstance(record, Schema):
+                    schemas[record.id] = record
+                elif isinstance(record, Channel):
+                    channels[record.id] = record
+                    _add_topic(contents, record, schemas)
+                elif isinstance(record, Message):
+                    channel = channels[record.channel_id]
+                    if not _encoding(channel, schemas):
+                        contents.messages.append(
+                            RawMessage(
+                                _topic_name(channel), record.log_time, record.publish_time, bytes(record.data)
+                            )
+                        )
+                elif isinstance(record, Metadata):
+                    {ABOUT: contents.about, RESULT: contents.result}.get(record.name, {}).update(
+                        record.metadata
+                    )
+                complete = complete or isinstance(record, Footer)
+    except (OSError, *DAMAGE) as error:
+        contents.damage = contents.damage or _damage(error)
+    if not contents.damage and not (complete and contents.about and contents.result):
+        contents.damage = "the recording was never finished" if contents.about else "not recorded by amf_ros"
+    return contents
+
+
+def read_metadata(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Only what the index of a complete file points to: about and result; a millisecond for any length.
+
+    Raises:
+        ForeignFile: missing, not to be opened, or not recorded by amf_ros.
+        DataError: damaged, or never finished.
+    """
+    with _opened(path) as stream:
+        if problem := _not_mcap(stream):
+            raise ForeignFile(f"{path}: {problem}")
+        try:
+            found = {record.name: record.metadata for record in make_reader(stream).iter_metadata()}
+        except (OSError, *DAMAGE) as error:  # a file shorter than a footer ends in an OSError
+            raise DataError(f"{path}: is damaged or incomplete ({_damage(error)}); {DOCTOR}") from error
+    if ABOUT not in found:
+        raise ForeignFile(f"{path}: was not recorded by amf_ros: another program's MCAP file")
+    if RESULT not in found:
+        raise DataError(f"{path}: is not a finished recording; {DOCTOR}")
+    return found[ABOUT], found[RESULT]
+
+
+def _topic_name(channel: Channel) -> str:
+    """As the contract writes it: relative."""
+    return channel.topic.removeprefix("/")
+
+
+def _add_topic(contents: Contents, channel: Channel, schemas: dict[int, Schema]) -> None:
+    name, encoding = _topic_name(channel), _encoding(channel, schemas)
+    if encoding:
+        contents.foreign[name] = encoding
+        return
+    schema = schemas[channel.schema_id]
+    contents.topics[name] = RawTopic(name, schema.name, schema.data.decode())
+
+
+def _encoding(channel: Channel, schemas: dict[int, Schema]) -> str:
+    """How a channel is encoded where it holds no ROS 2 messages, as other programs' may; else empty.
+
+    Raises:
+        LookupError: it refers to a schema that the file does not hold.
+    """
+    schema = schemas[channel.schema_id] if channel.schema_id else None
+    if channel.message_encoding == "cdr" and schema is not None and schema.encoding == "ros2msg":
+        return ""
+    described = f"with a schema in {schema.encoding}" if schema is not None else "without a schema"
+    return f"{channel.message_encoding or 'nothing named'} {described}"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, if it is one that may be read. Raises ForeignFile."""
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(ENOENT, "leads nowhere" if path.is_symlink() else "there is no such file")
+        stream = path.open("rb")
+    except OSError as error:
+        raise ForeignFile(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    with stream:
+        yield stream
+
+
+def _not_mcap(stream: BinaryIO) -> str:
+    """Why this is no MCAP file at all; empty where it begins as one."""
+    start = stream.read(len(MAGIC))
+    stream.seek(0)
+    return "" if start == MAGIC else "it is no MCAP file" if start else "it is empty"
+
+
+def _damage(error: Exception) -> str:
+    """What mcap and its helpers mean, in words."""
+    if isinstance(error, LookupError):
+        return "it refers to something that it does not hold"
+    if isinstance(error, (EOFError, StopIteration, struct.error, EndOfFile)):
+        return "it ends early"
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
