@@ -8,7 +8,7 @@ import pytest
 from support.graph import TRAINING
 
 from amf_ros.core.config import PretrainConfig
-from amf_ros.ros.robot.topics import sole
+from amf_ros.ros.robot import sole
 from amf_ros.session.pretraining import pretrain_checkpoint
 
 

@@ -18,8 +18,8 @@ from support.nodes import Bench, bench
 from amf_msgs.msg import RobotClaim
 from amf_ros.core.errors import ConfigError
 from amf_ros.ros import names, qos
+from amf_ros.ros.robot import sole
 from amf_ros.ros.robot.sole import AlreadyThere, Sole, refuse_second
-from amf_ros.ros.robot.topics import sole
 from amf_ros.ros.start.environment import transports
 
 DEADLINE_S = 60.0
