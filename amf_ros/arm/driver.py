@@ -30,7 +30,6 @@ from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, Scen
 EPISODE_GAP_NS = 1_000_000_000
 """A reset moves the clock by at least this much, so that a reader sees from two stamps that it happened."""
 
-
 _NOTHING = JointPlan(0, (), np.empty(0, dtype=np.int64), np.empty((0, 0)))
 
 
@@ -66,7 +65,8 @@ class Driver:
 
     Attributes:
         applied: what the newest period sent to the arm for a new command, with that command's stamp and
-            joints; None where there was no new one.
+            joints; None where there was no new one. One stamped 0 is told in each period that follows
+            it, under the stamp of the state that it was applied to.
         fault: why the robot may not move, whatever the gate says; only a reset that succeeds mends it.
     """
 
@@ -109,15 +109,11 @@ class Driver:
             RobotFault: the gate is stopped, or the robot cannot be reset now.
         """
         if self.gate.stopped is not None:
-            raise RobotFault(
-                f"the robot is stopped ({self.gate.stopped}): call robot/release_stop before a reset"
-            )
+            why = f"the robot is stopped ({self.gate.stopped})"
+            raise RobotFault(f"{why}: call robot/release_stop before a reset")
         kept = self.fault, self._task, self._holding
-        self.fault, self._task, self._holding = (
-            f"a reset to {task_id[:80]!r} broke off; reset again",
-            None,
-            False,
-        )
+        self.fault = f"a reset to {task_id[:80]!r} broke off; reset again"
+        self._task, self._holding = None, False
         try:
             self.robot.reset(task_id, seed)
         except (UnknownName, RobotFault):  # which promise that nothing moved
@@ -262,8 +258,10 @@ class Driver:
         self._holding = False
         self._step(passed)
         task.done = after_ns >= task.plan.times_ns[-1]
+        if task.new or not task.plan.stamp_ns:
+            self.applied = passed
         if task.new:
-            self.applied, task.new = passed, False
+            task.new = False
             self.tally.apply(changed=self.gate.differ(asked, passed))
 
     def _say_broken_off(self, task: _Task) -> None:

@@ -22,7 +22,7 @@ from amf_ros.contract.codecs import Arrived, Value
 from amf_ros.contract.intake import Intake
 from amf_ros.core.errors import BadMessage, DataError, OutOfRange, StaleObservation
 from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, SceneState
-from amf_ros.store.steps import expanded, steps
+from amf_ros.store.steps import driven, expanded, steps
 
 FAR_NS = 1_000_000_000  # a command so long after all states is no late one but a mistake
 _LOG = logging.getLogger("amf_ros.store")
@@ -59,7 +59,8 @@ def replay(
 
     Messages are ordered by header stamp; of several with one stamp the first counts, as for the robot.
     Messages that cannot be used are skipped. Commands before the first message of every stream answer
-    nothing that was recorded and are left out.
+    nothing that was recorded and are left out. Commands stamped 0 do not say which state they answer, but the
+    robot says to which one it applied them: where applied commands are learned, the steps are those.
 
     Args:
         streams: contract topic -> values or messages, in any order.
@@ -143,6 +144,7 @@ class _Sifted:
         self.commands: dict[int, JointCommand | JointPlan] = {}
         self.applied: dict[int, JointCommand] = {}
         self._headers: dict[int, int] = {}  # of commands: corrected stamp -> the header's, which applied has
+        unstamped = False
         self._problems: dict[str, list[str]] = {}
         intake = Intake(contract, roles=roles, exact=not by_arrival)
         for topic, value, arrival_ns, header_ns in self._in_order(streams):
@@ -161,8 +163,17 @@ class _Sifted:
             elif topic == contract.record_from:
                 self.commands.setdefault(value.stamp_ns, value)
                 self._headers.setdefault(value.stamp_ns, header_ns)
+                unstamped = unstamped or (by_arrival and header_ns == 0)
             elif isinstance(value, JointCommand):
                 self.applied.setdefault(value.stamp_ns, value)
+        if unstamped and contract.learn == "applied":
+            self._take_applied()
+
+    def _take_applied(self) -> None:
+        """Learn what the robot did at its own stamps; where it does not say, commands count on arrival."""
+        found = driven(self.applied, self.commands, self._contract)
+        if found:
+            self.commands, self._headers = dict(found), {}
 
     def applied_of(self, command: JointCommand) -> JointCommand | None:
         """What the robot applied of a command, if it says so."""

@@ -5,7 +5,7 @@ commands = steps(expanded(by_stamp, contract.period_ns, states), contract)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -33,6 +33,28 @@ def expanded(
             found.append(asked)
         elif not asked.stops:
             found += _sampled(asked, min(following, stamp + int(asked.times_ns[-1])), period_ns, states)
+    return found
+
+
+def driven(
+    applied: Mapping[int, JointCommand], asked_ns: Iterable[int], contract: Contract
+) -> dict[int, JointCommand]:
+    """Of the applied commands by stamp those that are the demonstrator's.
+
+    The robot lets nobody else drive while a person's newest command is no older than the watchdog. A command
+    may reach the recorder one period of the robot's clock later than the robot.
+
+    Args:
+        applied: under the robot's stamps [ns].
+        asked_ns: when the demonstrator's commands arrived, in any order [ns].
+        contract: period and watchdog.
+    """
+    asked = np.sort(np.fromiter(asked_ns, dtype=np.int64))
+    found: dict[int, JointCommand] = {}
+    for stamp, command in applied.items():
+        index = int(np.searchsorted(asked, stamp + contract.period_ns, side="right")) - 1
+        if index >= 0 and stamp - int(asked[index]) <= contract.watchdog_ns:
+            found[stamp] = command
     return found
 
 

@@ -225,6 +225,19 @@ def test_stamp_zero_means_now() -> None:
     assert driver.applied is not None and driver.applied.stamp_ns == START  # the state it was applied to
 
 
+def test_of_a_plan_stamped_zero_each_period_is_told_under_the_state_it_was_applied_to() -> None:
+    driver, _ = make()
+    driver.offer(plan(0, 0.1, 0.3, times=(1, 3)), teleop=True)
+    told: list[tuple[int, float]] = []
+    for _ in range(4):
+        driver.tick()
+        if driver.applied is not None:
+            told.append((driver.applied.stamp_ns - START, float(driver.applied.position[0])))
+    assert [stamp for stamp, _ in told] == [0, PERIOD, 2 * PERIOD]
+    assert [position for _, position in told] == pytest.approx([0.1, 0.2, 0.3])
+    assert driver.tally.applied == 1 and driver.applied is None
+
+
 @pytest.mark.parametrize("lead_ns", [-100_000_000, -PERIOD, 0, PERIOD, WATCHDOG])
 def test_a_stamp_that_is_a_little_off_moves_the_arm_at_once(lead_ns: int) -> None:
     driver, arm = make()

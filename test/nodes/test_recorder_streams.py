@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mcap.reader import make_reader
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
 from support.arm import Arm
 from support.nodes import Bench, Sent, bench
@@ -18,13 +19,15 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from amf_msgs.action import RecordDemonstration
 from amf_msgs.msg import RobotStatus, StreamStatuses
 from amf_msgs.srv import FinishRecording, ResetScene
+from amf_ros.contract import load_contract
+from amf_ros.contract.codecs import joint_command, joint_state
 from amf_ros.core.paths import find_config
 from amf_ros.core.values import Task
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.ros import names, qos
-from amf_ros.ros.conversions import time_msg
+from amf_ros.ros.conversions import time_msg, to_ns
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
@@ -246,3 +249,35 @@ def test_simulated_time_is_no_clock_that_is_off(run: RunDirectory, factor: float
             assert result.error_code == Code.NONE and result.error_msg == "", result.error_msg
     store = DemonstrationStore(run.demonstrations)
     assert [store.info(id_).outcome.name for id_ in store.ids()] == ["SUCCESS", "SUCCESS"]
+
+
+def test_a_device_that_stamps_zero_is_learned_as_the_robot_applied_it(run: RunDirectory, task: Task) -> None:
+    """It asks for more than the arm may do, as often as it hears of a state."""
+    with bench(session_directory=str(run.root), real_time_factor=1.0, use_sim_time=True) as made:
+        made.add(RobotNode)
+        made.add(DemoRecorderNode)
+        states = made.listen(JointState, "joint_states")
+        applied = made.listen(JointTrajectory, "applied_command")
+        device = made.client.create_publisher(JointTrajectory, "teleop/command", qos.STREAM)
+        made.until(lambda: device.get_subscription_count() >= 2, "robot and recorder to listen")
+        sent, seen = record(made), 0
+        while len(applied) < 30:
+            made.until(lambda seen=seen: len(states) > seen, "the next state")
+            seen = len(states)
+            asked = list(states[-1].position)
+            asked[0] += 0.3
+            point = JointTrajectoryPoint(positions=asked)
+            device.publish(JointTrajectory(joint_names=states[-1].name, points=[point]))
+        made.call(FinishRecording, names.FINISH_RECORDING, FinishRecording.Request(outcome=1))
+        made.until(lambda: sent.done, "the result")
+        assert sent.result().error_code == Code.NONE, sent.result().error_msg
+    contract = load_contract("panda_tabletop")
+    demonstration = DemonstrationStore(run.demonstrations).load("one", contract, load_robot_suite("tabletop"))
+    done = {to_ns(message.header.stamp): message for message in applied}
+    measured = {to_ns(state.header.stamp): joint_state(state) for state in states}
+    assert len(demonstration.stamps_ns) >= 20 and set(demonstration.stamps_ns.tolist()) <= set(done)
+    for stamp_ns, action in zip(demonstration.stamps_ns.tolist(), demonstration.actions, strict=True):
+        expected = contract.encode(joint_command(done[stamp_ns]), measured[stamp_ns])
+        assert action.tobytes() == expected.tobytes()
+    turn = demonstration.actions[:, contract.action_names.index("panda_joint1.relative_to_measured")]
+    assert turn.max() < 0.29  # what was asked

@@ -264,6 +264,37 @@ class TestApplied:
         punctual = [replace(c, stamp_ns=c.stamp_ns + lag_ns) for c in done]
         assert same(arrays, replay({**streams(episode), "applied_command": punctual}, contract, roles))
 
+    def test_a_device_that_stamps_zero_is_learned_as_the_robot_applied_it(self, contract, roles, draw):
+        """Two commands a period, of which the robot follows the later one; the recorder hears them late."""
+        episode = draw(20)
+        done = [replace(c, position=0.5 * c.position) for c in episode.commands]
+        states = {name: arrived(values) for name, values in streams(episode).items()}
+        asked = [
+            Arrived(replace(c, stamp_ns=0), c.stamp_ns + late_ns)
+            for c in episode.commands[2:]  # before, somebody else drove
+            for late_ns in (20 * MS, 40 * MS)
+        ]
+        recorded = {**states, "teleop/command": asked, "applied_command": arrived(done, 50 * MS)}
+        recorded["applied_command"].append(Arrived(replace(done[-1], stamp_ns=done[-1].stamp_ns + 10**9)))
+        arrays = replay(recorded, contract, roles, by_arrival=True)
+        stamped = {**states, "teleop/command": arrived(done[2:])}
+        assert arrays.num_applied == 18
+        assert same(arrays, replay(stamped, contract, roles, by_arrival=True))
+
+    def test_a_device_that_stamps_zero_counts_on_arrival_where_the_robot_does_not_say(
+        self, contract, roles, draw
+    ):
+        episode = draw(20)
+        states = {name: arrived(values) for name, values in streams(episode).items()}
+        asked = [Arrived(replace(c, stamp_ns=0), c.stamp_ns + 2 * MS) for c in episode.commands]
+        arrays = replay({**states, "teleop/command": asked}, contract, roles, by_arrival=True)
+        assert arrays.num_applied == 0
+        assert arrays.stamps_ns.tolist() == [c.stamp_ns + 2 * MS for c in episode.commands]
+        action = contract.spec.action.model_copy(update={"learn": "asked"})
+        literal = Contract(contract.spec.model_copy(update={"action": action}))
+        told = {**states, "teleop/command": asked, "applied_command": arrived(episode.commands)}
+        assert same(arrays, replay(told, literal, roles, by_arrival=True))
+
     def test_that_none_of_it_fits_is_told_of_too(self, contract, roles, draw, caplog):
         _say_once.cache_clear()
         episode = draw(5)

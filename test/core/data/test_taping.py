@@ -277,3 +277,36 @@ def test_a_corrected_clock_is_corrected_once_in_memory_and_from_the_file(tmp_pat
     assert kept.stamps_ns.tolist() == [c.stamp_ns for c in episode.commands]
     assert kept.actions.tobytes() == read_back.actions.tobytes()
     assert kept.observations.tobytes() == read_back.observations.tobytes()
+
+
+def test_a_device_that_stamps_zero_is_read_alike_in_memory_and_from_the_file(tmp_path, suite, draw) -> None:
+    """The robot halves what is asked, and says so under the stamps of its states."""
+    contract = load_contract("panda_tabletop")
+    episode, store = draw(30), DemonstrationStore(tmp_path)
+    recording = store.stage("d1", suite.task("push"), contract, by_arrival=True)
+    settings = RecorderSettings(session_directory=str(tmp_path))
+    taping = Taping(recording, contract, settings, start_ns=0, limit_s=60.0, now_s=0.0)
+    unstamped = replace(episode, commands=[replace(c, stamp_ns=0) for c in episode.commands])
+    halved = replace(
+        episode, commands=[replace(c, position=0.5 * c.position) for c in episode.commands]
+    ).messages()
+    at_ns = 0
+    for (topic, header_ns, raw), (_, stamp_ns, applied) in zip(unstamped.messages(), halved, strict=True):
+        at_ns = stamp_ns + (20 * MS if topic == contract.record_from else MS)
+        assert taping.write(topic, Came(raw, header_ns or at_ns, at_ns, at_ns), at_ns * 1e-9) == ""
+        if topic == contract.record_from:
+            at_ns += 20 * MS
+            assert taping.write("applied_command", Came(applied, stamp_ns, at_ns, at_ns), at_ns * 1e-9) == ""
+        taping.became_ready(at_ns * 1e-9)
+        taping.check(at_ns * 1e-9)
+    taping.end(Outcome.SUCCESS, 0, 100.0)
+    taping.keep()
+    kept = store.load("d1", contract, suite)
+    read_back = DemonstrationStore(tmp_path).load("d1", contract, suite)
+    assert kept.stamps_ns.tolist() == [c.stamp_ns for c in episode.commands]
+    expected = [
+        contract.encode(replace(c, position=0.5 * c.position), j)
+        for c, j in zip(episode.commands, episode.joints, strict=True)
+    ]
+    assert kept.actions.tobytes() == read_back.actions.tobytes() == np.stack(expected).tobytes()
+    assert kept.observations.tobytes() == read_back.observations.tobytes()
