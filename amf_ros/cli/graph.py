@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from amf_ros.cli.ros_present import require_ros
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from amf_ros.ros.start.supervise import Graph
 
 ROBOT = ("ready", "stopped", "fault")  # RobotStatus.*
+_WHO_S = 5.0
 _STREAMS_S = 3.0  # the recorder tells about its streams again and again
 OUTCOMES = ("unlabeled", "success", "failure")  # Demonstration.OUTCOME_*
 
@@ -48,10 +50,9 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
     """
     from amf_msgs.msg import RobotStatus, SessionState, StreamStatuses, TaskScores
     from amf_ros.ros import names, qos
-    from amf_ros.ros.start.graph import NODES
 
     with connect(namespace, wait_s) as client:
-        nodes = client.sees(tuple(node.name for node in NODES), wait_s)
+        nodes = _seen(client, wait_s)
         robot = client.latched(RobotStatus, names.ROBOT_STATUS) if nodes["robot"] else None
         session = client.latched(SessionState, names.SESSION_STATE) if nodes["session"] else None
         scores = client.latched(TaskScores, names.SCORES) if nodes["task_selector"] else None
@@ -65,6 +66,36 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
         "next": None if scores is None else _choice(scores),
         "wrong": [*_refusals(robot), *_broken_streams(streams)],
     }
+
+
+def _seen(client: GraphClient, wait_s: float) -> dict[str, bool]:
+    """The nodes that this graph should have, which depends on who demonstrates, and whether each is there."""
+    from amf_ros.ros.client.answers import ServerUnavailable
+    from amf_ros.ros.start.graph import nodes
+
+    seen = client.sees(tuple(node.name for node in nodes({"demonstrator": "person"})), wait_s)
+    who = "expert"
+    if seen["demo_recorder"]:
+        with suppress(ServerUnavailable):  # it hangs; that teleop is missing may then be said wrongly
+            who = demonstrator(client, _WHO_S)
+    wanted = [node.name for node in nodes({"demonstrator": who})]
+    rest = tuple(name for name in wanted if name not in seen)
+    more = client.sees(rest, wait_s) if rest and any(seen.values()) else dict.fromkeys(rest, False)
+    return {name: (seen | more)[name] for name in wanted}
+
+
+def demonstrator(client: GraphClient, timeout_s: float = 60.0) -> str:
+    """Who demonstrates in this graph, ``expert`` or ``person``, as it was started.
+
+    Raises:
+        ServerUnavailable: the recorder does not answer.
+    """
+    from rcl_interfaces.srv import GetParameters
+
+    # The recorder is asked because nothing is recorded without it: other nodes may be missing, or seen late.
+    request = GetParameters.Request(names=["demonstrator"])
+    response = client.call(GetParameters, "demo_recorder/get_parameters", request, timeout_s)
+    return str(response.values[0].string_value)
 
 
 def _refusals(robot: Any) -> list[str]:

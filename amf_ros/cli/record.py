@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from amf_ros.cli.graph import OUTCOMES, connect, reset_scene, seconds
+from amf_ros.cli.graph import OUTCOMES, connect, demonstrator, reset_scene, seconds
 from amf_ros.cli.options import MOST, Json, Namespace, Seed, Timeout, panel
 from amf_ros.cli.output import Output, on_interrupt
 from amf_ros.core.errors import ConfigError
@@ -83,11 +83,7 @@ def _demonstrator(graph: GraphClient, by: str | None) -> str:
     Raises:
         ConfigError: ``by`` says otherwise than the graph was told.
     """
-    from rcl_interfaces.srv import GetParameters
-
-    # The recorder is asked because nothing is recorded without it: other nodes may be missing, or seen late.
-    request = GetParameters.Request(names=["demonstrator"])
-    known = graph.call(GetParameters, "demo_recorder/get_parameters", request).values[0].string_value
+    known = demonstrator(graph)
     if by is not None and by != known:
         raise ConfigError(
             f"--by {by}: this graph runs with demonstrator:={known}; "

@@ -1,0 +1,44 @@
+"""The amf commands where only some nodes of a graph are there, or where one of them hangs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.graph import eventually
+from typer.testing import CliRunner, Result
+
+from amf_ros.cli.app import app
+from amf_ros.ros.start import graph
+
+DEADLINE_S = 60.0
+
+
+@contextmanager
+def started(name: str, directory: Path, **values: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One node in a process of its own."""
+    node = next(node for node in graph.NODES if node.name == name)
+    process = subprocess.Popen(graph.command(node, {"session_directory": str(directory), **values}))
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+def amf(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize("who", ["expert", "person"])
+def test_status_misses_teleop_only_where_no_person_demonstrates(
+    tmp_path: Path, ros_domain: int, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amf_ros.cli.status._GRAPH_WAIT_S", 6.0)
+    others = [node.name for node in graph.nodes({"demonstrator": who}) if node.name != "demo_recorder"]
+    wanted = f"graph: 1 of {len(others) + 1} nodes run; missing: {', '.join(others)}"
+    with started("demo_recorder", tmp_path, demonstrator=who):
+        eventually(lambda: wanted in amf("status", "-d", tmp_path).output, wanted, DEADLINE_S)
