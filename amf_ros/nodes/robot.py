@@ -59,7 +59,7 @@ class RobotNode(AmfNode):
         self._topics = RobotTopics(self, contract, self._driver, settings)
         domain = self.context.get_domain_id()
         self._kept = StopFile(stop_path(settings.state_directory, domain, self.get_namespace()))
-        stopped = self._kept.read(simulated=getattr(robot, "simulated", False))
+        stopped, self._is_kept = self._kept.read(simulated=getattr(robot, "simulated", False)), True
         if stopped:
             self._driver.stop(stopped)
             self._say_stopped(stopped)
@@ -138,17 +138,20 @@ class RobotNode(AmfNode):
         self.guard.broken = reason  # started again, it refuses to start as long as the other one is there
 
     def _stop(self, reason: str) -> None:
-        """Stop, then keep it: a disk that is full must not keep the arm moving."""
-        if self._driver.gate.stopped is not None:
-            return
-        self._driver.stop(reason)
-        self._keep(reason)
-        self._say_stopped(reason)
+        """Stop, then keep it: a disk that is full must not keep the arm moving. Each one is answered."""
+        if self._driver.gate.stopped is None:
+            self._driver.stop(reason)
+            self._keep(reason)
+            self._say_stopped(reason)
+        elif not self._is_kept:
+            self._keep(reason)
         self._topics.publish_status()
 
     def _keep(self, reason: str) -> None:
+        self._is_kept = False
         try:
             self._kept.write(reason)
+            self._is_kept = True
         except StorageError as error:
             self.get_logger().error(f"a restarted robot node will not know of this: {error}")
 

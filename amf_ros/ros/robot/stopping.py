@@ -72,25 +72,25 @@ class StopFile:
 
 
 class StopKeeper:
-    """Holds a stop that came on the topic until the robot has said that it is stopped.
+    """Holds a stop that came on the topic until the robot has said, after it, that it is stopped.
 
-    It says so on a latched topic, which a robot node that starts hears late, but hears.
+    It says so on a latched topic, which a robot node that starts hears late, but hears. What the robot said
+    before proves nothing: it may have died since, without its stop on the disk.
     """
 
     def __init__(self, node: Node) -> None:
-        self._status, self._asked = RobotStatus.READY, False
+        self._asked = False
         self._publisher = node.create_publisher(Bool, names.STOP_ASKED, qos.LATCHED)
         for profile in (qos.EVENT, qos.UNRELIABLE):
             node.create_subscription(Empty, names.STOP_TOPIC, self._on_stop, profile)
         node.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_status, qos.LATCHED)
 
     def _on_stop(self, _: Empty) -> None:
-        if self._status != RobotStatus.STOPPED and not self._asked:
+        if not self._asked:
             self._asked = True
             self._publisher.publish(Bool(data=True))
 
     def _on_status(self, status: RobotStatus) -> None:
-        self._status = status.status
-        if self._asked and self._status == RobotStatus.STOPPED:
+        if self._asked and status.status == RobotStatus.STOPPED:
             self._asked = False
             self._publisher.publish(Bool(data=False))
