@@ -1,16 +1,16 @@
 """What a pre-trained policy does without any further demonstration, on the tabletop in one process.
 
-    python benchmarks/zero_shot.py [--seeds 3] [--starts 16] [--pretraining pretrain pretrain_matched] [--quick]
+    python benchmarks/zero_shot.py [--seeds 3] [--starts 16] [--pretraining pretrain pretrain_matched]
 
-A seed decides pre-training and starts. Each policy is asked for every task of the suite, in the scene that the
-task has, and for its two stacks in other circumstances:
+A seed decides pre-training and starts. Each policy is asked for every task of the suite, in the task's own
+scene, and for its stacks of two cubes in other circumstances:
   seen     tasks with demonstrations in the pre-training
-  stacks   stacks of two cubes: in their own scene or in that of tower_of_three, where a third cube lies within
-           reach, and with the third cube named in the role aux or not. Only pre-training files that hold stacks.
+  stacks   the stacks among them, in their own scene or in that of tower_of_three, where a third cube lies
+           within reach, and with the third cube named in the role aux or not
   unseen   tasks without a demonstration
 
-Starts are the same for all policies of a seed. Intervals are 95% (Wilson) over all episodes of a row; seeds'
-own counts stand beside them. Unfinished sweeps continue: run the same command again.
+Starts are the same for all policies of a seed. Intervals are 95% (Wilson) over all episodes of a row; the
+counts of each seed stand beside them. Unfinished sweeps continue: run the same command again.
 """
 
 from __future__ import annotations

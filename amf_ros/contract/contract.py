@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.contract.features import ROLE, compile_feature, feature_names, frames, rows
+from amf_ros.contract.features import ROLE, compile_feature, feature_names, frames, optional_roles, rows
 from amf_ros.contract.spec import (
     JOINT_STATE,
     SCENE_STATE,
@@ -73,8 +73,9 @@ class Contract:
         self.scene_topic = next((topic.name for topic in self.topics if topic.type == SCENE_STATE), None)
         self.joints_age_ns = max(topic.max_age_ns for topic in self.topics if topic.type == JOINT_STATE)
         self._max_age_ns = {topic.name: topic.max_age_ns for topic in self.topics}
+        self.optional_roles = optional_roles(f for fs in spec.observations.values() for f in fs)
         self._vectors = {
-            key: [compile_feature(feature) for feature in features]
+            key: [compile_feature(feature, self.optional_roles) for feature in features]
             for key, features in spec.observations.items()
         }
         self.vector_names = {
@@ -133,7 +134,7 @@ class Contract:
         Args:
             inputs: topic name -> newest value; of several topics of joint states, the joints that they make
                 up together, under ``joints_topic``.
-            roles: of the task, role -> scene object.
+            roles: of the task, role -> scene object; one that it lacks is absent where the contract allows.
             now_ns: the instant to judge ages by; None = the newest of the inputs.
 
         Returns:
@@ -255,10 +256,11 @@ class Contract:
         if scene is not None:
             self._require("scene object", fixed, scene)
         for task in tasks:
-            self._require(f"role of task {task.id!r}", roles, task.roles)
+            needed = [role for role in roles if role in task.roles or role not in self.optional_roles]
+            self._require(f"role of task {task.id!r}", needed, task.roles)
             if scene is not None:
                 self._require(
-                    f"scene object of task {task.id!r}", [task.roles[role] for role in roles], scene
+                    f"scene object of task {task.id!r}", [task.roles[role] for role in needed], scene
                 )
 
     def _require(self, kind: str, wanted: Iterable[str], known: Iterable[str]) -> None:

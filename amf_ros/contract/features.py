@@ -1,12 +1,15 @@
 """Named joints and poses -> numbers. One pure function per feature, compiled once per contract.
 
-compute = compile_feature(spec)
+compute = compile_feature(spec, optional)
 names, values = feature_names(spec), compute(joints, scene, roles)
+
+A role that a task does not name is absent, where the contract allows it: what looks at it is zero, and an
+element of its own (:class:`~amf_ros.contract.spec.PresentFeature`) says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +19,7 @@ from amf_ros.contract.spec import (
     JointAngleFeature,
     JointFeature,
     PositionFeature,
+    PresentFeature,
     RelativePositionFeature,
     RelativeYawFeature,
     YawFeature,
@@ -35,11 +39,16 @@ def rows(kind: str, known: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[in
 
 def frames(spec: FeatureSpec) -> tuple[str, ...]:
     """The scene objects and ``role.<name>`` that a feature looks at."""
-    if isinstance(spec, (JointFeature, JointAngleFeature)):
+    if isinstance(spec, (JointFeature, JointAngleFeature, PresentFeature)):
         return ()
     if isinstance(spec, (RelativePositionFeature, RelativeYawFeature)):
         return (spec.of, spec.to)
     return (spec.of,)
+
+
+def optional_roles(features: Iterable[FeatureSpec]) -> frozenset[str]:
+    """The roles that a task may lack: those whose presence is itself observed, so that zeros are no poses."""
+    return frozenset(spec.of.removeprefix(ROLE) for spec in features if isinstance(spec, PresentFeature))
 
 
 def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
@@ -48,6 +57,8 @@ def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
         return tuple(f"{joint}.{spec.feature.removeprefix('joint_')}" for joint in spec.joints)
     if isinstance(spec, JointAngleFeature):
         return tuple(f"{joint}.angle.{part}" for joint in spec.joints for part in ("sin", "cos"))
+    if isinstance(spec, PresentFeature):
+        return (f"{spec.of}.present",)
     subject = "-".join(frames(spec))
     if isinstance(spec, (PositionFeature, RelativePositionFeature)):
         return tuple(f"{subject}.position.{axis}" for axis in spec.axes)
@@ -55,15 +66,25 @@ def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
     return (f"{subject}.yaw{times}.sin", f"{subject}.yaw{times}.cos")
 
 
-def compile_feature(spec: FeatureSpec) -> Compute:
-    """The function that computes one feature, (n,) float64."""
+def compile_feature(spec: FeatureSpec, optional: frozenset[str] = frozenset()) -> Compute:
+    """Return the function that computes one feature, (n,) float64.
+
+    Args:
+        spec: of the feature.
+        optional: roles that a task may lack; the feature is zero where it looks at one that the task lacks.
+    """
     if isinstance(spec, JointFeature):
         return _joints(spec)
     if isinstance(spec, JointAngleFeature):
         return _angles(spec)
-    if isinstance(spec, (PositionFeature, RelativePositionFeature)):
-        return _positions(spec)
-    return _yaws(spec)
+    if isinstance(spec, PresentFeature):
+        return _present(spec)
+    of_poses = (
+        _positions(spec) if isinstance(spec, (PositionFeature, RelativePositionFeature)) else _yaws(spec)
+    )
+    looked_at = [name.removeprefix(ROLE) for name in frames(spec) if name.startswith(ROLE)]
+    lacked = [role for role in looked_at if role in optional]
+    return _zero_without(lacked, of_poses, len(feature_names(spec))) if lacked else of_poses
 
 
 def heading(pose: Array) -> complex:
@@ -89,6 +110,23 @@ def _angles(spec: JointAngleFeature) -> Compute:
     def compute(joints: JointState, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
         angles = joints.position[list(rows("joint", joints.names, spec.joints))]
         return np.stack([np.sin(angles), np.cos(angles)], axis=1).ravel()
+
+    return compute
+
+
+def _present(spec: PresentFeature) -> Compute:
+    role = spec.of.removeprefix(ROLE)
+
+    def compute(joints: JointState, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
+        return np.array([float(role in roles)])
+
+    return compute
+
+
+def _zero_without(optional: list[str], of_poses: Compute, size: int) -> Compute:
+    def compute(joints: JointState, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
+        here = all(role in roles for role in optional)
+        return of_poses(joints, scene, roles) if here else np.zeros(size)
 
     return compute
 
@@ -135,6 +173,7 @@ def _resolve(name: str, roles: Mapping[str, str]) -> str:
     if role not in roles:
         raise ContractError(
             f"the contract uses {name!r} and the task names only roles {', '.join(sorted(roles)) or 'none'}; "
-            f"add {role!r} to the task's roles"
+            f"add {role!r} to the task's roles, or let the contract observe "
+            f"{{feature: present, of: {name}}} where tasks may lack it"
         )
     return roles[role]

@@ -136,13 +136,24 @@ class RelativeYawFeature(Model):
     symmetry: int = Field(1, ge=1, le=12, description="n: looks the same every 360/n degrees (cube: 4)")
 
 
+class PresentFeature(Model):
+    """Whether the task names a role: 1, or 0 where it does not; then what looks at the role is 0 as well.
+
+    A role whose presence no feature observes must be named by every task.
+    """
+
+    feature: Literal["present"]
+    of: Annotated[str, Field(pattern=r"^role\.[A-Za-z0-9_-]+$", description="role.<name>")]
+
+
 FeatureSpec = Annotated[
     JointFeature
     | JointAngleFeature
     | PositionFeature
     | RelativePositionFeature
     | YawFeature
-    | RelativeYawFeature,
+    | RelativeYawFeature
+    | PresentFeature,
     Field(discriminator="feature"),
 ]
 
@@ -247,7 +258,7 @@ class ContractSpec(Model):
         if JOINT_STATE not in types:
             raise ValueError(f"topics needs at least one of type {JOINT_STATE}, found none")
         scene = any(
-            not isinstance(f, (JointFeature, JointAngleFeature))
+            not isinstance(f, (JointFeature, JointAngleFeature, PresentFeature))
             for fs in self.observations.values()
             for f in fs
         )

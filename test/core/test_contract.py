@@ -148,8 +148,9 @@ class TestObserve:
 
     def test_a_role_that_the_task_lacks_is_named(self, contract):
         inputs = {"joint_states": joints(), "scene_state": scene()}
-        with pytest.raises(ContractError, match=r"'role\.aux'.*only roles object, target"):
-            contract.observe(inputs, {"object": "cube", "target": "tray"})
+        wanted = r"'role\.target'.*only roles aux, object; .*\{feature: present, of: role\.target\}"
+        with pytest.raises(ContractError, match=wanted):
+            contract.observe(inputs, {"object": "cube", "aux": "door"})
 
     def test_an_object_that_the_scene_lacks_is_named(self, contract):
         inputs = {"joint_states": joints(), "scene_state": scene()}
@@ -159,6 +160,60 @@ class TestObserve:
     def test_swapped_streams_are_refused(self, contract):
         with pytest.raises(ContractError, match="must be a JointState"):
             contract.observe({"joint_states": scene(), "scene_state": joints()}, ROLES)
+
+
+class TestAbsentRoles:
+    """A role whose presence is observed may be absent: zeros, and an element that says so."""
+
+    features = (
+        {"feature": "present", "of": "role.aux"},
+        {"feature": "position", "of": "role.aux"},
+        {"feature": "relative_position", "of": "role.target", "to": "role.aux"},
+        {"feature": "yaw", "of": "role.aux"},
+        {"feature": "relative_yaw", "of": "role.aux", "to": "tool0", "symmetry": 4},
+        {"feature": "position", "of": "role.object"},
+    )
+    inputs = {
+        "joint_states": joints(),
+        "scene_state": scene(
+            pose(yaw=0.3), pose((0.5, 0.1, 0.2)), pose((0.1, 0.2, 0.3)), pose((1, 2, 3), 0.7)
+        ),
+    }
+
+    def test_one_that_is_there_is_seen_as_ever_and_one_that_is_not_is_zero(self):
+        masked, plain = with_features(*self.features), with_features(*self.features[1:])
+        assert masked.observation_names == ("role.aux.present", *plain.observation_names)
+        there, here = masked.observe(self.inputs, ROLES).vector, plain.observe(self.inputs, ROLES).vector
+        assert there.tolist() == [1.0, *here]
+        absent = masked.observe(self.inputs, {"object": "cube", "target": "tray"}).vector
+        assert absent.tolist() == [0.0] * 11 + [0.5, 0.1, 0.2]
+
+    def test_one_that_the_scene_lacks_is_not_absent_but_missing(self):
+        with pytest.raises(UnknownName, match="unknown scene object 'dor': did you mean 'door'"):
+            with_features(*self.features).observe(self.inputs, {**ROLES, "aux": "dor"})
+
+    def test_a_robot_fits_tasks_that_lack_it_and_none_that_lack_another(self):
+        contract, plain = with_features(*self.features), with_features(*self.features[1:])
+        without = Task("push", "", {"object": "cube", "target": "tray"})
+        contract.check_robot(JOINTS, OBJECTS, (without,))
+        with pytest.raises(ContractError, match="unknown role of task 'push' 'aux'"):
+            plain.check_robot(JOINTS, OBJECTS, (without,))
+        with pytest.raises(ContractError, match="unknown role of task 'push' 'target'"):
+            contract.check_robot(JOINTS, OBJECTS, (Task("push", "", {"object": "cube"}),))
+        with pytest.raises(ContractError, match="unknown scene object of task 'push' 'dor'"):
+            contract.check_robot(JOINTS, OBJECTS, (Task("push", "", {**ROLES, "aux": "dor"}),))
+
+    def test_only_roles_have_a_presence(self):
+        with pytest.raises(ConfigError, match=r"of: .*\^role"):
+            with_features({"feature": "present", "of": "cube"})
+
+    def test_presence_alone_needs_no_scene(self):
+        def alone(data):
+            del data["topics"]["scene_state"]
+            data["observations"] = {"s": [{"feature": "present", "of": "role.aux"}]}
+
+        contract = changed(alone)
+        assert contract.observe({"joint_states": joints()}, {}).vector.tolist() == [0.0]
 
 
 class TestActions:
