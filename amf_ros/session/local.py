@@ -16,8 +16,8 @@ from pathlib import Path
 from amf_ros.core.config import SelectionConfig, TrainingConfig
 from amf_ros.core.errors import Cancelled, CheckpointExists
 from amf_ros.core.plugins import load as load_registered
-from amf_ros.core.values import CheckpointInfo, Rollout
-from amf_ros.knowledge.problem import ProblemBuilder, attempts_of, evaluations_of
+from amf_ros.core.values import CheckpointInfo, Demonstration, Rollout
+from amf_ros.knowledge.problem import ProblemBuilder, evaluations_of
 from amf_ros.learning.checkpoints import Checkpoint, check_fits, load
 from amf_ros.learning.cloning import Progress, check_device
 from amf_ros.learning.fine_tuning import Start, tune
@@ -30,7 +30,7 @@ from amf_ros.session.journal import Journal
 from amf_ros.session.local_store import file_stores
 from amf_ros.session.loop import Result, run
 from amf_ros.session.plan import Plan, resolve
-from amf_ros.session.stores import Stores
+from amf_ros.session.stores import KeptEpisode, Stores
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import allowed_policies, load_suite
 
@@ -98,14 +98,14 @@ class LocalWorker:
         rollouts = self._stores.checkpoints.standing(self._stores.rollouts.all())
         problem = self._builder.build(
             self._stores.checkpoints.load(newest),
-            self._stores.demonstrations.usable(),
+            self._usable(),
             rollouts,
             evaluations_of(rollouts, newest.id),
             candidates=self._plan.candidates,
             targets=self._plan.targets,
             num_tasks=num_tasks,
             seed=seed,
-            attempts=attempts_of(self._stores.demonstrations.all()),
+            attempts=self._stores.demonstrations.attempts(),
             frozen=self._frozen(),
         )
         if self._strategy is None:
@@ -114,11 +114,11 @@ class LocalWorker:
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
         """Let the suite's scripted expert do it once."""
-        demo = self._stores.demonstrations.find(demonstration_id)
-        if demo is None:
-            demo = demonstrate(self._environment, task_id, seed, demonstration_id)
-            self._stores.demonstrations.save(demo)
-        return Episode(demo.outcome, demo.num_steps, demo.duration_s)
+        kept: KeptEpisode | None = self._stores.demonstrations.find(demonstration_id)
+        if kept is None:
+            kept = made = demonstrate(self._environment, task_id, seed, demonstration_id)
+            self._stores.demonstrations.save(made, self._environment.interface)
+        return Episode(kept.outcome, kept.num_steps, kept.duration_s)
 
     def fine_tune(self, initial: CheckpointInfo, round: int, num_steps: int, seed: int, note: Note) -> Tuning:
         """Clone all usable demonstrations. Raises Cancelled where ``should_stop`` ended it early."""
@@ -128,7 +128,7 @@ class LocalWorker:
 
         tuned = tune(
             self._stores.checkpoints.load(initial),
-            self._stores.demonstrations.usable(),
+            self._usable(),
             self._environment.suite,
             self._training,
             None,
@@ -155,6 +155,10 @@ class LocalWorker:
                 self._episodes[key] = made
         self._stores.rollouts.save(replace(made, id=rollout_id))
         return Episode(made.outcome, made.num_steps, made.num_steps / self._environment.interface.fps)
+
+    def _usable(self) -> list[Demonstration]:
+        environment = self._environment
+        return self._stores.demonstrations.all_usable(environment.interface, environment.suite)
 
     def _begin_with(self) -> Checkpoint:
         if isinstance(self._pretrained, Checkpoint):
@@ -200,6 +204,6 @@ def run_local(
     plan = resolve(plan, [task.id for task in suite.tasks])
     directory = RunDirectory(out)
     with closing(make_environment(suite, contract)) as environment, Journal(directory.database) as journal:
-        stores = file_stores(directory, allowed_policies(suite), environment.interface, suite)
+        stores = file_stores(directory, allowed_policies(suite))
         worker = LocalWorker(plan, environment, pretrained, stores, selection, training, should_stop)
         return run(plan, worker, journal, report, should_stop)

@@ -12,24 +12,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from amf_ros.contract import Interface
 from amf_ros.core.values import CheckpointInfo, Demonstration, Outcome, Rollout
+from amf_ros.knowledge.problem import Attempts, attempts_of
 from amf_ros.learning.checkpoints import Checkpoint
+from amf_ros.tasks.base import Suite
+
+
+class KeptEpisode(Protocol):
+    """Says of a demonstration how it ended and how long it is."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the task was done."""
+
+    @property
+    def num_steps(self) -> int:
+        """Observation-action pairs."""
+
+    @property
+    def duration_s(self) -> float:
+        """First step to last step [s]."""
 
 
 class Demonstrations(Protocol):
-    """Demonstrations by id."""
+    """Keeps demonstrations by id; see :class:`amf_ros.store.demonstrations.DemonstrationStore`."""
 
-    def save(self, demonstration: Demonstration) -> None:
-        """Keep one; one of the same id is replaced."""
+    def find(self, id_: str) -> KeptEpisode | None:
+        """Return what is known of one, or None where no demonstration has that id."""
 
-    def find(self, demonstration_id: str) -> Demonstration | None:
-        """One by id, or None."""
+    def save(self, demonstration: Demonstration, interface: Interface) -> None:
+        """Keep one whose arrays have the columns of this interface; its id is new."""
 
-    def all(self) -> list[Demonstration]:
-        """Every one, by id, which is the order of recording."""
+    def all_usable(self, interface: Interface, suite: Suite) -> list[Demonstration]:
+        """Return all that did not fail, in the order of recording."""
 
-    def usable(self) -> list[Demonstration]:
-        """All that are no failure, in the same order."""
+    def attempts(self) -> Attempts:
+        """Return the duration [s] of every attempt at each task, and whether it was usable."""
 
 
 class Rollouts(Protocol):
@@ -71,17 +90,17 @@ class _DemonstrationMemory:
     def __init__(self) -> None:
         self._kept: dict[str, Demonstration] = {}
 
-    def save(self, demonstration: Demonstration) -> None:
+    def find(self, id_: str) -> Demonstration | None:
+        return self._kept.get(id_)
+
+    def save(self, demonstration: Demonstration, interface: Interface) -> None:
         self._kept[demonstration.id] = demonstration
 
-    def find(self, demonstration_id: str) -> Demonstration | None:
-        return self._kept.get(demonstration_id)
+    def all_usable(self, interface: Interface, suite: Suite) -> list[Demonstration]:
+        return [demo for demo in self._kept.values() if demo.outcome is not Outcome.FAILURE]
 
-    def all(self) -> list[Demonstration]:
-        return [self._kept[key] for key in sorted(self._kept)]
-
-    def usable(self) -> list[Demonstration]:
-        return [demo for demo in self.all() if demo.outcome is not Outcome.FAILURE]
+    def attempts(self) -> Attempts:
+        return attempts_of(list(self._kept.values()))
 
 
 class _RolloutMemory:

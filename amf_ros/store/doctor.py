@@ -14,12 +14,12 @@ from typing import Literal
 
 from amf_ros.contract import Contract
 from amf_ros.core.errors import AmfError, DataError, ForeignFile, UnknownName
-from amf_ros.store.arrays import ARRAYS_SUFFIX
-from amf_ros.store.demonstrations import DemonstrationStore, Tasks, check_named, files, info_of
-from amf_ros.store.metadata import SUFFIX
+from amf_ros.store.demonstrations import DemonstrationStore, Tasks
+from amf_ros.store.folder import check_named, demonstration_files, format_of, suffixes
+from amf_ros.store.mcap_format import MCAP
 from amf_ros.store.reading import DOCTOR, salvage
 from amf_ros.store.recovery import is_live, rescue
-from amf_ros.store.rollouts import read_rollout
+from amf_ros.store.rollouts import SUFFIX, read_rollout
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def recover(store: DemonstrationStore) -> list[Finding]:
         StorageError: the disk is full or not writable; the left-overs stay where they are.
     """
     findings = []
-    for staged in sorted(store.staging.glob("*" + SUFFIX)):
+    for staged in sorted(store.staging.glob("*" + MCAP.suffix)):
         if not is_live(staged):
             place, problem = rescue(staged, store.quarantine)
             findings.append(Finding("warning", place, problem, _to_store(place)))
@@ -62,10 +62,10 @@ def examine(
         contract: every demonstration is made into arrays by it; None = not checked.
     """
     findings = []
-    for path in files(store.root):
+    for path in demonstration_files(store.root):
         try:
             check_named(path)
-            info = info_of(path)
+            info = format_of(path).read_info(path)
             if suite is not None:
                 suite.task(info.task_id)
             if contract is not None:
@@ -80,8 +80,8 @@ def examine(
             if contract is not None and info.about.contract_hash != contract.hash:
                 problem = f"recorded with contract {info.about.contract!r} ({info.about.contract_hash})"
                 findings.append(Finding("info", path, problem, f"it fits {contract.name!r} as well"))
-    findings += strays(store.root, (SUFFIX, ARRAYS_SUFFIX))
-    for staged in sorted(store.staging.glob("*" + SUFFIX)):
+    findings += strays(store.root, suffixes())
+    for staged in sorted(store.staging.glob("*" + MCAP.suffix)):
         if is_live(staged):
             findings.append(Finding("info", staged, "is being recorded", "let it finish"))
         else:
@@ -95,8 +95,8 @@ def examine(
 
 def examine_rollouts(root: Path) -> list[Finding]:
     """Everything in a folder of roll-outs that is of no use, without changing anything."""
-    findings = strays(root, (ARRAYS_SUFFIX,))
-    for path in sorted(root.glob("[!.]*" + ARRAYS_SUFFIX)):
+    findings = strays(root, (SUFFIX,))
+    for path in sorted(root.glob("[!.]*" + SUFFIX)):
         try:
             read_rollout(path)
         except ForeignFile as error:

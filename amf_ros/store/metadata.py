@@ -1,8 +1,7 @@
-"""What a recording says of itself: two records of strings in the MCAP file.
+"""What a demonstration says of itself, beside its data. Imports reading, replay, types and errors only.
 
-Imports reading, replay, types and errors only.
-
-    info = read_info(path)
+strings = about.to_strings()
+about = About.from_strings(strings, where="one.mcap")
 """
 
 from __future__ import annotations
@@ -10,20 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from amf_ros.core.errors import DataError, ForeignFile, shown
+from amf_ros.core.errors import DataError
 from amf_ros.core.values import Outcome, Source
-from amf_ros.store.reading import ABOUT, RESULT, read_metadata
+from amf_ros.store.reading import ABOUT
 from amf_ros.store.replay import Arrays
 
 FORMAT = "1"
-SUFFIX = ".mcap"
 
 
 @dataclass(frozen=True)
 class About:
-    """What is being recorded; the first record of the file.
+    """Says what is recorded, and how; it is the first record of an MCAP file.
 
     Attributes:
         roles: of the task, as its suite named them then.
@@ -48,7 +45,7 @@ class About:
     by_arrival: bool = False
 
     def to_strings(self) -> dict[str, str]:
-        """As MCAP metadata."""
+        """Write it as MCAP metadata."""
         return {
             "format": FORMAT,
             "id": self.id,
@@ -66,7 +63,7 @@ class About:
 
     @classmethod
     def from_strings(cls, data: Mapping[str, str], where: str) -> About:
-        """From MCAP metadata. Raises DataError naming ``where``."""
+        """Read MCAP metadata. Raises DataError naming ``where``."""
         if data.get("format") != FORMAT:
             raise DataError(
                 f"{where}: recorded in format {data.get('format')!r}, this version reads {FORMAT!r}"
@@ -91,14 +88,14 @@ class About:
 
 @dataclass(frozen=True)
 class DemonstrationInfo:
-    """What is known of a demonstration without its data; mirrors ``amf_msgs/Demonstration``.
+    """Says what is known of a demonstration without its data; mirrors ``amf_msgs/Demonstration``.
 
     Attributes:
         stamp_ns: of the first step, on the robot's clock [ns].
         duration_s: first step to last step [s].
         num_steps: observation-action pairs, by the contract it was recorded with.
         end_stamp_ns: last stamp that belongs to it [ns]; 0 = all.
-        about: the rest: suite, contract, roles, wall clock.
+        about: how it was recorded: suite, contract, roles, wall clock.
     """
 
     id: str
@@ -115,7 +112,7 @@ class DemonstrationInfo:
 
 
 def result_strings(outcome: Outcome, arrays: Arrays, end_stamp_ns: int = 0) -> dict[str, str]:
-    """How a recording ended, as MCAP metadata: the last record of the file."""
+    """Write how a recording ended as MCAP metadata, which is the last record of the file."""
     first, last = int(arrays.stamps_ns[0]), int(arrays.stamps_ns[-1])
     return {
         "outcome": outcome.name,
@@ -124,37 +121,3 @@ def result_strings(outcome: Outcome, arrays: Arrays, end_stamp_ns: int = 0) -> d
         "duration_ns": str(last - first),
         "end_stamp_ns": str(end_stamp_ns),
     }
-
-
-def read_info(path: Path, named: bool = True) -> DemonstrationInfo:
-    """What a complete file says of itself.
-
-    Args:
-        path: of the recording.
-        named: whether the file must be named after its id, as in the store.
-
-    Raises:
-        DataError: damaged, unfinished, unusable, or named otherwise.
-    """
-    about_strings, result = read_metadata(path)
-    about = About.from_strings(about_strings, str(path))
-    if "problem" in result:
-        raise DataError(f"{path}: was refused when it was recorded: {result['problem']}")
-    if named and about.id != path.stem:
-        raise ForeignFile(f"{path}: holds demonstration {shown(about.id)}: a copy, or renamed")
-    try:
-        return DemonstrationInfo(
-            id=about.id,
-            task_id=about.task_id,
-            uri=path.resolve().as_uri(),
-            source=about.source,
-            outcome=Outcome[result["outcome"]],
-            stamp_ns=int(result["stamp_ns"]),
-            duration_s=int(result["duration_ns"]) * 1e-9,
-            num_steps=int(result["num_steps"]),
-            seed=about.seed,
-            end_stamp_ns=int(result["end_stamp_ns"]),
-            about=about,
-        )
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{path}: metadata {RESULT} lacks or garbles {error}") from error

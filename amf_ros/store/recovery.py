@@ -1,4 +1,4 @@
-"""Half-recorded files: is somebody still writing, and saving what can be read.
+"""Finds out whether somebody still writes a half-recorded file, and saves what can be read.
 
 Imports files, reading and errors only.
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mcap.writer import Writer
 
+from amf_ros.core.errors import DataError
 from amf_ros.store.files import free_name, move_whole, storage_errors, write_whole
 from amf_ros.store.reading import ABOUT, RESULT, Contents, salvage
 
@@ -22,7 +23,7 @@ CHUNK_BYTES = 64 * 1024  # a killed recorder loses at most this much
 
 
 def is_live(staged: Path) -> bool:
-    """Whether a process is recording into a staged file: it holds the lock until it ends, however it ends."""
+    """Return whether a process is recording into a staged file: it holds the lock until it ends."""
     try:
         with staged.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,6 +32,22 @@ def is_live(staged: Path) -> bool:
     except FileNotFoundError:
         return False
     return False
+
+
+def make_room(staged: Path, quarantine: Path) -> None:
+    """Move to quarantine what a dead process left where a recording is about to begin.
+
+    Raises:
+        DataError: somebody is recording there right now.
+        StorageError: the disk is full or not writable.
+    """
+    if not staged.exists():
+        return
+    if is_live(staged):
+        raise DataError(
+            f"demonstration {staged.stem!r} is being recorded right now; finish or discard it first"
+        )
+    rescue(staged, quarantine)
 
 
 def rescue(staged: Path, quarantine: Path) -> tuple[Path, str]:
@@ -57,7 +74,7 @@ def rescue(staged: Path, quarantine: Path) -> tuple[Path, str]:
 
 
 def write_complete(contents: Contents, result: Mapping[str, str], place: Path) -> None:
-    """A complete MCAP file of what was read from another one. Raises OSError."""
+    """Write a complete MCAP file of what was read from another one. Raises OSError."""
     stream = io.BytesIO()
     writer = Writer(stream, chunk_size=CHUNK_BYTES, enable_data_crcs=True)
     writer.start(profile="ros2")

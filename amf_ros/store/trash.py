@@ -17,8 +17,9 @@ from pathlib import Path
 
 from amf_ros.contract import Contract
 from amf_ros.core.errors import DataError, UnknownName
-from amf_ros.store.demonstrations import DemonstrationStore, check_named, files, info_of
+from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.files import move_whole, storage_errors
+from amf_ros.store.folder import check_named, demonstration_files, format_of
 from amf_ros.store.run_directory import RunDirectory
 
 BIN = ".trash"
@@ -43,7 +44,7 @@ def trash(run: RunDirectory, name: str) -> Path:
     path = _only("file of the session", name, list(_kept(run)), run)
     folder = path.parent if path.parent.name != "quarantine" else path.parent.parent
     bin_ = folder / BIN
-    if path in files(run.demonstrations) and _is_demonstration(path):
+    if path in demonstration_files(run.demonstrations) and _is_demonstration(path):
         return DemonstrationStore(run.demonstrations).trash(path.stem)
     foreign = folder == run.demonstrations and path.parent == folder
     place = bin_ / _STRAYS / path.name if foreign else bin_ / path.name
@@ -74,7 +75,7 @@ def restore(run: RunDirectory, name: str, contract: Contract | None = None) -> P
     """
     store = DemonstrationStore(run.demonstrations)
     path = _only("thing in the trash", name, [*thrown_away(run), *_entries(store.quarantine)], run)
-    if path in (*files(store.bin), *files(store.quarantine)):
+    if path in (*demonstration_files(store.bin), *demonstration_files(store.quarantine)):
         return store.path(store.restore(path.stem, contract).id)
     folder = next(folder for folder in _folders(run) if folder in path.parents)
     target = folder / path.name
@@ -114,7 +115,7 @@ def empty(run: RunDirectory) -> list[Path]:
 def _is_demonstration(path: Path) -> bool:
     try:
         check_named(path)
-        info_of(path)
+        format_of(path).read_info(path)
     except DataError:
         return False
     return True

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from amf_ros.arm.protocol import JointLimit
-from amf_ros.contract import load_contract
+from amf_ros.contract import SuiteInterface, load_contract
 from amf_ros.core.config import SelectionConfig, TrainingConfig
 from amf_ros.core.errors import Cancelled, CheckpointError, CheckpointExists, DataError, UnknownName
 from amf_ros.core.values import Demonstration, JointCommand, JointState, Outcome, Rollout, SceneState, Task
@@ -20,11 +20,12 @@ from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import LocalWorker
-from amf_ros.session.local_store import LocalStore, file_stores
+from amf_ros.session.local_store import file_stores
 from amf_ros.session.loop import run
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.pretraining import make_spec
 from amf_ros.session.summary import summary
+from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.rollouts import RolloutStore
 from amf_ros.store.run_directory import RunDirectory
 
@@ -255,15 +256,15 @@ def test_a_checkpoint_for_another_suite_is_refused(environment, pretrained, tmp_
 
 def test_stored_demonstrations_come_back_bit_for_bit_and_failures_are_left_out(tmp_path):
     rng = np.random.default_rng(0)
-    store = LocalStore(tmp_path)
+    store, interface = DemonstrationStore(tmp_path), SuiteInterface("places", ("a", "b", "c"), ("x", "y"), HZ)
     made = {}
     for number, outcome in enumerate((Outcome.SUCCESS, Outcome.FAILURE, Outcome.UNLABELED)):
         arrays = rng.normal(size=(7, 3)), rng.normal(size=(7, 2)), np.arange(7) * 50_000_000
         made[outcome] = Demonstration(f"r{number}", "north", *arrays, outcome=outcome, seed=2**31 - 1)
-        store.save(made[outcome])
-    fresh = LocalStore(tmp_path)
-    assert [demo.id for demo in fresh.usable()] == ["r0", "r2"]
-    for demo in fresh.usable():
+        store.save(made[outcome], interface)
+    fresh = DemonstrationStore(tmp_path)
+    assert [demo.id for demo in fresh.all_usable(interface)] == ["r0", "r2"]
+    for demo in fresh.all_usable(interface):
         expected = made[demo.outcome]
         np.testing.assert_array_equal(demo.observations, expected.observations)
         np.testing.assert_array_equal(demo.actions, expected.actions)
@@ -272,4 +273,4 @@ def test_stored_demonstrations_come_back_bit_for_bit_and_failures_are_left_out(t
     assert fresh.find("r9") is None
     (tmp_path / "r1.safetensors").write_bytes(b"broken")
     with pytest.raises(DataError, match="r1.safetensors"):
-        LocalStore(tmp_path).usable()
+        DemonstrationStore(tmp_path).all_usable(interface)

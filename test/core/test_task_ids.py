@@ -17,9 +17,9 @@ from amf_ros.report.gather import gather
 from amf_ros.report.page import write_page
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import run_local
-from amf_ros.session.local_store import LocalStore
 from amf_ros.session.plan import Plan
 from amf_ros.session.pretraining import pretrain_checkpoint
+from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.files import check_id, file_part
 from amf_ros.store.rollouts import RolloutStore
 from amf_ros.store.run_directory import RunDirectory
@@ -80,7 +80,7 @@ def run(tmp_path_factory) -> RunDirectory:
 
 
 def test_a_session_with_odd_ids_runs_to_its_end(run):
-    demonstrations = LocalStore(run.demonstrations).all()
+    demonstrations = DemonstrationStore(run.demonstrations).infos()
     assert {demo.task_id for demo in demonstrations} == set(ODD_NAMES)
     assert {rollout.task_id for rollout in RolloutStore(run.rollouts).all()} == set(ODD_NAMES)
     assert load(run.checkpoints / "round_0001").pretraining == dict.fromkeys(ODD_NAMES, 1)

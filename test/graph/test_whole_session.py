@@ -25,14 +25,12 @@ from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState
 from amf_msgs.srv import NextTask
 from amf_ros.contract import load_contract
-from amf_ros.knowledge.problem import attempts_of
 from amf_ros.ros import names
 from amf_ros.ros.client.graph_client import GraphClient, Refused
 from amf_ros.ros.start import graph as description
 from amf_ros.ros.start.supervise import Graph
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import run_local
-from amf_ros.session.local_store import LocalStore
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.rollouts import RolloutStore
 from amf_ros.store.run_directory import RunDirectory
@@ -81,15 +79,13 @@ def test_the_graph_does_what_one_process_does(
     result: RunSession.Result, graph_run: RunDirectory, alone: RunDirectory
 ) -> None:
     assert story(graph_run) == story(alone)
-    recorded = DemonstrationStore(graph_run.demonstrations)
-    own = {demo.id: demo for demo in LocalStore(alone.demonstrations).usable()}
-    for demo in recorded.all_usable(load_contract("panda_tabletop"), TabletopSuite()):
+    contract, suite = load_contract("panda_tabletop"), TabletopSuite()
+    recorded, simulated = (DemonstrationStore(run.demonstrations) for run in (graph_run, alone))
+    own = {demo.id: demo for demo in simulated.all_usable(contract, suite)}
+    for demo in recorded.all_usable(contract, suite):
         np.testing.assert_array_equal(demo.observations, own[demo.id].observations)
         np.testing.assert_array_equal(demo.actions, own[demo.id].actions)
-    tried = attempts_of(LocalStore(alone.demonstrations).all())
-    assert {key: sorted(times) for key, times in recorded.attempts().items()} == {
-        key: sorted(times) for key, times in tried.items()
-    }
+    assert recorded.attempts() == simulated.attempts()
     visited = {rollout.id: rollout for rollout in RolloutStore(alone.rollouts).all()}
     for rollout in RolloutStore(graph_run.rollouts).all():
         np.testing.assert_array_equal(rollout.observations, visited[rollout.id].observations)

@@ -26,7 +26,7 @@ from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names
 from amf_ros.ros.selecting.selector import Question, Selector
-from amf_ros.session.local_store import LocalStore
+from amf_ros.session.local_store import file_stores
 from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.doctor import examine
@@ -69,7 +69,7 @@ def both(
         ).stamp
         result = made.act(RecordDemonstration, names.RECORD_DEMONSTRATION, goal)
         assert result.error_code == 0, result.error_msg
-    LocalStore(run.demonstrations, contract).save(alone)
+    DemonstrationStore(run.demonstrations).save(alone, contract)
     return run.root
 
 
@@ -100,11 +100,12 @@ def test_the_selector_counts_both(run: RunDirectory, suite: TabletopSuite, contr
 def test_a_session_in_one_process_sees_both_in_the_order_of_recording(
     run: RunDirectory, suite: TabletopSuite, contract: Contract
 ) -> None:
-    recorded, own = LocalStore(run.demonstrations, contract, suite).all()
+    store = file_stores(run).demonstrations
+    recorded, own = store.all_usable(contract, suite)
     assert (recorded.id, own.id) == ("graph", "alone")
     np.testing.assert_array_equal(recorded.observations, own.observations)
     np.testing.assert_array_equal(recorded.actions, own.actions)
-    found = LocalStore(run.demonstrations, contract, suite).find("graph")
+    found = store.find("graph")
     assert found is not None and found.num_steps == own.num_steps
 
 
@@ -134,5 +135,3 @@ def test_arrays_of_another_contract_are_refused_by_name(
     assert other.hash != contract.hash
     with pytest.raises(DataError, match="'alone' does not fit.*panda_tabletop"):
         DemonstrationStore(run.demonstrations).all_usable(other, suite)
-    with pytest.raises(DataError, match=r"alone.safetensors: does not fit.*panda_tabletop"):
-        LocalStore(run.demonstrations, other, suite).all()

@@ -16,8 +16,8 @@ from amf_ros.contract import load_contract
 from amf_ros.learning.checkpoints import parse_description
 from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import RobotEnvironment
-from amf_ros.session.local_store import LocalStore
 from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
 
@@ -31,7 +31,7 @@ def run(tmp_path: Path, pretrained: Path) -> RunDirectory:
     shutil.copytree(pretrained, run.checkpoints / "pretrained")
     with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
         shown = demonstrate(RobotEnvironment(robot, suite, contract), "push_green", 2, "alone")
-    LocalStore(run.demonstrations, contract).save(shown)
+    DemonstrationStore(run.demonstrations).save(shown, contract)
     return run
 
 

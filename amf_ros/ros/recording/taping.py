@@ -20,8 +20,8 @@ from amf_ros.core.values import JointPlan, Outcome, Task
 from amf_ros.ros.recording.judging import Judging, Reset
 from amf_ros.ros.settings import RecorderSettings
 from amf_ros.store.demonstrations import DemonstrationStore
-from amf_ros.store.recording import Recording
 from amf_ros.store.schemas import schema_text
+from amf_ros.store.writing import DemonstrationWriter
 
 if TYPE_CHECKING:
     from amf_ros.ros.requests import RecordingRequest  # it knows messages, and this runs without ROS
@@ -62,7 +62,7 @@ class Taping:
 
     def __init__(
         self,
-        recording: Recording,
+        recording: DemonstrationWriter,
         contract: Contract,
         settings: RecorderSettings,
         *,
@@ -225,7 +225,7 @@ class Taping:
         return newest is None or newest[0] >= end_ns or now_s - self._ended_s > APPLIED_S
 
     def keep(self) -> None:
-        """Put it into the store. Raises what :meth:`amf_ros.store.recording.Recording.finish` raises."""
+        """Put it into the store. Raises as :meth:`amf_ros.store.writing.DemonstrationWriter.finish`."""
         self.recording.finish(self._outcome, self._end_ns or 0)
 
     @property

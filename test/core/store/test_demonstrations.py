@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import yaml
 
-from amf_ros.contract import Contract
+from amf_ros.contract import Contract, SuiteInterface
 from amf_ros.contract.spec import ContractSpec
 from amf_ros.core.config import parse
 from amf_ros.core.errors import DataError, UnknownName
 from amf_ros.core.paths import find_config
-from amf_ros.core.values import Outcome, Source
+from amf_ros.core.values import Demonstration, Outcome, Source
+from amf_ros.store import folder
+from amf_ros.store.array_format import ArrayFormat
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.schemas import schema_text
 
@@ -185,3 +187,51 @@ def test_a_failure_is_not_learned_from_even_where_it_is_named(record, store, con
     assert store.load_usable("good", contract, suite).num_steps == 11
     with pytest.raises(DataError, match="demonstration 'bad' failed"):
         store.load_usable("bad", contract, suite)
+
+
+POINT = SuiteInterface("point", ("x", "y", "z"), ("dx", "dy"), 20.0)
+
+
+def simulated(id_, outcome=Outcome.SUCCESS):
+    rng = np.random.default_rng(0)
+    arrays = rng.normal(size=(7, 3)), rng.normal(size=(7, 2)), np.arange(7) * 50_000_000
+    return Demonstration(id_, "push", *arrays, outcome=outcome)
+
+
+def test_simulated_and_recorded_ones_are_listed_together_in_the_order_of_recording(store, record, draw):
+    store.save(simulated("b"), POINT)
+    record("a", draw(5)).finish(Outcome.SUCCESS)
+    store.save(simulated("c", Outcome.FAILURE), POINT)
+    for reader in (store, DemonstrationStore(store.root)):
+        assert [info.id for info in reader.infos()] == ["b", "a", "c"]
+        assert [usable for _, usable in reader.attempts()["push"]] == [True, True, False]
+
+
+def test_an_id_is_taken_once_whoever_made_it(store, contract, suite, record, draw):
+    record("d1", draw()).finish(Outcome.SUCCESS)
+    store.save(simulated("d2"), POINT)
+    for id_ in ("d1", "d2"):
+        with pytest.raises(DataError, match="exists already"):
+            store.save(simulated(id_), POINT)
+        with pytest.raises(DataError, match="exists already"):
+            store.stage(id_, suite.task("push"), contract)
+
+
+def test_a_recording_is_of_no_use_to_a_suite_with_its_own_simulator(store, record, draw):
+    record("d1", draw()).finish(Outcome.SUCCESS)
+    with pytest.raises(DataError, match="'d1' does not fit: it was recorded from a robot, and suite 'point'"):
+        store.all_usable(POINT)
+
+
+def test_a_format_that_is_added_is_listed_read_thrown_away_and_brought_back(store, monkeypatch):
+    class Imported(ArrayFormat):
+        suffix = ".imported"
+
+    monkeypatch.setattr(folder, "FORMATS", (*folder.FORMATS, Imported()))
+    Imported().write(store.root / "d1.imported", simulated("d1"), POINT, recorded_ns=1)
+    store.save(simulated("d2"), POINT)
+    assert [info.id for info in store.infos()] == ["d1", "d2"]
+    assert store.load("d1", POINT).actions.tobytes() == simulated("d1").actions.tobytes()
+    store.trash("d1")
+    assert store.ids() == ["d2"] and [usable for _, usable in store.attempts()["push"]] == [True, False]
+    assert store.restore("d1").uri.endswith("d1.imported")

@@ -1,15 +1,15 @@
-"""Demonstrations as arrays, one safetensors file each: what a session in one process keeps.
+"""Demonstrations as arrays, one safetensors file each: what simulators give, where there are no messages.
 
-There are no ROS messages to keep there. The files lie beside recordings in the same folder, and
-:class:`~amf_ros.store.demonstrations.DemonstrationStore` reads both. Imports contract, types, errors and
-the rest of data only.
+The files lie beside recordings in the same folder. Only the interface that made the arrays can use them: they
+cannot be made anew by another. Imports contract, errors and the rest of the store only.
 
-    write_arrays(path, demonstration, interface, recorded_ns=time.time_ns())
-    info, arrays = read_arrays(path)
+    ARRAYS.write(path, demonstration, interface, recorded_ns=time.time_ns())
+    info = ARRAYS.read_info(path)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,58 +17,67 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from amf_ros.contract import Interface
-from amf_ros.core.errors import ContractError, DataError, ForeignFile, shown
+from amf_ros.core.errors import ContractError, DataError, ForeignFile
 from amf_ros.core.values import Demonstration, Outcome, Source
+from amf_ros.store.file_format import FileFormat, check_name
 from amf_ros.store.files import one_line, storage_errors, write_whole
 from amf_ros.store.metadata import About, DemonstrationInfo
 from amf_ros.store.replay import Arrays
 
-ARRAYS_SUFFIX = ".safetensors"
+
+class ArrayFormat(FileFormat):
+    """Reads and writes arrays; see :class:`FileFormat`."""
+
+    suffix = ".safetensors"
+
+    def write(self, path: Path, demonstration: Demonstration, interface: Interface, recorded_ns: int) -> None:
+        """Write a demonstration, whole or not at all.
+
+        Args:
+            path: of the file.
+            demonstration: to keep.
+            interface: whose columns the arrays have.
+            recorded_ns: wall clock [ns]: the order of demonstrations in a folder.
+
+        Raises:
+            StorageError: the disk is full or not writable.
+        """
+        arrays = {
+            "observations": np.ascontiguousarray(demonstration.observations, dtype=np.float64),
+            "actions": np.ascontiguousarray(demonstration.actions, dtype=np.float64),
+            "stamps_ns": np.ascontiguousarray(demonstration.stamps_ns, dtype=np.int64),
+        }
+        about = {
+            "id": demonstration.id,
+            "task_id": demonstration.task_id,
+            "outcome": demonstration.outcome.name,
+            "source": demonstration.source.name,
+            "seed": str(demonstration.seed),
+            "recorded_ns": str(recorded_ns),
+            "contract": interface.name,
+            "contract_hash": interface.hash,
+        }
+        with storage_errors(path):
+            write_whole(path, save(arrays, about))
+
+    def read_info(self, path: Path, named: bool = True) -> DemonstrationInfo:
+        """Read the whole file: whether its arrays are steps belongs to what must be known."""
+        return _read(path, named)[0]
+
+    def read_arrays(
+        self, path: Path, info: DemonstrationInfo, interface: Interface, roles: Mapping[str, str]
+    ) -> Arrays:
+        """Read the arrays as they were made; ``roles`` are in them already."""
+        info, arrays = _read(path, named=True)
+        _check_columns(info, arrays, interface)
+        return arrays
 
 
-def write_arrays(
-    path: Path, demonstration: Demonstration, interface: Interface | None, recorded_ns: int
-) -> None:
-    """Write one, whole or not at all.
-
-    Args:
-        path: of the file.
-        demonstration: to keep.
-        interface: whose columns the arrays have; None = nobody says.
-        recorded_ns: wall clock [ns]: the order of demonstrations in a folder.
-
-    Raises:
-        StorageError: the disk is full or not writable.
-    """
-    arrays = {
-        "observations": np.ascontiguousarray(demonstration.observations, dtype=np.float64),
-        "actions": np.ascontiguousarray(demonstration.actions, dtype=np.float64),
-        "stamps_ns": np.ascontiguousarray(demonstration.stamps_ns, dtype=np.int64),
-    }
-    about = {
-        "id": demonstration.id,
-        "task_id": demonstration.task_id,
-        "outcome": demonstration.outcome.name,
-        "source": demonstration.source.name,
-        "seed": str(demonstration.seed),
-        "recorded_ns": str(recorded_ns),
-        "contract": interface.name if interface is not None else "",
-        "contract_hash": interface.hash if interface is not None else "",
-    }
-    with storage_errors(path):
-        write_whole(path, save(arrays, about))
+ARRAYS = ArrayFormat()
 
 
-def read_arrays(path: Path, named: bool = True) -> tuple[DemonstrationInfo, Arrays]:
-    """What a file says of itself, and what it holds.
-
-    Args:
-        path: of the file.
-        named: whether it must be named after its id, as in the store.
-
-    Raises:
-        DataError: it is damaged, no demonstration, or named otherwise.
-    """
+def _read(path: Path, named: bool) -> tuple[DemonstrationInfo, Arrays]:
+    """Read what a file says of itself, and its arrays. Raises as :meth:`FileFormat.read_info`."""
     try:
         with safe_open(path, framework="numpy") as file:
             data = file.metadata() or {}
@@ -89,8 +98,8 @@ def read_arrays(path: Path, named: bool = True) -> tuple[DemonstrationInfo, Arra
         raise ForeignFile(f"{path}: is no demonstration of amf_ros ({one_line(error)})") from error
     except (SafetensorError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: is damaged ({one_line(error)}); move it to the trash") from error
-    if named and about.id != path.stem:
-        raise ForeignFile(f"{path}: holds demonstration {shown(about.id)}: a copy, or renamed")
+    if named:
+        check_name(path, about.id)
     stamps = arrays.stamps_ns
     info = DemonstrationInfo(
         id=about.id,
@@ -123,12 +132,8 @@ def _check_arrays(arrays: Arrays) -> None:
         raise ValueError("it holds NaN or infinity")
 
 
-def check_columns(info: DemonstrationInfo, arrays: Arrays, interface: Interface) -> None:
-    """Whether the arrays mean what this contract says: they cannot be made anew by another.
-
-    Raises:
-        ContractError: they do not.
-    """
+def _check_columns(info: DemonstrationInfo, arrays: Arrays, interface: Interface) -> None:
+    """Check that the arrays mean what this interface says. Raises ContractError where they do not."""
     made_by = info.about.contract_hash
     widths = arrays.observations.shape[1], arrays.actions.shape[1]
     if (made_by and made_by != interface.hash) or widths != (

@@ -1,11 +1,11 @@
-"""One demonstration being written: raw messages into a staged MCAP file, finished whole or discarded.
+"""Writes one demonstration: raw messages into a staged MCAP file, which is finished whole or discarded.
 
 Imports contract, files, metadata, reading, replay, types and errors only.
 
-    recording = store.stage("r001_i0_a0_push", suite.task("push"), contract, seed=3)
-    recording.add_topic(topic.name, topic.type, schema_text(topic.type))
-    recording.write("joint_states", log_ns, publish_ns, data)
-    path = recording.finish(Outcome.SUCCESS)
+    writer = store.stage("r001_i0_a0_push", suite.task("push"), contract, seed=3)
+    writer.add_topic(topic.name, topic.type, schema_text(topic.type))
+    writer.write("joint_states", log_ns, publish_ns, data)
+    path = writer.finish(Outcome.SUCCESS)
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from amf_ros.store.recovery import CHUNK_BYTES
 from amf_ros.store.replay import Arrays, replay
 
 
-class Recording:
-    """Made by :meth:`DemonstrationStore.stage`. Write, then finish or discard; not for several threads.
+class DemonstrationWriter:
+    """Writes a recording; :meth:`DemonstrationStore.stage` makes one. It is not for several threads.
 
     The staged file stays locked while this lives, so that recovery can tell a recording in progress from
     one that a dead process left.
@@ -69,7 +69,7 @@ class Recording:
 
     @property
     def num_messages(self) -> Mapping[str, int]:
-        """Messages so far of each announced topic that the contract reads."""
+        """Count the messages so far of each announced topic that the contract reads."""
         return {topic: len(values) for topic, values in self._values.items()}
 
     def add_topic(self, name: str, type_: str, schema: str) -> None:
@@ -90,7 +90,7 @@ class Recording:
             )
 
     def decode(self, topic: str, data: bytes) -> Value:
-        """What a message of one of the contract's topics says, read as it will be read from the file.
+        """Read a message of one of the contract's topics, as it will be read from the file.
 
         Raises:
             BadMessage: it is not a whole message, or its parts do not fit; it can be left out.
@@ -100,7 +100,7 @@ class Recording:
     def write(
         self, topic: str, log_ns: int, publish_ns: int, data: bytes, value: Value | None = None
     ) -> None:
-        """One message as it came.
+        """Write one message as it came.
 
         Args:
             topic: announced with :meth:`add_topic`.
@@ -127,7 +127,7 @@ class Recording:
             stream.flush()
 
     def finish(self, outcome: Outcome, end_stamp_ns: int = 0) -> Path:
-        """Check it, close the file and put it into the store.
+        """Check the recording, close its file and put it into the store.
 
         Args:
             outcome: verdict on the task.
@@ -160,7 +160,7 @@ class Recording:
         return path
 
     def discard(self) -> None:
-        """Forget it; does nothing once it has ended."""
+        """Forget the recording; this does nothing once it has ended."""
         stream, self._stream = self._stream, None
         if stream is None:
             return

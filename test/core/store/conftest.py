@@ -16,8 +16,8 @@ from amf_ros.contract import Contract, load_contract
 from amf_ros.core.errors import UnknownName
 from amf_ros.core.values import JointCommand, JointState, SceneState, Task
 from amf_ros.store.demonstrations import DemonstrationStore
-from amf_ros.store.recording import Recording
 from amf_ros.store.schemas import schema_text
+from amf_ros.store.writing import DemonstrationWriter
 
 MESSAGES = {
     "builtin_interfaces/Time": "int32 sec\nuint32 nanosec\n",
@@ -177,27 +177,27 @@ def store(tmp_path: Path) -> DemonstrationStore:
     return DemonstrationStore(tmp_path / "demonstrations")
 
 
-def announce(recording: Recording) -> Recording:
+def announce(recording: DemonstrationWriter) -> DemonstrationWriter:
     for topic, type_ in TYPES.items():
         recording.add_topic(topic, type_, schema_text(type_))
     return recording
 
 
 @pytest.fixture
-def stage(store: DemonstrationStore, contract: Contract, suite: Suite) -> Callable[..., Recording]:
+def stage(store: DemonstrationStore, contract: Contract, suite: Suite) -> Callable[..., DemonstrationWriter]:
     """A recording with all topics announced."""
 
-    def make(id_: str = "d1", **settings: Any) -> Recording:
+    def make(id_: str = "d1", **settings: Any) -> DemonstrationWriter:
         return announce(store.stage(id_, suite.task("push"), contract, suite="tabletop", **settings))
 
     return make
 
 
 @pytest.fixture
-def record(stage: Callable[..., Recording]) -> Callable[..., Recording]:
+def record(stage: Callable[..., DemonstrationWriter]) -> Callable[..., DemonstrationWriter]:
     """A recording with an episode in it, not finished."""
 
-    def make(id_: str, episode: Episode, **settings: Any) -> Recording:
+    def make(id_: str, episode: Episode, **settings: Any) -> DemonstrationWriter:
         recording = stage(id_, **settings)
         for topic, stamp, data in episode.messages():
             recording.write(topic, stamp + 1000, stamp, data)
