@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,3 +43,16 @@ def test_status_misses_teleop_only_where_no_person_demonstrates(
     wanted = f"graph: 1 of {len(others) + 1} nodes run; missing: {', '.join(others)}"
     with started("demo_recorder", tmp_path, demonstrator=who):
         eventually(lambda: wanted in amf("status", "-d", tmp_path).output, wanted, DEADLINE_S)
+
+
+def test_a_recorder_that_is_frozen_is_said_not_to_answer(tmp_path: Path, ros_domain: int) -> None:
+    """Whoever comes after it froze cannot see it at all."""
+    with started("demo_recorder", tmp_path) as recorder, started("fine_tuner", tmp_path):
+        two = "2 of 7 nodes run"
+        eventually(lambda: two in amf("status", "-d", tmp_path).output, two, DEADLINE_S)
+        recorder.send_signal(signal.SIGSTOP)
+        refused = amf("record", "press_button", "--wait", "5")
+    assert refused.exit_code == 1
+    said = str(refused.exception) + refused.output
+    assert "/demo_recorder/get_parameters does not answer in ROS domain" in said
+    assert "where fine_tuner can be seen: its node hangs, died" in said

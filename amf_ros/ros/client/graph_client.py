@@ -24,8 +24,10 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from amf_ros.core.errors import listed
 from amf_ros.ros import qos
 from amf_ros.ros.client.answers import DEAD_S, Pulse, Refused, ServerLost, ServerUnavailable, result_of
+from amf_ros.ros.start.graph import NODES
 
 __all__ = ["GraphClient", "Refused", "ServerLost", "ServerUnavailable"]
 
@@ -207,10 +209,23 @@ class GraphClient:
         if not self._spin_until(ready, self._wait_s):
             where = self._node.resolve_service_name(name)
             domain = os.environ.get("ROS_DOMAIN_ID", "0")
+            others = self._others(name)
+            if others:  # a node that is frozen cannot even be seen by whoever comes later
+                raise ServerUnavailable(
+                    f"{where} does not answer in ROS domain {domain}, where {listed(others)} can be seen: its "
+                    "node hangs, died or was not started; look at its log and at `amf status`"
+                )
             raise ServerUnavailable(
                 f"nobody serves {where} in ROS domain {domain}; start the graph with `amf up`, "
                 "or check ROS_DOMAIN_ID and --namespace"
             )
+
+    def _others(self, name: str) -> list[str]:
+        """The graph's other nodes that are there, where ``name`` belongs to one of the graph's nodes."""
+        server, known = name.rpartition("/")[0], tuple(node.name for node in NODES)
+        if server not in known:
+            return []
+        return [node for node, there in self.sees(known, 0.0).items() if there and node != server]
 
     def _spin_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
         end = time.monotonic() + timeout_s
