@@ -44,9 +44,10 @@ from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration, RunSes
 from amf_msgs.msg import RecorderState, RobotStatus
 from amf_msgs.srv import FinishRecording, LoadCheckpoint, NextTask, ResetScene
 from amf_ros.contract import load_contract
+from amf_ros.contract.codecs import JOINT_STATE, JOINT_TRAJECTORY, SCENE_STATE
 from amf_ros.core.config import PretrainConfig, TrainingConfig
 from amf_ros.core.values import JointCommand, JointState, SceneState
-from amf_ros.ros.conversions import command_msg, joints_msg, scene_msg
+from amf_ros.ros.conversions import to_msg
 from amf_ros.ros.start import graph
 from amf_ros.ros.start.environment import default_params
 from amf_ros.ros.start.supervise import Domain
@@ -215,15 +216,16 @@ class Sound:
     def joints(self) -> Any:
         """Measured joints."""
         held = self._joints
-        return joints_msg(JointState(time.time_ns(), held.names, held.position, held.velocity))
+        return to_msg(JOINT_STATE, JointState(time.time_ns(), held.names, held.position, held.velocity))
 
     def scene(self) -> Any:
         """All objects."""
-        return scene_msg(SceneState(time.time_ns(), self._scene.names, self._scene.poses))
+        return to_msg(SCENE_STATE, SceneState(time.time_ns(), self._scene.names, self._scene.poses))
 
     def command(self) -> Any:
         """Stay where you are."""
-        return command_msg(JointCommand(time.time_ns(), self._joints.names, self._joints.position), 0.05)
+        held = JointCommand(time.time_ns(), self._joints.names, self._joints.position)
+        return to_msg(JOINT_TRAJECTORY, held.reached_after(50_000_000))
 
 
 @dataclass

@@ -1,13 +1,13 @@
-"""Which messages belong to an instant: one rule, live and in replay.
+"""Which messages belong to an instant: one rule, live and in replay, for streams of every kind.
 
-A frame at an instant holds of every stream the newest usable message that is stamped not after the instant
-and had arrived by then. Joint states may come in parts, on one topic or on several: each joint is taken from
-the newest message that holds it. Imports contract, types and errors only.
+To a moment belongs of every stream the newest usable message that is stamped not after the instant and had
+arrived by then. Joint states may come in parts, on one topic or on several: each joint is taken from the
+newest message that holds it. Imports contract, types and errors only.
 
     streams = Streams(contract)
     streams.add("joint_states", Sample(stamp_ns, arrival_ns, joints))
-    frame = streams.frame(instant_ns, arrived_ns)
-    contract.observe(frame.inputs, task.roles)
+    moment = streams.moment(instant_ns, arrived_ns)
+    contract.observe(moment.inputs, task.roles)
 
 Live, the instant is the stamp of the joint state that has just arrived; in replay that of the newest joint
 state not after a command, with its arrival: training sees what serving would have seen when it acted.
@@ -25,9 +25,8 @@ import numpy as np
 from amf_ros.contract.contract import Contract
 from amf_ros.contract.topics import NS_PER_MS
 from amf_ros.core.errors import StaleObservation, listed
-from amf_ros.core.values import JointState, SceneState
+from amf_ros.core.values import JointState, SceneState, Value
 
-State = JointState | SceneState
 _FEW = 64  # samples that are kept however old they are
 
 
@@ -42,13 +41,13 @@ class Sample:
 
     __slots__ = ("_read", "_value", "arrival_ns", "stamp_ns", "topic")
 
-    def __init__(self, stamp_ns: int, arrival_ns: int, value: State | Callable[[], State | None]) -> None:
+    def __init__(self, stamp_ns: int, arrival_ns: int, value: Value | Callable[[], Value | None]) -> None:
         self.stamp_ns, self.arrival_ns, self.topic = stamp_ns, arrival_ns, ""
         self._read = value if callable(value) else None
         self._value = None if callable(value) else value
 
     @property
-    def value(self) -> State | None:
+    def value(self) -> Value | None:
         """What it says, or None where it cannot be used."""
         if self._read is not None:
             self._value, self._read = self._read(), None
@@ -56,26 +55,33 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Moment:
     """What was known at an instant.
 
     Attributes:
         stamp_ns: the instant.
         inputs: topic -> value, as :meth:`Contract.observe` takes them.
+        joints: those of all topics of joint states together.
         joint_ages_ns: how far before the instant each joint that the contract uses was measured.
         samples: the messages that it was made of.
     """
 
     stamp_ns: int
-    inputs: Mapping[str, State]
+    inputs: Mapping[str, Value]
     joints: JointState
-    scene: SceneState | None
     joint_ages_ns: Mapping[str, int]
     samples: tuple[Sample, ...]
 
+    @property
+    def scene(self) -> SceneState | None:
+        """The scene among the inputs; None where the contract has none."""
+        return next((value for value in self.inputs.values() if isinstance(value, SceneState)), None)
+
 
 class Streams:
-    """The messages of a contract's observed topics. Not for several threads.
+    """The messages of a contract's observed topics: joints together, every other topic by itself.
+
+    Not for several threads.
 
     Args:
         keep_ns: messages older than the newest by this are forgotten; None = all are kept [ns].
@@ -87,23 +93,24 @@ class Streams:
         self._oldest_ns = max(self._ages[name] for name in contract.joint_topics)
         self._positions = tuple(name for name, (position, _) in contract.needs.items() if position)
         self._velocities = tuple(name for name, (_, velocity) in contract.needs.items() if velocity)
-        self._joints, self._scene = _Track(), _Track()
+        self._joints = _Track()
+        self._others = {name: _Track() for name in self._ages if name not in contract.joint_topics}
         self._seen: set[str] = set()
 
     def clear(self, topic: str) -> None:
         """Forget what came on a topic, of joint states on all of them: its clock moved back."""
-        if topic == self._contract.scene_topic:
-            self._scene = _Track()
+        if topic in self._others:
+            self._others[topic] = _Track()
             self._seen.discard(topic)
         else:
             self._joints = _Track()
             self._seen.difference_update(self._contract.joint_topics)
 
     def add(self, topic: str, sample: Sample) -> None:
-        """A message of one of the contract's topics, in the order of arrival."""
+        """Take in a message of one of the contract's topics, in the order of arrival."""
         sample.topic = topic
         self._seen.add(topic)
-        track = self._scene if topic == self._contract.scene_topic else self._joints
+        track = self._others.get(topic, self._joints)
         track.add(sample)
         if self._keep_ns is not None:
             track.forget_before(track.newest_ns - self._keep_ns)
@@ -114,20 +121,20 @@ class Streams:
         return [topic.name for topic in self._contract.topics if topic.name not in self._seen]
 
     def newest_joints(self, until_ns: int) -> Sample | None:
-        """The newest joint state stamped not after this; of several with one stamp the first to arrive."""
+        """Give the newest joint state that is stamped not after this, of equal stamps the first to arrive."""
         return next(self._joints.back_from(until_ns, None), None)
 
-    def lead_frame(self, until_ns: int) -> Frame:
-        """What was known when the newest joint state not after this arrived: what serving acts upon.
+    def joint_moment(self, until_ns: int) -> Moment:
+        """Say what was known when the newest joint state not after this arrived: what serving acts upon.
 
         Raises:
-            StaleObservation: see :meth:`frame`.
+            StaleObservation: see :meth:`moment`.
         """
         lead = next((s for s in self._joints.back_from(until_ns, None) if s.value is not None), None)
-        return self.frame(until_ns) if lead is None else self.frame(lead.stamp_ns, lead.arrival_ns)
+        return self.moment(until_ns) if lead is None else self.moment(lead.stamp_ns, lead.arrival_ns)
 
-    def frame(self, instant_ns: int, arrived_ns: int | None = None) -> Frame:
-        """What was known at an instant.
+    def moment(self, instant_ns: int, arrived_ns: int | None = None) -> Moment:
+        """Say what was known at an instant.
 
         Args:
             instant_ns: nothing that is stamped after it counts.
@@ -137,20 +144,16 @@ class Streams:
             StaleObservation: a stream or a joint is missing or too old; names it and its age.
         """
         joints, ages, samples = self._merged(instant_ns, arrived_ns)
-        inputs: dict[str, State] = {self._contract.joints_topic: joints}
-        scene: SceneState | None = None
-        topic = self._contract.scene_topic
-        if topic is not None:
-            for sample in self._scene.back_from(instant_ns, arrived_ns):
-                if isinstance(sample.value, SceneState):
-                    scene = sample.value
-                    _require_fresh(topic, instant_ns - sample.stamp_ns, self._ages[topic])
-                    inputs[topic] = scene
-                    samples = (*samples, sample)
-                    break
-            else:
+        inputs: dict[str, Value] = {self._contract.joints_topic: joints}
+        found = list(samples)
+        for topic, track in self._others.items():
+            sample = next((s for s in track.back_from(instant_ns, arrived_ns) if s.value is not None), None)
+            if sample is None or sample.value is None:
                 raise StaleObservation(self._nothing_of(topic, instant_ns))
-        return Frame(instant_ns, inputs, joints, scene, ages, samples)
+            _require_fresh(topic, instant_ns - sample.stamp_ns, self._ages[topic])
+            inputs[topic] = sample.value
+            found.append(sample)
+        return Moment(instant_ns, inputs, joints, ages, tuple(found))
 
     def _merged(
         self, instant_ns: int, arrived_ns: int | None
@@ -216,7 +219,8 @@ class Streams:
     def _nothing_of(self, topic: str, instant_ns: int) -> str:
         if topic not in self._seen:
             return f"no message yet on {topic}; is the robot running and publishing it?"
-        ahead = [sample.stamp_ns - instant_ns for sample in self._scene.newest(_FEW)]
+        track = self._others.get(topic, self._joints)
+        ahead = [sample.stamp_ns - instant_ns for sample in track.newest(_FEW)]
         if ahead and min(ahead) > 0:
             return f"{topic} is stamped {min(ahead) / NS_PER_MS:.0f} ms after the joints; do clocks differ?"
         return f"no message on {topic} can be used"
@@ -261,7 +265,7 @@ class _Track:
 
 
 def _names(sample: Sample) -> tuple[str, ...]:
-    return () if sample.value is None else sample.value.names
+    return sample.value.names if isinstance(sample.value, JointState) else ()
 
 
 @lru_cache(maxsize=256)

@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from amf_ros.contract.codecs import to_value
 from amf_ros.contract.features import ROLE, compile_feature, feature_names, frames, optional_roles, rows
 from amf_ros.contract.spec import (
-    JOINT_STATE,
-    SCENE_STATE,
     ActionElement,
     ContractSpec,
     JointAngleFeature,
@@ -28,7 +27,7 @@ from amf_ros.contract.topics import NS_PER_MS, named, observed
 from amf_ros.core.config import load_yaml
 from amf_ros.core.errors import ContractError, StaleObservation, UnknownName
 from amf_ros.core.paths import find_config
-from amf_ros.core.values import Array, JointCommand, JointState, Observation, SceneState, Task
+from amf_ros.core.values import Array, JointCommand, JointState, Observation, SceneState, Task, Value
 
 
 def _meaning(element: ActionElement) -> dict[str, Any]:
@@ -68,10 +67,13 @@ class Contract:
         self.recorded = frozenset(
             {self.command.name, self.applied.name, *(topic.name for topic in self.topics)}
         )
-        self.joint_topics = tuple(topic.name for topic in self.topics if topic.type == JOINT_STATE)
+        self._types = {
+            topic.name: topic.type for topic in (*self.topics, self.command, self.published, self.applied)
+        }
+        self.joint_topics = tuple(topic.name for topic in self.topics if topic.kind == "joints")
         self.joints_topic = self.joint_topics[0]
-        self.scene_topic = next((topic.name for topic in self.topics if topic.type == SCENE_STATE), None)
-        self.joints_age_ns = max(topic.max_age_ns for topic in self.topics if topic.type == JOINT_STATE)
+        self.scene_topic = next((topic.name for topic in self.topics if topic.kind == "scene"), None)
+        self.joints_age_ns = max(topic.max_age_ns for topic in self.topics if topic.kind == "joints")
         self._max_age_ns = {topic.name: topic.max_age_ns for topic in self.topics}
         self.optional_roles = optional_roles(f for fs in spec.observations.values() for f in fs)
         self._vectors = {
@@ -123,9 +125,25 @@ class Contract:
         }
         return hashlib.sha256(json.dumps(defining).encode()).hexdigest()[:16]
 
+    def type_of(self, topic: str) -> str:
+        """Say the ROS type of one of the contract's topics, by its name inside."""
+        return self._types[topic]
+
+    def read(self, topic: str, message: Any) -> Value:
+        """Read a message of one of the contract's topics: live, recording and in replay.
+
+        Args:
+            topic: as the contract calls it inside.
+            message: anything with its fields as attributes.
+
+        Raises:
+            DataError: the message's parts do not fit.
+        """
+        return to_value(self._types[topic], message)
+
     def observe(
         self,
-        inputs: Mapping[str, JointState | SceneState],
+        inputs: Mapping[str, Value],
         roles: Mapping[str, str],
         now_ns: int | None = None,
     ) -> Observation:
@@ -161,8 +179,8 @@ class Contract:
         self._check_finite(observation.vector, self.observation_names, "observation")
         return observation
 
-    def _check_fresh(self, inputs: Mapping[str, JointState | SceneState], now_ns: int | None) -> int:
-        used = [name for name in (self.joints_topic, self.scene_topic) if name is not None]
+    def _check_fresh(self, inputs: Mapping[str, Value], now_ns: int | None) -> int:
+        used = [self.joints_topic, *(t.name for t in self.topics if t.name not in self.joint_topics)]
         missing = [name for name in used if name not in inputs]
         if missing:
             raise StaleObservation(

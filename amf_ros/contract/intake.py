@@ -18,9 +18,8 @@ from amf_ros.contract.contract import Contract, shortest
 from amf_ros.contract.features import ROLE
 from amf_ros.contract.spec import RelativeYawFeature, YawFeature
 from amf_ros.core.errors import BadMessage, OutOfRange
-from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, SceneState
+from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, Numbers, SceneState, Value
 
-Value = JointState | SceneState | JointCommand | JointPlan
 COMMAND_SLACK = 0.05  # of a range: how far beyond it a command may be
 MEASURED_SLACK = 1.0  # and a measured joint: a range is of targets, and may be a part of the joint's own
 QUATERNION_SLACK = 0.1  # of a length of 1
@@ -104,13 +103,15 @@ class Intake:
         return moved
 
     def check_value(self, topic: str, value: Value) -> None:
-        """The first half of :meth:`check`: all but the stamp."""
+        """Judge all but the stamp: the first half of :meth:`check`; a picture that was read is fine."""
         if isinstance(value, JointState):
             self._check_joints(topic, value)
         elif isinstance(value, SceneState):
             self._check_scene(topic, value)
-        else:
+        elif isinstance(value, (JointCommand, JointPlan)):
             self._check_command(topic, value)
+        elif isinstance(value, Numbers):
+            _check_numbers(topic, value)
 
     def moved(self) -> None:
         """A reset or restart is known of: stamps may jump without being doubted."""
@@ -288,6 +289,13 @@ def _frames(contract: Contract, roles: Mapping[str, str] | None) -> tuple[frozen
             elif isinstance(feature, RelativeYawFeature):
                 turned.update((feature.of, feature.to))
     return resolved(contract.frames), resolved(frozenset(turned))
+
+
+def _check_numbers(topic: str, numbers: Numbers) -> None:
+    bad = np.flatnonzero(~np.isfinite(numbers.values))
+    if len(bad):
+        name = numbers.names[bad[0]] if numbers.names else f"number {bad[0]}"
+        raise BadMessage(topic, f"{name} is {numbers.values[bad[0]]}; only finite numbers are allowed")
 
 
 def _require_names(topic: str, names: tuple[str, ...], count: int) -> None:

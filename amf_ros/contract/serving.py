@@ -2,7 +2,7 @@
 
     serving = Serving(contract, exact=False)
     instant = serving.arrived("joint_states", header_ns, arrival_ns, clock_ns, read)
-    if instant is not None: frame = serving.frame(now_ns)
+    if instant is not None: moment = serving.moment(now_ns)
 
 Two clocks: stamps are on the robot's, arrivals and now on a monotonic one of this process. In lock-step a
 state is that of one stamp on all topics, however long ago it came; else it has an age by both clocks, and is
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from amf_ros.contract.align import Frame, Sample, State, Streams
+from amf_ros.contract.align import Moment, Sample, Streams
 from amf_ros.contract.clocks import Clocks
 from amf_ros.contract.contract import Contract
 from amf_ros.contract.intake import Intake
 from amf_ros.contract.topics import NS_PER_MS
 from amf_ros.core.errors import BadMessage, StaleObservation
+from amf_ros.core.values import Value
 
 KEPT_AGES = 3  # messages are kept for as many times the greatest age that the contract allows
 
@@ -44,7 +45,7 @@ class Serving:
         self.problem = ""
 
     def arrived(
-        self, topic: str, header_ns: int, arrival_ns: int, clock_ns: int, read: Callable[[], State]
+        self, topic: str, header_ns: int, arrival_ns: int, clock_ns: int, read: Callable[[], Value]
     ) -> int | None:
         """A message of one of the contract's topics came.
 
@@ -102,8 +103,8 @@ class Serving:
             return self._common_ns()
         return None if self._streams.missing or self.refusal(now_ns) else self._lead_ns
 
-    def frame(self, now_ns: int) -> Frame:
-        """What is known now, for a policy or an expert to act upon.
+    def moment(self, now_ns: int) -> Moment:
+        """Say what is known now, for a policy or an expert to act upon.
 
         Args:
             now_ns: monotonic clock [ns].
@@ -113,25 +114,25 @@ class Serving:
         """
         try:
             if self._exact:
-                return self._whole(self._streams.frame(self._lead_ns))
+                return self._whole(self._streams.moment(self._lead_ns))
             problem = self._clocks.problem()
             if problem:
                 raise StaleObservation(problem)
             newest = self._streams.newest_joints(self._lead_ns)
             if newest is not None and newest.value is None:  # replay would know of later ones by then
                 raise StaleObservation(f"the newest message on {newest.topic} cannot be used")
-            frame = self._streams.lead_frame(self._lead_ns)
-            for sample in frame.samples:
+            moment = self._streams.joint_moment(self._lead_ns)
+            for sample in moment.samples:
                 self._require_recent(sample, now_ns)
         except StaleObservation as error:
             more = f" ({self.num_skipped} messages were skipped: {self.problem})" if self.problem else ""
             raise StaleObservation(f"{error}{more}") from error
-        return frame
+        return moment
 
     def refusal(self, now_ns: int) -> str:
         """Why there is nothing to act upon now, or an empty text."""
         try:
-            self.frame(now_ns)
+            self.moment(now_ns)
         except StaleObservation as error:
             return str(error)
         return ""
@@ -150,7 +151,7 @@ class Serving:
         self.num_skipped += 1
         self.problem = str(error)
 
-    def _read(self, topic: str, read: Callable[[], State]) -> State | None:
+    def _read(self, topic: str, read: Callable[[], Value]) -> Value | None:
         try:
             value = read()
             self._intake.check_value(topic, value)
@@ -159,14 +160,22 @@ class Serving:
             return None
         return value
 
-    def _whole(self, frame: Frame) -> Frame:
-        late = [joint for joint, age in frame.joint_ages_ns.items() if age]
+    def _whole(self, moment: Moment) -> Moment:
+        """In lock-step everything is of the instant itself. Raises StaleObservation naming what is not."""
+        late = [joint for joint, age in moment.joint_ages_ns.items() if age]
         if late:
             raise StaleObservation(
                 f"joint {late[0]!r} has another stamp than the state; in lock-step every joint state must "
                 "hold all joints"
             )
-        return frame
+        old = next((sample for sample in moment.samples if sample.stamp_ns != moment.stamp_ns), None)
+        if old is not None:
+            age_ms = (moment.stamp_ns - old.stamp_ns) / NS_PER_MS
+            raise StaleObservation(
+                f"{old.topic} is {age_ms:.0f} ms older than the joints; in lock-step every stream must come "
+                "with every state: let a camera run at the contract's fps"
+            )
+        return moment
 
     def _require_recent(self, sample: Sample, now_ns: int) -> None:
         age_ns = (now_ns - sample.arrival_ns) * self._factor

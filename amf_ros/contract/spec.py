@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from amf_ros.contract.codecs import JOINT_STATE, JOINT_TRAJECTORY, SCENE_STATE, of_kind
 from amf_ros.core.config import Model
-
-JOINT_STATE: Final = "sensor_msgs/msg/JointState"
-SCENE_STATE: Final = "amf_msgs/msg/SceneState"
-JOINT_TRAJECTORY: Final = "trajectory_msgs/msg/JointTrajectory"
 
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9_./-]+$")]
 
@@ -36,6 +34,19 @@ def _topic_name(name: str) -> str:
 
 
 TopicName = Annotated[str, AfterValidator(_topic_name)]
+
+
+def _one_of(allowed: tuple[str, ...], type_: str) -> str:
+    """A message type among those of :mod:`amf_ros.contract.codecs`. Raises ValueError with the others."""
+    if type_ not in allowed:
+        raise ValueError(f"{type_[:80]!r} is not read; allowed: {', '.join(allowed)}")
+    return type_
+
+
+ObservedType = Annotated[
+    str, AfterValidator(partial(_one_of, of_kind("joints", "scene", "numbers", "picture")))
+]
+CommandType = Annotated[str, AfterValidator(partial(_one_of, of_kind("command")))]
 
 
 def inside(topic: str) -> str:
@@ -81,7 +92,7 @@ class AlignSpec(StampSpec):
 class TopicSpec(Model):
     """One observed stream."""
 
-    type: Literal["sensor_msgs/msg/JointState", "amf_msgs/msg/SceneState"] = Field(description="ROS type")
+    type: ObservedType = Field(description="ROS type, one of amf_ros/contract/codecs.py")
     qos: QosSpec = QosSpec()
     align: AlignSpec = AlignSpec()
     on_stale: Literal["stop"] = Field("stop", description="stale input is an error; never zero-filled")
@@ -162,7 +173,7 @@ class EndpointSpec(Model):
     """A topic that carries commands."""
 
     topic: TopicName
-    type: Literal["trajectory_msgs/msg/JointTrajectory"] = JOINT_TRAJECTORY
+    type: CommandType = JOINT_TRAJECTORY
 
 
 class DeviceSpec(EndpointSpec):

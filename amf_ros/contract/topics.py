@@ -1,4 +1,4 @@
-"""The contract's topics as nodes and recordings use them. Imports spec only.
+"""The contract's topics as nodes and recordings use them. Imports spec and codecs.
 
 topic = contract.topics[0]
 topic.name, topic.address, topic.stamp_ns(header_ns, arrival_ns)
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from amf_ros.contract.codecs import Kind, codec_of
 from amf_ros.contract.spec import StampSpec, TopicSpec, inside
 
 NS_PER_MS = 1_000_000
@@ -43,6 +44,16 @@ class Topic:
     receive: bool = False
     offset_ns: int = 0
     max_offset_ns: int = 0
+
+    @property
+    def kind(self) -> Kind:
+        """What its values are; see :class:`amf_ros.contract.codecs.Codec`."""
+        return codec_of(self.type).kind
+
+    @property
+    def stamped(self) -> bool:
+        """Whether its messages begin with a header."""
+        return codec_of(self.type).stamped
 
     @property
     def address(self) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,11 @@ class JointCommand:
     names: tuple[str, ...]
     position: Array
 
+    def reached_after(self, period_ns: int) -> JointPlan:
+        """Give the same targets as a plan of one point, to be reached after a period [ns]."""
+        times = np.array([period_ns], dtype=np.int64)
+        return JointPlan(self.stamp_ns, self.names, times, np.asarray(self.position, dtype=np.float64)[None])
+
 
 @dataclass(frozen=True)
 class JointPlan:
@@ -131,6 +137,33 @@ class JointPlan:
             times, positions = np.concatenate([[0.0], times]), np.vstack([start, positions])
         target = np.array([np.interp(float(after_ns), times, column) for column in positions.T])
         return JointCommand(self.stamp_ns + after_ns, self.names, target)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers with names, ``values`` (n,), in the message's own units: a wrench, a twist, an array."""
+
+    stamp_ns: int
+    names: tuple[str, ...]
+    values: Array
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a camera.
+
+    Attributes:
+        encoding: ``rgb8``, ``mono8``, or ``16UC1`` for depth [mm].
+        pixels: (height, width, channels), uint8, of depth uint16.
+    """
+
+    stamp_ns: int
+    encoding: str
+    pixels: NDArray[Any]
+
+
+Value = JointState | SceneState | JointCommand | JointPlan | Numbers | Picture
+"""What a message of one of the types that a contract can name says."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from amf_ros.core.errors import (
 from amf_ros.ros import names, qos, requests
 from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.contract_streams import Inputs
-from amf_ros.ros.conversions import checkpoint_msg, command_msg, duration_msg, to_ns
+from amf_ros.ros.conversions import checkpoint_msg, duration_msg, to_msg, to_ns
 from amf_ros.ros.driving import Driving
 from amf_ros.ros.node.goals import Codes, Goal, Goals, failed
 from amf_ros.ros.node.runtime import AmfNode, run
@@ -161,16 +161,16 @@ class PolicyExecutorNode(AmfNode):
             return
         turn = driving.episode.turn(stamp_ns)
         if turn is Turn.ACT:
-            self._act(driving, stamp_ns)
+            self._act(driving)
         elif turn is Turn.REPEAT and self._command is not None:
             self._publisher.publish(self._command)
         elif turn is Turn.LOST:
             self._end(RobotFault(LOST))
 
-    def _act(self, driving: Driving, stamp_ns: int) -> None:
+    def _act(self, driving: Driving) -> None:
         now_s = time.monotonic()
         try:
-            command = driving.act(*self._inputs.read(), stamp_ns)
+            command = driving.act(self._inputs.read())
         except StaleObservation as error:
             self._stale_s = self._stale_s or now_s
             begun = driving.num_steps > 0
@@ -184,7 +184,7 @@ class PolicyExecutorNode(AmfNode):
         if command is None:
             self._end()
             return
-        self._command = command_msg(command, 1.0 / self._contract.fps)
+        self._command = to_msg(self._contract.published.type, command.reached_after(self._contract.period_ns))
         self._publisher.publish(self._command)
 
     def _check(self) -> None:

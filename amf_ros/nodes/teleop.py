@@ -22,7 +22,7 @@ from amf_ros.contract import load_contract
 from amf_ros.core.errors import AmfError, StaleObservation
 from amf_ros.ros import names, qos
 from amf_ros.ros.contract_streams import Inputs
-from amf_ros.ros.conversions import command_msg, time_msg, to_ns
+from amf_ros.ros.conversions import time_msg, to_msg, to_ns
 from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.settings import TeleopSettings
@@ -116,20 +116,26 @@ class TeleopNode(AmfNode):
 
     def _act(self, showing: Showing) -> None:
         try:
-            _, joints, scene = self._inputs.read()
+            moment = self._inputs.read()
         except StaleObservation as error:  # the robot holds; the recorder says when it lasts
             showing.waits = True
             self.get_logger().warning(f"I wait: {error}", throttle_duration_sec=1.0)
             return
         showing.waits, showing.acted_s = False, time.monotonic()
+        if moment.scene is None:
+            self._give_up(f"contract {self._contract.name!r} has no scene, which scripted experts act upon")
+            return
         try:
-            showing.judge.update(scene)
-            command = None if showing.episode.timed_out else showing.expert.command(joints, scene)
+            showing.judge.update(moment.scene)
+            timed_out = showing.episode.timed_out
+            command = None if timed_out else showing.expert.command(moment.joints, moment.scene)
         except AmfError as error:
             self._give_up(str(error))
             return
         if command is not None:
-            showing.command = command_msg(command, 1.0 / self._contract.fps)
+            showing.command = to_msg(
+                self._contract.command.type, command.reached_after(self._contract.period_ns)
+            )
             self._publisher.publish(showing.command)
             return
         end = showing.command.header.stamp if showing.command else time_msg(showing.episode.last_ns)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from amf_ros.arm.gate import SafetyGate
 from amf_ros.arm.protocol import Robot
 from amf_ros.contract import Contract, Interface, load_contract
-from amf_ros.contract.spec import JOINT_STATE
+from amf_ros.contract.codecs import JOINT_STATE
 from amf_ros.core.errors import ConfigError
 from amf_ros.core.plugins import load
 from amf_ros.core.values import Array, JointCommand, JointState, Observation, Outcome, SceneState

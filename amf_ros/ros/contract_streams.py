@@ -1,7 +1,7 @@
 """The contract's streams in a node: a call when there is a state to act upon, and what is known then.
 
     inputs = Inputs(node, contract, on_state=self._on_state, exact=True)
-    values, joints, scene = inputs.read()
+    moment = inputs.read()                  # .inputs by topic, .joints, .scene
 
 Subscriptions are raw: a node that does not act on a state does not pay for reading it. What counts and how
 old it may be is :class:`amf_ros.contract.serving.Serving`'s to say; here are only topics and clocks.
@@ -11,28 +11,19 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import JointState as JointStateMsg
 
-from amf_msgs.msg import SceneState as SceneStateMsg
-from amf_ros.contract import Contract
-from amf_ros.contract.codecs import joint_state, scene_state
+from amf_ros.contract import Contract, Topic
+from amf_ros.contract.align import Moment
 from amf_ros.contract.serving import Serving
-from amf_ros.contract.spec import JOINT_STATE, SCENE_STATE
-from amf_ros.core.errors import BadMessage, ConfigError, ContractError, DataError
-from amf_ros.core.values import JointState, SceneState
-from amf_ros.ros.conversions import header_stamp_ns
+from amf_ros.core.errors import BadMessage, ConfigError, DataError
+from amf_ros.core.values import Value
+from amf_ros.ros.conversions import header_stamp_ns, message_class
 from amf_ros.ros.qos import of_topic
-
-READERS: dict[str, tuple[Any, Callable[[Any], JointState | SceneState]]] = {
-    JOINT_STATE: (JointStateMsg, joint_state),
-    SCENE_STATE: (SceneStateMsg, scene_state),
-}
 
 
 class Inputs:
@@ -66,17 +57,18 @@ class Inputs:
                 "simulated streams have header stamps"
             )
         self._serving = Serving(contract, exact=exact, time_factor=time_factor)
-        self._types = {topic.name: topic.type for topic in contract.topics}
-        self._on_state = on_state
+        self._contract, self._on_state = contract, on_state
+        self._classes = {topic.name: message_class(topic.type) for topic in contract.topics}
         for topic in contract.topics:
-            message, _ = READERS[topic.type]
+            callback = partial(self._on_message, topic)
             node.create_subscription(
-                message, topic.address, partial(self._on_message, topic.name), of_topic(topic), raw=True
+                self._classes[topic.name], topic.address, callback, of_topic(topic), raw=True
             )
 
-    def _on_message(self, topic: str, raw: bytes) -> None:
+    def _on_message(self, known: Topic, raw: bytes) -> None:
+        topic = known.name
         try:
-            header_ns = header_stamp_ns(raw)
+            header_ns = header_stamp_ns(raw) if known.stamped else 0
         except (struct.error, IndexError) as error:
             self._serving.skip(BadMessage(topic, f"a message is cut off: {error}"))
             return
@@ -86,12 +78,11 @@ class Inputs:
         if stamp is not None:
             self._on_state(stamp)
 
-    def _read(self, topic: str, raw: bytes) -> JointState | SceneState:
-        message, read = READERS[self._types[topic]]
+    def _read(self, topic: str, raw: bytes) -> Value:
         try:
-            return read(deserialize_message(raw, message))
+            return self._contract.read(topic, deserialize_message(raw, self._classes[topic]))
         except (RuntimeError, UnicodeDecodeError) as error:  # what rclpy raises on bytes that are no message
-            raise BadMessage(topic, f"a message is not a whole {self._types[topic]}") from error
+            raise BadMessage(topic, f"a message is not a whole {self._contract.type_of(topic)}") from error
         except DataError as error:
             raise BadMessage(topic, str(error)) from error
 
@@ -109,14 +100,10 @@ class Inputs:
         """Why there is no state to act upon now; an empty text where there is one."""
         return self._serving.refusal(time.monotonic_ns())
 
-    def read(self) -> tuple[Mapping[str, JointState | SceneState], JointState, SceneState]:
-        """What is known now: values by topic, and the joints and the scene among them.
+    def read(self) -> Moment:
+        """Say what is known now.
 
         Raises:
             StaleObservation: a stream or joint is missing, too old, or on another clock; names it.
-            ContractError: the contract has no scene topic, without which nothing can be judged.
         """
-        frame = self._serving.frame(time.monotonic_ns())
-        if frame.scene is None:
-            raise ContractError("experts and success predicates need a topic of type amf_msgs/msg/SceneState")
-        return frame.inputs, frame.joints, frame.scene
+        return self._serving.moment(time.monotonic_ns())

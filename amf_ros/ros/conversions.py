@@ -1,8 +1,8 @@
 """Values -> messages, and small ones back. Message classes only, no nodes.
 
-    msg = command_msg(command)           # types.JointCommand -> trajectory_msgs/JointTrajectory
+    msg = to_msg("sensor_msgs/msg/JointState", joints)
 
-Joint states, scenes and commands are read by :mod:`amf_ros.contract.codecs`, as from a recording.
+What a contract can name is read and written by :mod:`amf_ros.contract.codecs`, as from a recording.
 Messages are made anew for each call: a published message must not change under a reader in the process.
 """
 
@@ -11,26 +11,21 @@ from __future__ import annotations
 import array
 import importlib
 import struct
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, Pose, Quaternion
-from sensor_msgs.msg import JointState as JointStateMsg
-from std_msgs.msg import Header
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import Checkpoint as CheckpointMsg
 from amf_msgs.msg import Demonstration as DemonstrationMsg
 from amf_msgs.msg import RecorderState, TaskScore
-from amf_msgs.msg import SceneState as SceneStateMsg
+from amf_ros.contract.codecs import NS, to_message
 from amf_ros.core.errors import ConfigError
-from amf_ros.core.values import CheckpointInfo, JointCommand, JointState, SceneState
+from amf_ros.core.values import CheckpointInfo, Value
 from amf_ros.ros.names import BASE_FRAME
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.store.metadata import About, DemonstrationInfo
-
-NS = 1_000_000_000
 
 
 def time_msg(stamp_ns: int) -> Time:
@@ -63,42 +58,12 @@ def header_stamp_ns(raw: bytes) -> int:
     return int(sec) * NS + int(nanosec)
 
 
-def joints_msg(joints: JointState) -> JointStateMsg:
-    """Measured joints to a message."""
-    return JointStateMsg(
-        header=Header(stamp=time_msg(joints.stamp_ns), frame_id=BASE_FRAME),
-        name=list(joints.names),
-        position=array.array("d", joints.position.tobytes()),
-        velocity=array.array("d", joints.velocity.tobytes()),
-    )
+def to_msg(type_: str, value: Value, frame_id: str = BASE_FRAME) -> Any:
+    """Write a value as a message of a type that a contract can name; see :mod:`amf_ros.contract.codecs`."""
+    return to_message(type_, value, message_class, frame_id)
 
 
-def scene_msg(scene: SceneState) -> SceneStateMsg:
-    """Named poses to a message."""
-    poses = [
-        Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
-        for x, y, z, qx, qy, qz, qw in scene.poses.tolist()
-    ]
-    return SceneStateMsg(
-        header=Header(stamp=time_msg(scene.stamp_ns), frame_id=BASE_FRAME),
-        names=list(scene.names),
-        poses=poses,
-    )
-
-
-def command_msg(command: JointCommand, period_s: float = 0.0) -> JointTrajectory:
-    """Joint targets to a trajectory of one point, to be reached after ``period_s`` [s]."""
-    point = JointTrajectoryPoint(
-        positions=array.array("d", np.ascontiguousarray(command.position, dtype=np.float64).tobytes()),
-        time_from_start=duration_msg(period_s),
-    )
-    return JointTrajectory(
-        header=Header(stamp=time_msg(command.stamp_ns), frame_id=BASE_FRAME),
-        joint_names=list(command.names),
-        points=[point],
-    )
-
-
+@lru_cache(maxsize=256)
 def message_class(type_: str) -> Any:
     """The class of a type written ``package/msg/Name``.
 

@@ -1,20 +1,20 @@
 """One episode of a policy: which state asks for which command, and when it is over. No node, no topics.
 
 driving = Driving(policy, suite, contract, task, limits)
-command = driving.act(values, joints, scene, stamp_ns)      # None: the episode is over
+command = driving.act(inputs.read())      # None: the episode is over
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 import numpy as np
 
 from amf_ros.arm.driver import EPISODE_GAP_NS
 from amf_ros.arm.turns import Episode
 from amf_ros.contract import Contract
-from amf_ros.core.values import Array, JointCommand, JointState, Outcome, Rollout, SceneState, Task
+from amf_ros.contract.align import Moment
+from amf_ros.core.values import Array, JointCommand, Outcome, Rollout, Task
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
 from amf_ros.tasks.base import RobotSuite
@@ -65,36 +65,31 @@ class Driving:
 
     @property
     def outcome(self) -> Outcome:
-        """Of the episode, by the states acted upon."""
-        return self._judge.outcome
+        """Of the episode, by the states acted upon; nobody can tell where the contract has no scene."""
+        return self._judge.outcome if self._contract.scene_topic is not None else Outcome.UNLABELED
 
     def due(self, stamp_ns: int) -> bool:
         """Whether a state is to be looked at: real arms report faster than the policy runs."""
         early = 0 < stamp_ns - self.episode.last_ns < 0.75 * self._contract.period_ns
         return self._exact or self.episode.first_ns is None or not early
 
-    def act(
-        self,
-        values: Mapping[str, JointState | SceneState],
-        joints: JointState,
-        scene: SceneState,
-        stamp_ns: int,
-    ) -> JointCommand | None:
-        """The command for a state, or None when the task is done or its time is over.
+    def act(self, moment: Moment) -> JointCommand | None:
+        """Give the command for what is known now, or None when the task is done or its time is over.
 
         Raises:
             StaleObservation: an input is older than the contract allows.
             ContractError: names or values do not fit.
             PolicyFailed: see :meth:`ChunkController.act`.
         """
-        if self._judge.update(scene) or self.episode.timed_out:
+        done = moment.scene is not None and self._judge.update(moment.scene)
+        if done or self.episode.timed_out:
             return None
-        observation = self._contract.observe(values, self.task.roles).vector
+        observation = self._contract.observe(moment.inputs, self.task.roles).vector
         started = time.monotonic()
         action = self._controller.act(observation)
         self.inference_s = time.monotonic() - started
         self._visited.append(observation)
-        return self._contract.decode(action, joints, stamp_ns)
+        return self._contract.decode(action, moment.joints, moment.stamp_ns)
 
     def rollout(self, rollout_id: str, checkpoint_id: str) -> Rollout:
         """What was visited, one state per command."""

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 from builtin_interfaces.msg import Duration, Time
 
+from amf_ros.contract.codecs import NS
 from amf_ros.core.errors import LONGEST_NAME, BadRequest, BadWeights, shown
 from amf_ros.core.values import Outcome, Source
-from amf_ros.ros.conversions import NS, to_ns
+from amf_ros.ros.conversions import to_ns
 from amf_ros.ros.selecting.question import Question
 
 LONGEST_S = 24 * 3600.0  # of one demonstration or roll-out

@@ -61,7 +61,7 @@ class McapFormat(FileFormat):
                 f"it was recorded from a robot, and suite {interface.name!r} brings its own simulator"
             )
         about = info.about
-        streams = read(path).streams(interface.recorded)
+        streams = read(path).streams(interface)
         return replay(
             streams,
             interface,
@@ -86,7 +86,7 @@ class McapFormat(FileFormat):
                 f"{place}: {contents.result['problem']}; give a contract to make steps of the rest"
             )
         about = About.from_strings(contents.about, str(place))
-        streams = contents.streams(contract.recorded)
+        streams = contents.streams(contract)
         arrays = replay(streams, contract, about.roles, about.start_stamp_ns, by_arrival=about.by_arrival)
         write_complete(contents, result_strings(Outcome.UNLABELED, arrays), target)
         place.unlink()

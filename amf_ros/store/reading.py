@@ -1,9 +1,9 @@
 """An MCAP file -> what was recorded. Reads whole files, and as much as there is of broken ones.
 
-Imports messages, types and errors only.
+Imports contract, types and errors only.
 
     contents = read(path)
-    messages = contents.streams(["joint_states"])["joint_states"]
+    messages = contents.streams(contract)["joint_states"]
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from mcap.records import Channel, Footer, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
 from mcap_ros2.decoder import DecoderFactory
 
-from amf_ros.contract.codecs import Arrived, Value, to_value
+from amf_ros.contract import Contract
+from amf_ros.contract.codecs import Arrived
 from amf_ros.core.errors import BadMessage, DataError, ForeignFile
+from amf_ros.core.values import Value
 
 ABOUT = "amf_demonstration"  # name of the metadata written first: what is being recorded
 RESULT = "amf_result"  # and of that written last: how it ended
@@ -83,23 +85,31 @@ class Contents:
     foreign: dict[str, str] = field(default_factory=dict)
     damage: str = ""
 
-    def streams(self, topics: Collection[str]) -> dict[str, list[Arrived]]:
-        """Messages of some topics as values, in the order of the file. Raises DataError."""
-        for name in sorted((self.foreign.keys() & set(topics)) - self.topics.keys()):
+    def streams(self, contract: Contract) -> dict[str, list[Arrived]]:
+        """Read the messages of a contract's topics, in the order of the file.
+
+        Raises:
+            DataError: a topic is recorded as something else than the contract says.
+        """
+        for name in sorted((self.foreign.keys() & contract.recorded) - self.topics.keys()):
             raise DataError(f"{name}: recorded as {self.foreign[name]}; ROS 2 messages in CDR are needed")
-        decoder = StreamDecoder()
+        decoder = StreamDecoder(contract)
         for topic in self.topics.values():
-            if topic.name in topics:
+            if topic.name in contract.recorded:
                 decoder.add(topic)
         wanted = [message for message in self.messages if message.topic in decoder.names]
         return decoder.decode(wanted)
 
 
 class StreamDecoder:
-    """CDR bytes -> values by the recorded definitions: what reading a file and finishing one share."""
+    """CDR bytes -> values by the recorded definitions: what reading a file and finishing one share.
 
-    def __init__(self) -> None:
-        self._factory = DecoderFactory()
+    Args:
+        contract: reads the messages of its topics.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract, self._factory = contract, DecoderFactory()
         self._topics: dict[str, tuple[str, Callable[[bytes], Any]]] = {}
 
     @property
@@ -108,7 +118,14 @@ class StreamDecoder:
         return self._topics.keys()
 
     def add(self, topic: RawTopic) -> None:
-        """Learn a topic's type. Raises DataError where its definition cannot be read."""
+        """Learn a topic's type.
+
+        Raises:
+            DataError: its definition cannot be read, or the contract says another type.
+        """
+        wanted = self._contract.type_of(topic.name)
+        if topic.type != wanted:
+            raise DataError(f"{topic.name}: recorded as {topic.type}, and the contract says {wanted}")
         schema = Schema(len(self._topics) + 1, topic.schema.encode(), "ros2msg", topic.type)
         try:
             decode = self._factory.decoder_for("cdr", schema)
@@ -137,7 +154,7 @@ class StreamDecoder:
         """The value of one message. Raises BadMessage: it is not whole, or its parts do not fit."""
         type_, decode = self._topics[topic]
         try:
-            return to_value(type_, decode(data))
+            return self._contract.read(topic, decode(data))
         except DAMAGE as error:
             raise BadMessage(topic, f"a message is not a whole {type_}: {error}") from error
         except DataError as error:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amf_ros.contract import Contract, Topic
-from amf_ros.contract.align import Frame, Sample, Streams
-from amf_ros.contract.codecs import Arrived, Value
+from amf_ros.contract.align import Moment, Sample, Streams
+from amf_ros.contract.codecs import Arrived
 from amf_ros.contract.intake import Intake
 from amf_ros.core.errors import BadMessage, DataError, OutOfRange, StaleObservation
-from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, SceneState
+from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, Value
 from amf_ros.store.steps import driven, expanded, steps
 
 FAR_NS = 1_000_000_000  # a command so long after all states is no late one but a mistake
@@ -86,14 +86,14 @@ def replay(
     observations, actions, num_applied = [], [], 0
     for command in asked:
         try:
-            frame = _frame(states, command.stamp_ns, by_arrival)
-            observation = contract.observe(frame.inputs, roles, now_ns=command.stamp_ns)
+            moment = _moment(states, command.stamp_ns, by_arrival)
+            observation = contract.observe(moment.inputs, roles, now_ns=command.stamp_ns)
         except StaleObservation as error:
             raise DataError(f"at {command.stamp_ns} ns: {error}") from error
         applied = sifted.applied_of(command) if contract.learn == "applied" else None
         num_applied += applied is not None
         observations.append(observation.vector)
-        actions.append(contract.encode(_done(command, applied), frame.joints))
+        actions.append(contract.encode(_done(command, applied), moment.joints))
     if contract.learn == "applied" and not num_applied:
         _say_once(contract.applied.name)
     stamps = np.array([command.stamp_ns for command in asked], dtype=np.int64)
@@ -111,7 +111,7 @@ def _say_once(topic: str) -> None:
     )
 
 
-def _frame(states: Streams, stamp_ns: int, by_arrival: bool) -> Frame:
+def _moment(states: Streams, stamp_ns: int, by_arrival: bool) -> Moment:
     """What serving would have seen at the newest joint state not after a command.
 
     Where it would have refused, because something arrived late, stamps alone say what was true: a recorder
@@ -119,8 +119,8 @@ def _frame(states: Streams, stamp_ns: int, by_arrival: bool) -> Frame:
     """
     if by_arrival:
         with suppress(StaleObservation):
-            return states.lead_frame(stamp_ns)
-    return states.frame(stamp_ns)
+            return states.joint_moment(stamp_ns)
+    return states.moment(stamp_ns)
 
 
 def _done(asked: JointCommand, applied: JointCommand | None) -> JointCommand:
@@ -140,7 +140,7 @@ class _Sifted:
     ) -> None:
         self._contract = contract
         self._state_topics = {topic.name for topic in contract.topics}
-        self.states: list[tuple[str, JointState | SceneState, int]] = []
+        self.states: list[tuple[str, Value, int]] = []
         self.commands: dict[int, JointCommand | JointPlan] = {}
         self.applied: dict[int, JointCommand] = {}
         self._headers: dict[int, int] = {}  # of commands: corrected stamp -> the header's, which applied has
@@ -158,9 +158,9 @@ class _Sifted:
             except BadMessage as error:
                 self._problem(topic, error.reason)
                 continue
-            if isinstance(value, (JointState, SceneState)):
+            if topic in self._state_topics:
                 self.states.append((topic, value, arrival_ns))
-            elif topic == contract.record_from:
+            elif topic == contract.record_from and isinstance(value, (JointCommand, JointPlan)):
                 self.commands.setdefault(value.stamp_ns, value)
                 self._headers.setdefault(value.stamp_ns, header_ns)
                 unstamped = unstamped or (by_arrival and header_ns == 0)
@@ -225,7 +225,8 @@ class _Sifted:
         """The first stamp at which every stream, and every joint that is used, has come [ns]."""
         alike: dict[tuple[str, tuple[str, ...]], int] = {}  # the same names come with every message
         for topic, value, _ in self.states:
-            alike[topic, value.names] = min(value.stamp_ns, alike.get((topic, value.names), value.stamp_ns))
+            names = value.names if isinstance(value, JointState) else ()
+            alike[topic, names] = min(value.stamp_ns, alike.get((topic, names), value.stamp_ns))
         first: dict[str, int] = {}
         for (topic, names), stamp in alike.items():
             joints = [name for name in names if name in self._contract.needs]

@@ -64,7 +64,7 @@ def _sampled(plan: JointPlan, until_ns: int, period_ns: int, states: Streams) ->
     start: Array | None = None
     for stamp in range(plan.stamp_ns, until_ns, period_ns):
         try:
-            joints = states.frame(stamp).joints
+            joints = states.moment(stamp).joints
             if not found:
                 start = joints.positions(plan.names)
         except UnknownName:

@@ -20,9 +20,9 @@ from typing import BinaryIO
 from mcap.writer import Writer
 
 from amf_ros.contract import Contract
-from amf_ros.contract.codecs import Arrived, Value
+from amf_ros.contract.codecs import Arrived
 from amf_ros.core.errors import AmfError, ContractError, DataError, StorageError, UnknownName
-from amf_ros.core.values import Outcome
+from amf_ros.core.values import Outcome, Value
 from amf_ros.store.files import free_name, move_whole, storage_errors
 from amf_ros.store.metadata import About, result_strings
 from amf_ros.store.reading import ABOUT, RESULT, RawTopic, StreamDecoder
@@ -50,7 +50,7 @@ class DemonstrationWriter:
         self._staged, self._target, self._quarantine = staged, target, quarantine
         self._contract, self._kept = contract, kept
         self._used = contract.recorded
-        self._decoder = StreamDecoder()
+        self._decoder = StreamDecoder(contract)
         self._values: dict[str, list[Arrived]] = {}  # of the contract's topics, for the arrays
         self._channels: dict[str, int] = {}
         self._stream: BinaryIO | None = None

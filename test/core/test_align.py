@@ -69,7 +69,7 @@ def live(contract: Contract, messages: list[tuple[str, Arrived]]) -> list[tuple[
         if stamp is None:
             continue
         try:
-            seen.append((stamp, contract.observe(serving.frame(now).inputs, ROLES).vector))
+            seen.append((stamp, contract.observe(serving.moment(now).inputs, ROLES).vector))
         except StaleObservation:
             continue
     return seen
@@ -191,16 +191,16 @@ class TestSplitJoints:
         streams = self.streams()
         streams.add("joint_states", self.state(0, (FINGER, "wheel"), 10.0))
         streams.add("joint_states", self.state(30, ARM, 20.0))
-        frame = streams.frame(START + 40 * MS)
-        assert frame.joints.positions(ALL).tolist() == [20, 21, 22, 23, 24, 25, 26, 10]
-        assert frame.joints.stamp_ns == START + 30 * MS
-        assert (frame.joint_ages_ns[FINGER], frame.joint_ages_ns["panda_joint1"]) == (40 * MS, 10 * MS)
+        moment = streams.moment(START + 40 * MS)
+        assert moment.joints.positions(ALL).tolist() == [20, 21, 22, 23, 24, 25, 26, 10]
+        assert moment.joints.stamp_ns == START + 30 * MS
+        assert (moment.joint_ages_ns[FINGER], moment.joint_ages_ns["panda_joint1"]) == (40 * MS, 10 * MS)
 
     def test_a_message_a_little_late_is_sorted_in(self):
         streams = self.streams()
         for at in (0, 20, 10, 40, 28):
             streams.add("joint_states", self.state(at, first=float(at)))
-        assert streams.frame(START + 39 * MS).joints.position[0] == 28.0
+        assert streams.moment(START + 39 * MS).joints.position[0] == 28.0
         assert streams.newest_joints(START + 39 * MS).stamp_ns == START + 28 * MS
 
     def test_one_that_stopped_is_named_with_its_age(self):
@@ -210,15 +210,15 @@ class TestSplitJoints:
             streams.add("joint_states", self.state(at, ARM))
             streams.add("scene_state", self.scene(at))
         with pytest.raises(StaleObservation, match="panda_finger_joint1' of joint_states is 190 ms old"):
-            streams.frame(START + 190 * MS)
+            streams.moment(START + 190 * MS)
 
     def test_one_that_never_came_is_named_with_what_did(self):
         streams = self.streams()
         with pytest.raises(StaleObservation, match="no message yet on joint_states"):
-            streams.frame(START)
+            streams.moment(START)
         streams.add("joint_states", self.state(0, ARM))
         with pytest.raises(StaleObservation, match="joint panda_finger_joint1 came .* held panda_joint1, "):
-            streams.frame(START)
+            streams.moment(START)
 
     def test_topics_have_ages_of_their_own(self):
         streams = self.streams(TWO_TOPICS)
@@ -228,21 +228,21 @@ class TestSplitJoints:
         for at in (100, 200, 300):
             streams.add("joint_states", self.state(at, ARM))
             streams.add("scene_state", self.scene(at))
-        streams.frame(START + 200 * MS)
+        streams.moment(START + 200 * MS)
         with pytest.raises(StaleObservation, match="joint1' of gripper/joint_states is 300 ms old"):
-            streams.frame(START + 300 * MS)
+            streams.moment(START + 300 * MS)
 
     def test_a_state_that_is_whole_stays_as_it_came(self):
         streams = self.streams()
         whole = self.state(0, (*ALL, "panda_finger_joint2"))
         streams.add("joint_states", whole)
-        assert streams.frame(START).joints is whole.value
+        assert streams.moment(START).joints is whole.value
 
     def test_a_message_that_cannot_be_used_is_passed_over(self):
         streams = self.streams()
         streams.add("joint_states", self.state(0, first=5.0))
         streams.add("joint_states", Sample(START + 10 * MS, START + 10 * MS, lambda: None))
-        assert streams.frame(START + 20 * MS).joints.position[0] == 5.0
+        assert streams.moment(START + 20 * MS).joints.position[0] == 5.0
 
     def test_velocities_that_are_used_must_be_there(self):
         data = yaml.safe_load(find_config("contracts", "panda_tabletop").read_text())
@@ -250,8 +250,8 @@ class TestSplitJoints:
         streams = self.streams(Contract(parse(data, ContractSpec, "c.yaml")))
         streams.add("joint_states", self.state(0, velocity=0.5))
         streams.add("joint_states", self.state(10, first=7.0))
-        frame = streams.frame(START + 10 * MS)
-        assert frame.joints.positions(["panda_joint1", "panda_joint2"]).tolist() == [7.0, 1.0]
+        moment = streams.moment(START + 10 * MS)
+        assert moment.joints.positions(["panda_joint1", "panda_joint2"]).tolist() == [7.0, 1.0]
 
 
 def test_what_is_kept_does_not_grow():

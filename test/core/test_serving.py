@@ -46,7 +46,7 @@ class Arm:
         return self.send("scene_state", at, lambda stamp: SceneState(stamp, OBJECTS, poses), skew)
 
     def frame(self, at: int):
-        return self.serving.frame(BOOT + at * MS)
+        return self.serving.moment(BOOT + at * MS)
 
     def stamp(self, at: int) -> float | None:
         found = self.serving.stamp_ns(BOOT + at * MS)

@@ -18,10 +18,11 @@ from amf_msgs.action import ExecutePolicy
 from amf_msgs.msg import RobotStatus
 from amf_msgs.msg import SceneState as SceneStateMsg
 from amf_msgs.srv import LoadCheckpoint
+from amf_ros.contract.codecs import JOINT_STATE, SCENE_STATE
 from amf_ros.core.values import JointState, SceneState
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
 from amf_ros.ros import names, qos
-from amf_ros.ros.conversions import joints_msg, scene_msg, time_msg
+from amf_ros.ros.conversions import time_msg, to_msg
 from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.tasks.tabletop import TabletopSuite
 
@@ -47,14 +48,16 @@ class Driver:
         node.create_timer(PERIOD_S, self._tick)
 
     def whole(self, joints: JointState) -> None:
-        self.publish_joints(joints_msg(joints))
+        self.publish_joints(to_msg(JOINT_STATE, joints))
 
     def in_parts(self, joints: JointState) -> None:
         """Arm and gripper in messages of their own, in another order."""
         for rows in (np.arange(6, -1, -1), np.array([7])):
             part = tuple(joints.names[row] for row in rows)
             unknown = np.full(len(rows), np.nan)
-            self.publish_joints(joints_msg(JointState(joints.stamp_ns, part, joints.position[rows], unknown)))
+            self.publish_joints(
+                to_msg(JOINT_STATE, JointState(joints.stamp_ns, part, joints.position[rows], unknown))
+            )
 
     def reset(self, episode: int) -> None:
         self._publish_status(RobotStatus(stamp=time_msg(time.time_ns()), episode=episode))
@@ -63,7 +66,7 @@ class Driver:
         now = time.time_ns()
         if self.scene:
             scene = SceneState(now + self.scene_skew_ns, self._scene.names, self._scene.poses)
-            self._publish_scene(scene_msg(scene))
+            self._publish_scene(to_msg(SCENE_STATE, scene))
         if self.joints is not None:
             self.joints(JointState(now, self._joints.names, self._joints.position, self._joints.velocity))
 
@@ -156,11 +159,11 @@ def test_joints_in_parts_and_in_any_order_are_one_state(
 def test_nonsense_between_the_states_is_passed_over(on: Bench, driver: Driver, commands: list[Any]) -> None:
     def noisy(joints: JointState) -> None:
         driver.whole(joints)
-        driver.publish_joints(JointStateMsg(header=joints_msg(joints).header))
+        driver.publish_joints(JointStateMsg(header=to_msg(JOINT_STATE, joints).header))
         later, far = joints.stamp_ns + 1_000_000, 2**31 * 10**9 - 1
         short = replace(joints, stamp_ns=later, position=joints.position[:3])
         for strange in (short, replace(joints, stamp_ns=far)):
-            driver.publish_joints(joints_msg(strange))
+            driver.publish_joints(to_msg(JOINT_STATE, strange))
 
     driver.joints = noisy
     result = send(on).result()

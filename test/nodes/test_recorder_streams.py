@@ -20,7 +20,7 @@ from amf_msgs.action import RecordDemonstration
 from amf_msgs.msg import RobotStatus, StreamStatuses
 from amf_msgs.srv import FinishRecording, ResetScene
 from amf_ros.contract import load_contract
-from amf_ros.contract.codecs import joint_command, joint_state
+from amf_ros.contract.codecs import joint_state, trajectory
 from amf_ros.core.paths import find_config
 from amf_ros.core.values import Task
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
@@ -277,7 +277,7 @@ def test_a_device_that_stamps_zero_is_learned_as_the_robot_applied_it(run: RunDi
     measured = {to_ns(state.header.stamp): joint_state(state) for state in states}
     assert len(demonstration.stamps_ns) >= 20 and set(demonstration.stamps_ns.tolist()) <= set(done)
     for stamp_ns, action in zip(demonstration.stamps_ns.tolist(), demonstration.actions, strict=True):
-        expected = contract.encode(joint_command(done[stamp_ns]), measured[stamp_ns])
+        expected = contract.encode(trajectory(done[stamp_ns]), measured[stamp_ns])
         assert action.tobytes() == expected.tobytes()
     turn = demonstration.actions[:, contract.action_names.index("panda_joint1.relative_to_measured")]
     assert turn.max() < 0.29  # what was asked

@@ -18,10 +18,9 @@ import numpy as np
 
 from amf_ros.arm.driver import EPISODE_GAP_NS
 from amf_ros.contract import Contract
-from amf_ros.contract.codecs import Value
 from amf_ros.contract.intake import Intake
 from amf_ros.core.errors import BadMessage, DataError, OutOfRange, StaleObservation
-from amf_ros.core.values import JointPlan
+from amf_ros.core.values import JointPlan, Value
 
 GRACE_S = 0.3  # so late may a state arrive that belongs before a command
 WINDOW_S = 1.0  # of messages that a stream is judged by

@@ -72,7 +72,7 @@ class Listening:
         now_ns = time.time_ns() if self._exact else self._node.get_clock().now().nanoseconds
         if topic.name not in self._contract.recorded:
             return Came(raw, 0, now_ns, now_ns)
-        header_ns = _header_ns(raw)
+        header_ns = _header_ns(raw) if topic.stamped else 0
         if self._exact:
             if topic.name in self._contract.joint_topics:
                 self._robot_ns = header_ns

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import time
 
-from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMsg
 from sensor_msgs.msg import Image
 from sensor_msgs.msg import JointState as JointStateMsg
-from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory
 
 from amf_msgs.msg import RobotStatus
@@ -22,10 +20,11 @@ from amf_msgs.msg import SceneState as SceneStateMsg
 from amf_ros.arm.driver import Driver
 from amf_ros.arm.protocol import Camera
 from amf_ros.contract import Contract
-from amf_ros.contract.spec import JOINT_STATE, SCENE_STATE
+from amf_ros.contract.codecs import IMAGE, JOINT_STATE, JOINT_TRAJECTORY, SCENE_STATE
 from amf_ros.core.errors import ConfigError
+from amf_ros.core.values import Picture
 from amf_ros.ros import names, qos
-from amf_ros.ros.conversions import command_msg, joints_msg, scene_msg, time_msg
+from amf_ros.ros.conversions import time_msg, to_msg
 from amf_ros.ros.settings import RobotSettings
 
 SAY_AGAIN_S = 30.0  # a refusal is logged when its reason is new, and then at most this often
@@ -40,7 +39,7 @@ class RobotTopics:
 
     def __init__(self, node: Node, contract: Contract, driver: Driver, settings: RobotSettings) -> None:
         self._node, self._driver, self._settings = node, driver, settings
-        self._period_s = 1.0 / contract.fps
+        self._period_ns = contract.period_ns
         scene = [topic.address for topic in contract.topics if topic.type == SCENE_STATE]
         joints = [topic for topic in contract.topics if topic.type == JOINT_STATE]
         joints.sort(key=lambda topic: topic.name == contract.joints_topic)  # that one is acted upon: last
@@ -56,7 +55,7 @@ class RobotTopics:
             if not isinstance(driver.robot, Camera):
                 raise ConfigError(f"camera_hz: robot {settings.robot!r} has no camera; set it to 0")
             self._pictures = node.create_publisher(Image, names.CAMERA, qos.IMAGES)
-            self._camera = driver.robot
+            self._camera, self._size = driver.robot, (settings.camera_width, settings.camera_height)
         self._pictured_ns = 0
         self.published_s = 0.0
 
@@ -64,13 +63,14 @@ class RobotTopics:
         """The clock first, since it dates the rest; joints last, since readers act upon them."""
         joints, scene = self._driver.state()
         self._clock.publish(ClockMsg(clock=time_msg(joints.stamp_ns)))
-        self._scene.publish(scene_msg(scene))
+        self._scene.publish(to_msg(SCENE_STATE, scene))
         for publisher in self._joints:
-            publisher.publish(joints_msg(joints))
+            publisher.publish(to_msg(JOINT_STATE, joints))
         self.published_s = time.monotonic()
         if self._pictures and joints.stamp_ns - self._pictured_ns >= 1e9 / self._settings.camera_hz:
             self._pictured_ns = joints.stamp_ns
-            self._pictures.publish(self._picture(time_msg(joints.stamp_ns)))
+            picture = Picture(joints.stamp_ns, "rgb8", self._camera.render(*self._size))
+            self._pictures.publish(to_msg(IMAGE, picture, "camera"))
 
     def publish_step(self) -> None:
         """What the newest period did: the command that it applied, if there was a new one, and the state.
@@ -78,18 +78,9 @@ class RobotTopics:
         The command goes first: who has heard of a state has heard of what led to it.
         """
         if self._driver.applied is not None:
-            self._applied.publish(command_msg(self._driver.applied, self._period_s))
+            applied = self._driver.applied.reached_after(self._period_ns)
+            self._applied.publish(to_msg(JOINT_TRAJECTORY, applied))
         self.publish_state()
-
-    def _picture(self, stamp: Time) -> Image:
-        width, height = self._settings.camera_width, self._settings.camera_height
-        pixels = self._camera.render(width, height)
-        image = Image(
-            header=Header(stamp=stamp, frame_id="camera"), width=width, height=height, encoding="rgb8"
-        )
-        image.step = 3 * width
-        image.data.frombytes(pixels.tobytes())
-        return image
 
     def publish_status(self) -> None:
         """Whether the arm may move, and what became of commands."""
