@@ -138,7 +138,7 @@ def _prepare_policy(output: Output, folder: DemoFolder, training: PretrainConfig
 def _pretrained(output: Output, training: PretrainConfig, keep: Path) -> Path:
     """The pre-trained checkpoint, made unless the same one is there already."""
     from amf_ros.cli.pretrain import run
-    from amf_ros.learning.checkpoints import list_checkpoints
+    from amf_ros.learning.checkpoint_folder import list_checkpoints
     from amf_ros.session.pretraining import CHECKPOINT_ID
 
     if any(info.id == CHECKPOINT_ID for info in list_checkpoints(keep)):

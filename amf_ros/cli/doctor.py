@@ -134,7 +134,8 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
 def _checkpoints(folder: Path, root: Path, allow: Sequence[str]) -> list[Check]:
     from amf_ros.cli.checks import Check
     from amf_ros.core.errors import AmfError
-    from amf_ros.learning.checkpoints import DESCRIPTION, folders, load
+    from amf_ros.learning.checkpoint_folder import folders
+    from amf_ros.learning.checkpoints import DESCRIPTION, load
     from amf_ros.store.doctor import strays, to_trash
 
     checks, good = [], []

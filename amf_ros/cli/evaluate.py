@@ -114,7 +114,9 @@ def _simulated(
     """Tasks, checkpoint id, and episodes in this process."""
     from amf_ros.core.errors import CheckpointError
     from amf_ros.core.values import Outcome
-    from amf_ros.learning import checkpoints
+    from amf_ros.learning.checkpoint_fit import check_fits
+    from amf_ros.learning.checkpoint_folder import newest
+    from amf_ros.learning.checkpoints import load
     from amf_ros.rollout.episodes import run_policy
     from amf_ros.rollout.robot_environment import make_environment
     from amf_ros.store.run_directory import RunDirectory
@@ -124,16 +126,16 @@ def _simulated(
         raise CheckpointError(f"no session directory {directory}: run `amf pretrain`, or name a --checkpoint")
     source: str | None = checkpoint
     if not checkpoint:
-        newest = checkpoints.newest(RunDirectory(directory).checkpoints)
-        if newest is None:
+        found = newest(RunDirectory(directory).checkpoints)
+        if found is None:
             raise CheckpointError(
                 f"no checkpoint in {directory}: run `amf pretrain`, or name one with --checkpoint"
             )
-        source = newest.uri
-    found = load_suite(suite)
-    stored = checkpoints.load(source or "", allowed_policies(found))
-    with closing(make_environment(found, contract)) as environment:
-        checkpoints.check_fits(stored, environment.interface, environment.suite)
+        source = found.uri
+    tasks = load_suite(suite)
+    stored = load(source or "", allowed_policies(tasks))
+    with closing(make_environment(tasks, contract)) as environment:
+        check_fits(stored, environment.interface, environment.suite)
         yield (
             [task.id for task in environment.suite.tasks],
             stored.info.id,

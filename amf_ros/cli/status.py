@@ -51,7 +51,8 @@ def status(
 
 def stored(run: RunDirectory) -> dict[str, Any]:
     """What a session directory holds, as plain values."""
-    from amf_ros.learning.checkpoints import as_path, list_checkpoints, parse_description
+    from amf_ros.learning.checkpoint_folder import list_checkpoints
+    from amf_ros.learning.checkpoints import as_path, parse_description
     from amf_ros.session.journal import Journal
     from amf_ros.session.summary import summary
 

@@ -22,16 +22,16 @@ import numpy as np
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import Cancelled, CheckpointExists
 from amf_ros.core.values import CheckpointInfo, Demonstration
+from amf_ros.learning.checkpoint_folder import list_checkpoints
 from amf_ros.learning.checkpoints import (
     Checkpoint,
     Making,
     as_path,
     fingerprint,
-    list_checkpoints,
     load,
     parse_description,
     policy_name,
-    save,
+    save_checkpoint,
 )
 from amf_ros.learning.cloning import Progress, fine_tune, ignore, never, train_anew
 from amf_ros.tasks.base import Suite
@@ -189,20 +189,3 @@ def _check_worth_keeping(root: Path, checkpoint_id: str, last: Progress, wanted:
         raise Cancelled(f"{stopped}; {checkpoint_id} stands as it was")
     if not last.step or not wanted:
         raise Cancelled(f"{stopped}; nothing was saved")
-
-
-def save_checkpoint(
-    root: Path, checkpoint: Checkpoint, stamp_ns: int | None = None, making: Making | None = None
-) -> CheckpointInfo:
-    """Write ``root/<id>`` with all that the checkpoint holds. Raises as :func:`save`."""
-    return save(
-        root,
-        checkpoint.info.id,
-        checkpoint.policy,
-        round=checkpoint.info.round,
-        num_demonstrations=checkpoint.info.num_demonstrations,
-        coverage=checkpoint.coverage,
-        pretraining=checkpoint.pretraining,
-        stamp_ns=stamp_ns,
-        making=making,
-    )

@@ -26,18 +26,17 @@ from amf_ros.core.errors import (
     UnknownName,
 )
 from amf_ros.core.values import Demonstration
-from amf_ros.learning.checkpoints import newest
+from amf_ros.learning.checkpoint_folder import newest
 from amf_ros.learning.cloning import Progress, check_device
 from amf_ros.learning.fine_tuning import Tuned, tune
 from amf_ros.ros import names, requests
-from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg
 from amf_ros.ros.node.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.node.guard import unknown_error
 from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.settings import TunerSettings
-from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.session.stores import file_stores
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
 
@@ -65,11 +64,9 @@ class FineTunerNode(AmfNode):
         check_device(settings.training.device)  # now, not when somebody has demonstrated
         self._contract = load_contract(settings.contract)
         self._suite = load_robot_suite(settings.suite)
-        self._directory = RunDirectory(Path(settings.session_directory))
-        self._store = DemonstrationStore(self._directory.demonstrations)
-        self._cache = CheckpointCache(
-            self._directory.checkpoints, self._contract, self._suite, settings.allowed_policies
-        )
+        directory = RunDirectory(Path(settings.session_directory))
+        stores = file_stores(directory, self._contract, self._suite, settings.allowed_policies)
+        self._store, self._checkpoints = stores.demonstrations, stores.checkpoints
         self._running: Goal | None = None
         self._waiting: Goal | None = None
         self._stop = threading.Event()
@@ -101,13 +98,13 @@ class FineTunerNode(AmfNode):
         """In the worker thread."""
         request = goal.request
         uri = request.initial_checkpoint_uri
-        initial = self._cache.load(uri) if uri else self._cache.newest()
+        initial = self._checkpoints.load(uri) if uri else self._checkpoints.newest()
         return tune(
             initial,
             self._demonstrations(list(request.demonstration_ids)),
             self._suite,
             self._settings.training,
-            self._directory.checkpoints,
+            self._checkpoints.root,
             round=request.round,
             seed=request.seed,
             num_steps=request.num_steps,
@@ -154,7 +151,7 @@ class FineTunerNode(AmfNode):
             self.get_logger().info(f"{tuned.info.id}: loss {tuned.loss:.4f}, {tuned.seconds:.1f} s")
         else:
             result = failed(Result(), CODES, error)
-            result.checkpoint = checkpoint_msg(newest(self._directory.checkpoints))
+            result.checkpoint = checkpoint_msg(newest(self._checkpoints.root))
             self.get_logger().error(f"round {goal.request.round}: {result.error_msg}")
         return result
 

@@ -35,7 +35,6 @@ from amf_ros.core.errors import (
     UnknownName,
 )
 from amf_ros.ros import names, qos, requests
-from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.ros.contract_streams import Inputs
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg, to_msg, to_ns
 from amf_ros.ros.driving import Driving
@@ -44,7 +43,7 @@ from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.robot.stopping import StopKeeper
 from amf_ros.ros.settings import ExecutorSettings
-from amf_ros.store.rollouts import RolloutStore
+from amf_ros.session.stores import file_stores
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
 
@@ -77,11 +76,9 @@ class PolicyExecutorNode(AmfNode):
         self._contract = load_contract(settings.contract)
         self._suite = load_robot_suite(settings.suite)
         directory = RunDirectory(Path(settings.session_directory))
-        self._rollouts = RolloutStore(directory.rollouts)
+        stores = file_stores(directory, self._contract, self._suite, settings.allowed_policies)
+        self._rollouts, self._checkpoints = stores.rollouts, stores.checkpoints
         self._exact = settings.real_time_factor == 0.0
-        self._cache = CheckpointCache(
-            directory.checkpoints, self._contract, self._suite, settings.allowed_policies
-        )
         self._goal: Goal | None = None
         self._driving: Driving | None = None
         self._rollout_id = ""
@@ -90,7 +87,7 @@ class PolicyExecutorNode(AmfNode):
         self._stale_s: float | None = None
         self._robot = RobotStatus()
         try:
-            self.get_logger().info(f"checkpoint {self._cache.newest().info.id}")
+            self.get_logger().info(f"checkpoint {self._checkpoints.newest().info.id}")
         except CheckpointError as error:
             self.get_logger().info(f"{error}; or call {names.LOAD_CHECKPOINT}")
         self._publisher = self.create_publisher(JointTrajectory, self._contract.published.address, qos.STREAM)
@@ -110,10 +107,10 @@ class PolicyExecutorNode(AmfNode):
             response.error_msg = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
             return response
         try:
-            _ = self._cache.load(request.uri) if request.uri else self._cache.newest()
+            _ = self._checkpoints.load(request.uri) if request.uri else self._checkpoints.newest()
         except CheckpointError as error:
             response.error_code, response.error_msg = response.CHECKPOINT_INVALID, str(error)
-        response.checkpoint = checkpoint_msg(self._cache.info)
+        response.checkpoint = checkpoint_msg(self._checkpoints.info)
         return response
 
     def _on_goal(self, goal: Goal) -> None:
@@ -131,14 +128,14 @@ class PolicyExecutorNode(AmfNode):
                 goal.finish(Result(error_code=Result.BUSY, error_msg=text))
                 return
             self._end(Cancelled("started over by a new goal with the same id"))
-        if self._cache.current is None:
+        if self._checkpoints.current is None:
             text = f"no policy is loaded: call {names.LOAD_CHECKPOINT} first"
             goal.finish(Result(error_code=Result.NO_CHECKPOINT, error_msg=text))
             return
         self._goal, self._driving = (
             goal,
             Driving(
-                self._cache.current.policy,
+                self._checkpoints.current.policy,
                 self._suite,
                 self._contract,
                 task,
@@ -227,7 +224,7 @@ class PolicyExecutorNode(AmfNode):
         goal.finish(result if error is None else failed(result, CODES, error))
 
     def _save(self, driving: Driving, result: Any) -> AmfError | None:
-        ran = self._cache.current
+        ran = self._checkpoints.current
         if ran is None or not driving.num_steps:
             return None
         try:

@@ -5,7 +5,7 @@
     client/        calls to the graph, with deadlines
     start/         which nodes there are, and starting, supervising and ending their processes
     robot/  recording/  selecting/   what the nodes robot, demo_recorder and task_selector are made of
-    contract_streams.py  driving.py  checkpoint_cache.py  session_worker.py   what several nodes use
+    contract_streams.py  driving.py  session_worker.py   what several nodes use
 
 May import everything but ``nodes`` and ``cli``.
 """

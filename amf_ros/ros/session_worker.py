@@ -19,7 +19,7 @@ from amf_msgs.srv import LoadCheckpoint, NextTask, ResetScene
 from amf_ros.core.errors import Cancelled, CheckpointError
 from amf_ros.core.plugins import load
 from amf_ros.core.values import CheckpointInfo, Outcome, Source
-from amf_ros.learning.checkpoints import newest
+from amf_ros.learning.checkpoint_folder import newest
 from amf_ros.ros import names
 from amf_ros.ros.client.answers import Refused, ServerLost, ServerUnavailable
 from amf_ros.ros.client.calls import Action, Calls

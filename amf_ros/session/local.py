@@ -16,9 +16,10 @@ from pathlib import Path
 from amf_ros.core.config import SelectionConfig, TrainingConfig
 from amf_ros.core.errors import Cancelled, CheckpointExists
 from amf_ros.core.plugins import load as load_registered
-from amf_ros.core.values import CheckpointInfo, Demonstration, Rollout
+from amf_ros.core.values import CheckpointInfo, Rollout
 from amf_ros.knowledge.problem import ProblemBuilder, evaluations_of
-from amf_ros.learning.checkpoints import Checkpoint, check_fits, load
+from amf_ros.learning.checkpoint_fit import check_fits
+from amf_ros.learning.checkpoints import Checkpoint, load
 from amf_ros.learning.cloning import Progress, check_device
 from amf_ros.learning.fine_tuning import Start, tune
 from amf_ros.policies.base import Policy
@@ -27,10 +28,9 @@ from amf_ros.rollout.robot_environment import Environment, make_environment
 from amf_ros.selection.base import Selection, Strategy
 from amf_ros.session.base import Episode, Note, State, Tuning
 from amf_ros.session.journal import Journal
-from amf_ros.session.local_store import file_stores
 from amf_ros.session.loop import Result, run
 from amf_ros.session.plan import Plan, resolve
-from amf_ros.session.stores import KeptEpisode, Stores
+from amf_ros.session.stores import KeptEpisode, Stores, file_stores
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import allowed_policies, load_suite
 
@@ -84,7 +84,8 @@ class LocalWorker:
         """
         source = self._begin_with()
         check_fits(source, self._environment.interface, self._environment.suite)
-        added, newest = self._stores.checkpoints.add(source), self._stores.checkpoints.newest()
+        added = self._stores.checkpoints.add(source)
+        newest = self._of_last_round()
         if newest.round > added.round:
             raise CheckpointExists(
                 f"this session directory holds {newest.id} already: start from it (--checkpoint), or use "
@@ -94,18 +95,18 @@ class LocalWorker:
 
     def select(self, num_tasks: int, seed: int) -> Selection:
         """Ask the plan's strategy about the newest checkpoint and all that is stored."""
-        newest = self._stores.checkpoints.newest()
-        rollouts = self._stores.checkpoints.standing(self._stores.rollouts.all())
+        newest = self._of_last_round()
+        kept = self._stores.kept(self._environment.interface, self._environment.suite)
         problem = self._builder.build(
-            self._stores.checkpoints.load(newest),
-            self._usable(),
-            rollouts,
-            evaluations_of(rollouts, newest.id),
+            self._stores.checkpoints.get(newest),
+            kept.demonstrations,
+            kept.rollouts,
+            evaluations_of(kept.rollouts, newest.id),
             candidates=self._plan.candidates,
             targets=self._plan.targets,
             num_tasks=num_tasks,
             seed=seed,
-            attempts=self._stores.demonstrations.attempts(),
+            attempts=kept.attempts,
             frozen=self._frozen(),
         )
         if self._strategy is None:
@@ -127,8 +128,8 @@ class LocalWorker:
             note(f"step {now.step}/{now.num_steps}, loss {now.loss:.4f}")
 
         tuned = tune(
-            self._stores.checkpoints.load(initial),
-            self._usable(),
+            self._stores.checkpoints.get(initial),
+            self._stores.demonstrations.all_usable(self._environment.interface, self._environment.suite),
             self._environment.suite,
             self._training,
             None,
@@ -148,7 +149,7 @@ class LocalWorker:
         key = (checkpoint, task_id, seed)
         made = None if self._episodes is None else self._episodes.get(key)
         if made is None:
-            ran = self._stores.checkpoints.load(checkpoint)
+            ran = self._stores.checkpoints.get(checkpoint)
             made = run_policy(self._environment, ran.policy, task_id, seed, rollout_id, checkpoint.id)
             made = replace(made, fingerprint=ran.fingerprint)
             if self._episodes is not None and checkpoint.round == 0:
@@ -156,9 +157,9 @@ class LocalWorker:
         self._stores.rollouts.save(replace(made, id=rollout_id))
         return Episode(made.outcome, made.num_steps, made.num_steps / self._environment.interface.fps)
 
-    def _usable(self) -> list[Demonstration]:
-        environment = self._environment
-        return self._stores.demonstrations.all_usable(environment.interface, environment.suite)
+    def _of_last_round(self) -> CheckpointInfo:
+        # Not the newest: another computer's clock may have put the first checkpoint into the future.
+        return max(self._stores.checkpoints.infos(), key=lambda info: info.round)
 
     def _begin_with(self) -> Checkpoint:
         if isinstance(self._pretrained, Checkpoint):
@@ -204,6 +205,6 @@ def run_local(
     plan = resolve(plan, [task.id for task in suite.tasks])
     directory = RunDirectory(out)
     with closing(make_environment(suite, contract)) as environment, Journal(directory.database) as journal:
-        stores = file_stores(directory, allowed_policies(suite))
+        stores = file_stores(directory, environment.interface, suite)
         worker = LocalWorker(plan, environment, pretrained, stores, selection, training, should_stop)
         return run(plan, worker, journal, report, should_stop)

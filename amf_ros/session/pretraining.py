@@ -27,9 +27,8 @@ from amf_ros.core.config import PretrainConfig
 from amf_ros.core.errors import Cancelled, DataError
 from amf_ros.core.values import CheckpointInfo, Demonstration, Outcome
 from amf_ros.knowledge.cover import cover
-from amf_ros.learning.checkpoints import Checkpoint, policy_name
+from amf_ros.learning.checkpoints import Checkpoint, policy_name, save_checkpoint
 from amf_ros.learning.cloning import Progress, check_device, never, pretrain
-from amf_ros.learning.fine_tuning import save_checkpoint
 from amf_ros.policies.base import PolicySpec
 from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import Environment, interface_of, make_environment

@@ -1,21 +1,28 @@
-"""What the in-process session keeps while it runs, in files or in memory.
+"""What a session keeps while it runs, in its directory or in memory, and what of it a strategy is told.
 
-    stores = MemoryStores()                      # leaves no trace
-    stores = file_stores(RunDirectory(out))      # amf_ros.session.local_store: can be continued
+The graph's nodes and the session in one process look here, so equal directories give equal answers.
 
-Imports types and training's checkpoints only.
+    stores = file_stores(RunDirectory(out), contract, suite)     # can be continued
+    stores = MemoryStores()                                      # leaves no trace
+    kept = stores.kept(contract, suite)
+
+Imports learning, knowledge, the store and below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from amf_ros.contract import Interface
 from amf_ros.core.values import CheckpointInfo, Demonstration, Outcome, Rollout
-from amf_ros.knowledge.problem import Attempts, attempts_of
+from amf_ros.knowledge.problem import Attempts, attempts_of, standing
+from amf_ros.learning.checkpoint_folder import CheckpointFolder
 from amf_ros.learning.checkpoints import Checkpoint
+from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import Suite
 
 
@@ -52,38 +59,96 @@ class Demonstrations(Protocol):
 
 
 class Rollouts(Protocol):
-    """Roll-outs by id."""
+    """Keeps roll-outs by id; see :class:`amf_ros.store.rollouts.RolloutStore`."""
 
     def save(self, rollout: Rollout) -> Rollout:
         """Keep one; one of the same id is replaced."""
 
     def all(self) -> list[Rollout]:
-        """Every one, in the order in which they were saved."""
+        """Return every one, in the order in which they were saved."""
 
 
 class Checkpoints(Protocol):
-    """Checkpoints by id."""
+    """Keeps checkpoints by id; see :class:`amf_ros.learning.checkpoint_folder.CheckpointFolder`."""
 
     def add(self, checkpoint: Checkpoint) -> CheckpointInfo:
         """Keep one; the same one may be there already, another of that id is not replaced."""
 
-    def newest(self) -> CheckpointInfo:
-        """Of the last round."""
+    def infos(self) -> list[CheckpointInfo]:
+        """List all, oldest first."""
 
-    def load(self, info: CheckpointInfo) -> Checkpoint:
-        """One that was added."""
+    def get(self, info: CheckpointInfo) -> Checkpoint:
+        """Return one that was added."""
 
-    def standing(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
-        """Those roll-outs whose policy stands as it was when it ran."""
+    def fingerprints(self) -> Mapping[str, str]:
+        """Return the fingerprint of each checkpoint's weights by id."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Holds what a strategy is told of a session, beside the checkpoint.
+
+    Attributes:
+        demonstrations: the usable ones, in the order of recording.
+        rollouts: those whose checkpoint was not replaced since, in the order in which they were saved.
+        attempts: task id -> (duration [s], usable) of every attempt at demonstrating it.
+    """
+
+    demonstrations: Sequence[Demonstration]
+    rollouts: Sequence[Rollout]
+    attempts: Attempts
 
 
 @dataclass(frozen=True)
 class Stores:
-    """All that a session keeps but its journal."""
+    """Holds all that a session keeps but its journal."""
 
     demonstrations: Demonstrations
     rollouts: Rollouts
     checkpoints: Checkpoints
+
+    def kept(self, interface: Interface, suite: Suite) -> Kept:
+        """Read what was kept until now.
+
+        Raises:
+            DataError: a stored file is damaged or of no use here; it is named.
+            CheckpointError: a checkpoint cannot be read.
+        """
+        return Kept(
+            self.demonstrations.all_usable(interface, suite),
+            standing(self.rollouts.all(), self.checkpoints.fingerprints()),
+            self.demonstrations.attempts(),
+        )
+
+
+@dataclass(frozen=True)
+class FileStores(Stores):
+    """Keeps everything in the session directory, where other processes find it."""
+
+    demonstrations: DemonstrationStore
+    rollouts: RolloutStore
+    checkpoints: CheckpointFolder
+
+
+def file_stores(
+    directory: RunDirectory, interface: Interface, suite: Suite, allow: Iterable[str] = ()
+) -> FileStores:
+    """Open the stores of a session directory.
+
+    Args:
+        directory: of the session.
+        interface: of the robot or suite that runs here; checkpoints must be made for it.
+        suite: that runs here.
+        allow: policies that checkpoints may name beside registered ones and those that the suite vouches for.
+
+    Raises:
+        StorageError: a folder cannot be made.
+    """
+    return FileStores(
+        DemonstrationStore(directory.demonstrations),
+        RolloutStore(directory.rollouts),
+        CheckpointFolder(directory.checkpoints, interface, suite, allow),
+    )
 
 
 class _DemonstrationMemory:
@@ -124,19 +189,19 @@ class _CheckpointMemory:
         self._kept[checkpoint.info.id] = checkpoint
         return checkpoint.info
 
-    def newest(self) -> CheckpointInfo:
-        return max((checkpoint.info for checkpoint in self._kept.values()), key=lambda info: info.round)
+    def infos(self) -> list[CheckpointInfo]:
+        return [checkpoint.info for checkpoint in self._kept.values()]
 
-    def load(self, info: CheckpointInfo) -> Checkpoint:
+    def get(self, info: CheckpointInfo) -> Checkpoint:
         return self._kept[info.id]
 
-    def standing(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
-        return list(rollouts)
+    def fingerprints(self) -> Mapping[str, str]:
+        return {}  # roll-outs in memory are all of the checkpoints in memory
 
 
 @dataclass(frozen=True)
 class MemoryStores(Stores):
-    """Stores that last as long as they are referred to."""
+    """Keeps everything as long as it is referred to: for benchmarks that run sessions by the hundred."""
 
     demonstrations: Demonstrations = field(default_factory=_DemonstrationMemory)
     rollouts: Rollouts = field(default_factory=_RolloutMemory)

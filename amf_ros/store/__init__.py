@@ -1,8 +1,8 @@
 """Keeps what a session makes: demonstrations, roll-outs, and where everything is.
 
-A demonstration is one file, staged, flushed to the disk and renamed: it exists whole or not at all. Recordings
-hold the raw messages, and arrays are made from them by the contract, with the code that serves live; simulated
-demonstrations are arrays. Both lie in one folder and are read through one store.
+A demonstration is one file, staged, flushed to the disk and renamed: it exists whole or not at all.
+Recordings hold the raw messages, and arrays are made from them by the contract, with the code that serves
+live; simulated demonstrations are arrays. Both lie in one folder and are read through one store.
 Imports types, errors, paths, config and contract only; never rclpy, tasks, policies or robots.
 
     store = DemonstrationStore(RunDirectory(path).demonstrations)

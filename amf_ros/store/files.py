@@ -1,4 +1,4 @@
-"""Files that exist whole or not at all. Imports errors only.
+"""Writes files and folders that exist whole or not at all. Imports errors only.
 
 with storage_errors(path):
     write_whole(path, data)
@@ -10,8 +10,10 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import unicodedata
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,12 +45,12 @@ def leave_alone(problem: object) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error of a library says, on one line."""
+    """Return what an error of a library says, on one line."""
     return " ".join(str(error).split())
 
 
 def check_id(kind: str, id_: str) -> str:
-    """The id, if it can be a file name in every store.
+    """Return the id, if it can be a file name in every store.
 
     Raises:
         BadId: empty, too long, or with other characters than letters, digits, ``_``, ``-``, ``.``.
@@ -62,7 +64,7 @@ def check_id(kind: str, id_: str) -> str:
 
 
 def file_part(text: str) -> str:
-    """Any text, such as a task's id, as a part of an id that names a file.
+    """Return a part of an id that names a file, made from any text, such as a task's id.
 
     It is itself where every character may stand there; else what can be kept of it and a hash, so that texts
     that differ stay different. The text itself belongs into the file: ids are never read from file names.
@@ -105,8 +107,47 @@ def write_whole(path: Path, data: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
+def write_folder_whole(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files beside, flush, rename over. Raises OSError.
+
+    A folder cannot be replaced in one step: the old one steps aside, and comes back if this is interrupted.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _finish_interrupted(target.parent)
+    staging = target.parent / f".staging-{target.name}-{uuid.uuid4().hex[:8]}"
+    aside = target.parent / f".replaced-{target.name}"
+    try:
+        staging.mkdir()
+        for name, data in files.items():
+            with (staging / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        sync_folder(staging)
+        if target.exists():
+            target.rename(aside)
+        staging.rename(target)
+        sync_folder(target.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        _finish_interrupted(target.parent)
+
+
+def _finish_interrupted(root: Path) -> None:
+    """Bring back what stepped aside for a checkpoint that never came; drop it where that one is there.
+
+    Only a writer may do so: a reader would get in the way of one that is at work.
+    """
+    for aside in root.glob(".replaced-*"):
+        target = root / aside.name.removeprefix(".replaced-")
+        if target.exists():
+            shutil.rmtree(aside)
+        else:
+            aside.rename(target)
+
+
 def free_name(path: Path) -> Path:
-    """``path``, or with ``-2``, ``-3``, ... before its suffix where that exists already."""
+    """Return ``path``, with ``-2``, ``-3``, ... before its suffix where that exists already."""
     candidate, number = path, 1
     while candidate.exists():
         number += 1

@@ -23,8 +23,8 @@ from amf_ros.core.config import Model, PretrainConfig, SelectionConfig, Training
 from amf_ros.core.errors import ConfigError
 from amf_ros.core.plugins import load as load_registered
 from amf_ros.core.values import Outcome
-from amf_ros.learning.checkpoints import Checkpoint, load
-from amf_ros.learning.fine_tuning import Start, save_checkpoint
+from amf_ros.learning.checkpoints import Checkpoint, load, save_checkpoint
+from amf_ros.learning.fine_tuning import Start
 from amf_ros.rollout.episodes import run_policy
 from amf_ros.rollout.robot_environment import Environment, make_environment
 from amf_ros.session.local import Episodes

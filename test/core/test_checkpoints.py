@@ -17,7 +17,9 @@ from amf_ros.contract import Contract, load_contract
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import CheckpointError, DataError, StorageError
 from amf_ros.learning import checkpoints
-from amf_ros.learning.checkpoints import check_fits, list_checkpoints, load, newest, save
+from amf_ros.learning.checkpoint_fit import check_fits
+from amf_ros.learning.checkpoint_folder import list_checkpoints, newest
+from amf_ros.learning.checkpoints import load, save
 from amf_ros.learning.coverage import Coverage, from_tensors
 from amf_ros.policies.base import PolicySpec, Steps
 from amf_ros.policies.mlp import MlpPolicy

@@ -20,10 +20,10 @@ from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import LocalWorker
-from amf_ros.session.local_store import file_stores
 from amf_ros.session.loop import run
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.pretraining import make_spec
+from amf_ros.session.stores import file_stores
 from amf_ros.session.summary import summary
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.rollouts import RolloutStore
@@ -146,9 +146,8 @@ def make_plan(**changes):
 
 def play(plan, environment, pretrained, out, should_stop=lambda: False, report=lambda state: None):
     directory = RunDirectory(out)
-    worker = LocalWorker(
-        plan, environment, pretrained, file_stores(directory), SELECTION, TRAINING, should_stop
-    )
+    stores = file_stores(directory, environment.interface, environment.suite)
+    worker = LocalWorker(plan, environment, pretrained, stores, SELECTION, TRAINING, should_stop)
     with Journal(directory.database) as journal:
         result = run(plan, worker, journal, report, should_stop)
         told = summary(journal)
@@ -232,10 +231,11 @@ def test_roll_outs_of_other_weights_under_the_same_id_do_not_count(environment, 
     directory, told = RunDirectory(tmp_path), load(pretrained)
     stale = Rollout("old", "south", np.zeros((3, 2)), Outcome.SUCCESS, "pretrained", 3, "", "other weights")
     RolloutStore(directory.rollouts).save(stale)
-    stores = file_stores(directory)
+    stores = file_stores(directory, environment.interface, environment.suite)
     stores.checkpoints.add(told)
     (kept,) = stores.rollouts.all()
-    assert kept.fingerprint == "other weights" and stores.checkpoints.standing([kept]) == []
+    assert kept.fingerprint == "other weights"
+    assert stores.kept(environment.interface, environment.suite).rollouts == []
 
 
 def copied(root: Path) -> Path:

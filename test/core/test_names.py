@@ -13,11 +13,11 @@ import pytest
 from amf_ros.core.config import PretrainConfig, TrainingConfig
 from amf_ros.core.errors import CheckpointError, ConfigError, NotAllowed, UnknownName
 from amf_ros.core.plugins import BUILT_IN, load
+from amf_ros.learning.checkpoint_folder import CheckpointFolder
 from amf_ros.learning.checkpoints import load as load_checkpoint
 from amf_ros.report.film import replay
 from amf_ros.report.gather import gather
 from amf_ros.rollout.robot_environment import make_environment
-from amf_ros.ros.checkpoint_cache import CheckpointCache
 from amf_ros.session.local import run_local
 from amf_ros.session.plan import Plan
 from amf_ros.session.pretraining import pretrain_checkpoint
@@ -75,7 +75,7 @@ def test_a_checkpoint_does_not_choose_what_is_imported(checkpoint: Path, tmp_pat
     with pytest.raises(CheckpointError):
         load_checkpoint(copy)
     suite = KinematicSuite()
-    cache = CheckpointCache(copy.parent, make_environment(suite).interface, suite)  # type: ignore[arg-type]
+    cache = CheckpointFolder(copy.parent, make_environment(suite).interface, suite)
     with pytest.raises(CheckpointError):
         cache.newest()
     assert "planted" not in sys.modules
@@ -88,10 +88,10 @@ def test_a_suite_vouches_for_policies(checkpoint: Path, tmp_path: Path) -> None:
     interface = make_environment(suite).interface
     with pytest.raises(CheckpointError, match="allowed_policies"):
         load_checkpoint(copy)
-    assert CheckpointCache(copy.parent, interface, suite, (path,)).newest()  # type: ignore[arg-type]
+    assert CheckpointFolder(copy.parent, interface, suite, (path,)).newest()
     suite.policies = (path,)  # type: ignore[attr-defined]
     assert allowed_policies(suite) == (path,)
-    assert CheckpointCache(copy.parent, interface, suite).newest()  # type: ignore[arg-type]
+    assert CheckpointFolder(copy.parent, interface, suite).newest()
 
 
 def test_what_a_suite_vouches_for_is_text() -> None:

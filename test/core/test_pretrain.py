@@ -11,7 +11,8 @@ from amf_ros.contract import load_contract
 from amf_ros.core.config import PretrainConfig, TrainingConfig, load_yaml
 from amf_ros.core.errors import Cancelled, UnknownName
 from amf_ros.core.paths import find_config
-from amf_ros.learning.checkpoints import check_fits, load
+from amf_ros.learning.checkpoint_fit import check_fits
+from amf_ros.learning.checkpoints import load
 from amf_ros.learning.cloning import Progress
 from amf_ros.session.pretraining import Demonstrated, pretrain_checkpoint
 from amf_ros.tasks.tabletop import TabletopSuite

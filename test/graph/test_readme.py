@@ -16,7 +16,7 @@ from support.graph import eventually
 from typer.testing import CliRunner, Result
 
 from amf_ros.cli.app import app
-from amf_ros.learning.checkpoints import list_checkpoints
+from amf_ros.learning.checkpoint_folder import list_checkpoints
 from amf_ros.store.run_directory import RunDirectory
 
 README = Path(__file__).parents[2] / "README.md"

@@ -26,7 +26,7 @@ from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names
 from amf_ros.ros.selecting.selector import Question, Selector
-from amf_ros.session.local_store import file_stores
+from amf_ros.session.stores import file_stores
 from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.doctor import examine
@@ -100,7 +100,7 @@ def test_the_selector_counts_both(run: RunDirectory, suite: TabletopSuite, contr
 def test_a_session_in_one_process_sees_both_in_the_order_of_recording(
     run: RunDirectory, suite: TabletopSuite, contract: Contract
 ) -> None:
-    store = file_stores(run).demonstrations
+    store = file_stores(run, contract, suite).demonstrations
     recorded, own = store.all_usable(contract, suite)
     assert (recorded.id, own.id) == ("graph", "alone")
     np.testing.assert_array_equal(recorded.observations, own.observations)

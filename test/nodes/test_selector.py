@@ -15,7 +15,6 @@ from amf_ros.contract import load_contract
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import DataError
 from amf_ros.core.values import Outcome, Rollout
-from amf_ros.ros.selecting import selector as module
 from amf_ros.ros.selecting.selector import Question, Selector
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.uniform import Uniform
@@ -130,7 +129,7 @@ def test_the_directory_is_left_alone_once_it_has_settled(
         os.utime(folder, ns=(1, 1))
     selector.ask(Question())
     assert not selector.changed()
-    reads = _count(monkeypatch, module.RolloutStore, "all")
+    reads = _count(monkeypatch, RolloutStore, "all")
     selector.ask(Question(seed=1))
     assert reads == []
     visit(run, TASKS[0], 1)

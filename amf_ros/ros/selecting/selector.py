@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,17 +24,14 @@ from amf_ros.contract import Contract
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import BadRequest, NoCheckpoint, NoEmbeddings
 from amf_ros.core.plugins import load
-from amf_ros.core.values import Demonstration, Rollout
-from amf_ros.knowledge.problem import ProblemBuilder, evaluations_of, standing
-from amf_ros.learning.checkpoints import Checkpoint, fingerprints
-from amf_ros.ros.checkpoint_cache import CheckpointCache
+from amf_ros.knowledge.problem import ProblemBuilder, evaluations_of
+from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.ros.selecting.fallback import TRY, counts_only, instead
 from amf_ros.ros.selecting.question import Question
 from amf_ros.ros.selecting.thinking import Thinker
 from amf_ros.selection.base import Problem, Selection, Strategy, target_weights
 from amf_ros.selection.patience import go_on
-from amf_ros.store.demonstrations import DemonstrationStore
-from amf_ros.store.rollouts import RolloutStore
+from amf_ros.session.stores import Kept, file_stores
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import Suite
 
@@ -63,21 +60,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Knowledge:
-    """What the session directory held at one time."""
+    """Holds what the session directory held at one time."""
 
     checkpoint: Checkpoint | None
-    demonstrations: Sequence[Demonstration]
-    rollouts: Sequence[Rollout]
-    attempts: Mapping[str, Sequence[tuple[float, bool]]]
+    kept: Kept
 
     def same(self, other: _Knowledge) -> bool:
         """Whether nothing has come, gone or changed: what is unchanged is the same object."""
         return self._key() == other._key()
 
     def _key(self) -> tuple[Any, ...]:
-        demonstrations = [(d.id, id(d.observations), d.outcome) for d in self.demonstrations]
-        rollouts = [(r.id, id(r.observations), r.outcome) for r in self.rollouts]
-        return id(self.checkpoint), demonstrations, rollouts, self.attempts
+        demonstrations = [(d.id, id(d.observations), d.outcome) for d in self.kept.demonstrations]
+        rollouts = [(r.id, id(r.observations), r.outcome) for r in self.kept.rollouts]
+        return id(self.checkpoint), demonstrations, rollouts, self.kept.attempts
 
 
 class Selector:
@@ -112,9 +107,7 @@ class Selector:
             load(kind, getattr(config, kind))
         self._suite, self._contract, self._config = suite, contract, config
         self._folders = (directory.checkpoints, directory.demonstrations, directory.rollouts)
-        self._demonstrations = DemonstrationStore(directory.demonstrations)
-        self._rollouts = RolloutStore(directory.rollouts)
-        self._checkpoints = CheckpointCache(directory.checkpoints, contract, suite, allowed_policies)
+        self._stores = file_stores(directory, contract, suite, allowed_policies)
         self._allow = (config.strategy, *allowed_strategies)
         self._builder = ProblemBuilder(suite, config)
         self._lock = threading.Lock()  # of all below, and of everything that is read or embedded
@@ -229,15 +222,10 @@ class Selector:
         self._looked = stamps, now_ns - max(stamps) > _SETTLED_NS
         previous, self._knowledge = self._knowledge, None
         try:
-            checkpoint = self._checkpoints.newest()
+            checkpoint = self._stores.checkpoints.newest()
         except NoCheckpoint:
             checkpoint = None
-        found = _Knowledge(
-            checkpoint,
-            self._demonstrations.all_usable(self._contract, self._suite),
-            standing(self._rollouts.all(), fingerprints(self._folders[0])),
-            self._demonstrations.attempts(),
-        )
+        found = _Knowledge(checkpoint, self._stores.kept(self._contract, self._suite))
         if previous is None or not found.same(previous):
             self._answers.clear()
             previous = found
@@ -245,30 +233,30 @@ class Selector:
         return previous
 
     def _problem(self, question: Question, knowledge: _Knowledge) -> Problem:
-        checkpoint = knowledge.checkpoint
+        checkpoint, kept = knowledge.checkpoint, knowledge.kept
         if checkpoint is None:
             ids = tuple(task.id for task in self._suite.tasks)
             return counts_only(
                 self._suite,
                 question.candidates,
                 target_weights(ids, question.targets, question.weights),
-                knowledge.demonstrations,
-                knowledge.attempts,
+                kept.demonstrations,
+                kept.attempts,
                 self._config,
                 question.num_tasks,
                 question.seed,
             )
         return self._builder.build(
             checkpoint,
-            knowledge.demonstrations,
-            knowledge.rollouts,
-            evaluations_of(knowledge.rollouts, checkpoint.info.id),
+            kept.demonstrations,
+            kept.rollouts,
+            evaluations_of(kept.rollouts, checkpoint.info.id),
             candidates=question.candidates,
             targets=question.targets,
             weights=question.weights,
             num_tasks=question.num_tasks,
             seed=question.seed,
-            attempts=knowledge.attempts,
+            attempts=kept.attempts,
         )
 
     def _keep(self, question: Question, answer: Answer, knowledge: _Knowledge) -> None:

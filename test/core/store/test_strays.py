@@ -14,7 +14,7 @@ from mcap.writer import Writer
 
 from amf_ros.core.errors import DataError, ForeignFile
 from amf_ros.core.values import Outcome, Rollout
-from amf_ros.learning.checkpoints import list_checkpoints, newest
+from amf_ros.learning.checkpoint_folder import list_checkpoints, newest
 from amf_ros.store import files
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.reading import read, salvage

@@ -1,0 +1,60 @@
+"""Refuses a checkpoint that was made for other observations, actions, tasks or rates, and says what differs.
+
+check_fits(checkpoint, contract, suite)
+"""
+
+from __future__ import annotations
+
+from amf_ros.contract import Interface
+from amf_ros.core.errors import CheckpointError
+from amf_ros.learning.checkpoints import Checkpoint
+from amf_ros.tasks.base import Suite
+
+
+def check_fits(checkpoint: Checkpoint, contract: Interface, suite: Suite) -> None:
+    """Check that the policy can act on these observations, at this rate, on this suite's tasks.
+
+    Args:
+        checkpoint: whose policy shall act.
+        contract: a robot's, or the interface of a suite that brings its own simulator.
+        suite: whose tasks it shall do.
+
+    Raises:
+        CheckpointError: naming the first difference.
+    """
+    spec, who = checkpoint.policy.spec, f"checkpoint {checkpoint.info.id!r}"
+    hint = "choose another checkpoint or contract, or pre-train again with 'amf pretrain'"
+    for kind, made_for, running in (
+        ("observations", spec.observation_names, contract.observation_names),
+        ("actions", spec.action_names, contract.action_names),
+        ("task embeddings", spec.task_names, suite.embedding_names),
+    ):
+        if made_for != running:
+            raise CheckpointError(
+                f"{who} was made for other {kind}: {_difference(made_for, running)}; {hint}"
+            )
+    if spec.fps != contract.fps:
+        raise CheckpointError(
+            f"{who} acts at {spec.fps:g} Hz, contract {contract.name!r} at {contract.fps:g}; {hint}"
+        )
+    if spec.contract_hash != contract.hash:
+        raise CheckpointError(
+            f"{who} was made with contract {spec.contract_hash}, contract {contract.name!r} is "
+            f"{contract.hash}: the names agree, but how a feature or action is computed "
+            f"(its range, say) does not; {hint}"
+        )
+
+
+def _difference(made_for: tuple[str, ...], running: tuple[str, ...]) -> str:
+    """Say what one has and the other lacks, else where their order differs."""
+    lacking = [name for name in made_for if name not in running]
+    added = [name for name in running if name not in made_for]
+    parts = [f"it needs {', '.join(lacking)}"] if lacking else []
+    if added:
+        parts.append(f"it does not know {', '.join(added)}")
+    if parts:
+        return ", and ".join(parts)
+    row = next(
+        (i for i, (a, b) in enumerate(zip(made_for, running)) if a != b), min(len(made_for), len(running))
+    )
+    return f"element {row} is {made_for[row : row + 1]} there and {running[row : row + 1]} here"
