@@ -98,7 +98,7 @@ def _libraries() -> Check:
     versions, missing = [], []
     for name in _LIBRARIES:
         try:
-            module = importlib.import_module("amf_ros.core.bullet" if name == "pybullet" else name)
+            module = importlib.import_module("amf_ros.sim.bullet" if name == "pybullet" else name)
         except ImportError as error:
             missing.append(f"{name} ({error})")
         else:

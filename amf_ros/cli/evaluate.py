@@ -26,7 +26,7 @@ from amf_ros.cli.output import Output, on_interrupt
 from amf_ros.cli.session import show_success
 from amf_ros.core.stats import wilson
 
-Episode = Callable[[str, int], bool]  # (task, seed) -> success
+RunEpisode = Callable[[str, int], bool]  # (task, seed) -> success
 
 
 def add(app: typer.Typer) -> None:
@@ -96,7 +96,7 @@ def _so_far(counts: dict[str, tuple[int, int]]) -> str:
 
 
 @contextmanager
-def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[list[str], str, Episode]]:
+def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[list[str], str, RunEpisode]]:
     """Tasks, checkpoint id, and episodes on the running graph's robot."""
     with connect(namespace, wait_s) as graph:
         ran = load_checkpoint(graph, checkpoint).id
@@ -110,7 +110,7 @@ def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[
 @contextmanager
 def _simulated(
     directory: Path, suite: str, contract: str, checkpoint: str
-) -> Iterator[tuple[list[str], str, Episode]]:
+) -> Iterator[tuple[list[str], str, RunEpisode]]:
     """Tasks, checkpoint id, and episodes in this process."""
     from amf_ros.core.errors import CheckpointError
     from amf_ros.core.values import Outcome

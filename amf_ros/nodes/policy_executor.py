@@ -19,7 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 from amf_msgs.action import ExecutePolicy
 from amf_msgs.msg import RobotStatus
 from amf_msgs.srv import LoadCheckpoint
-from amf_ros.arm.turns import Turn
+from amf_ros.arm.episode_follower import Turn
 from amf_ros.contract import load_contract
 from amf_ros.core.errors import (
     AmfError,

@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from amf_msgs.msg import RecorderState
 from amf_msgs.srv import FinishRecording
-from amf_ros.arm.turns import Episode, Turn
+from amf_ros.arm.episode_follower import EpisodeFollower, Turn
 from amf_ros.contract import load_contract
 from amf_ros.core.errors import AmfError, StaleObservation
 from amf_ros.ros import names, qos
@@ -41,7 +41,7 @@ class Showing:
     demonstration_id: str
     expert: Expert
     judge: Judge
-    episode: Episode
+    episode: EpisodeFollower
     acted_s: float
     command: JointTrajectory | None = None
     waits: bool = False
@@ -87,7 +87,7 @@ class TeleopNode(AmfNode):
             state.demonstration_id,
             self._suite.expert(task.id, state.seed),
             Judge(self._suite, task.id, self._dwell),
-            Episode(to_ns(state.start_stamp), limit_ns, exact=self._exact),
+            EpisodeFollower(to_ns(state.start_stamp), limit_ns, exact=self._exact),
             time.monotonic(),
         )
 

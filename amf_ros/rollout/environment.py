@@ -67,8 +67,8 @@ class Environment(Protocol):
         """Free the simulator."""
 
 
-class Episode(ABC):
-    """Steps and time of one episode, for environments to inherit."""
+class EpisodeCounter(ABC):
+    """Counts the steps and the time of one episode, for environments to inherit."""
 
     def __init__(self) -> None:
         self.num_steps = 0

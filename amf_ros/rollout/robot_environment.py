@@ -19,7 +19,7 @@ from amf_ros.contract.codecs import JOINT_STATE
 from amf_ros.core.errors import ConfigError
 from amf_ros.core.plugins import load
 from amf_ros.core.values import Array, JointCommand, JointState, Observation, Outcome, SceneState
-from amf_ros.rollout.environment import Demonstrator, Environment, Episode
+from amf_ros.rollout.environment import Demonstrator, Environment, EpisodeCounter
 from amf_ros.rollout.suite_environment import SuiteEnvironment, suite_interface
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
 from amf_ros.tasks.judge import Judge
@@ -66,7 +66,7 @@ def make_environment(suite: Suite, contract: str = DEFAULT_CONTRACT) -> Environm
     return RobotEnvironment(load("robot", "pybullet")(suite.scene(), agreed.fps), suite, agreed)
 
 
-class RobotEnvironment(Episode):
+class RobotEnvironment(EpisodeCounter):
     """One robot, one episode at a time."""
 
     def __init__(

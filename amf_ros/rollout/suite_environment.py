@@ -15,7 +15,7 @@ import numpy as np
 from amf_ros.contract import SuiteInterface
 from amf_ros.core.errors import ContractError
 from amf_ros.core.values import Array, Outcome
-from amf_ros.rollout.environment import Demonstrator, Episode
+from amf_ros.rollout.environment import Demonstrator, EpisodeCounter
 from amf_ros.tasks.base import SimulatedSuite
 from amf_ros.tasks.judge import truth
 from amf_ros.tasks.loading import action_bounds
@@ -29,7 +29,7 @@ def suite_interface(suite: SimulatedSuite) -> SuiteInterface:
     return SuiteInterface(suite.name, *names, float(suite.fps))
 
 
-class SuiteEnvironment(Episode):
+class SuiteEnvironment(EpisodeCounter):
     """The simulator of a suite, one episode at a time: its vectors checked, its steps and time counted."""
 
     def __init__(self, suite: SimulatedSuite) -> None:

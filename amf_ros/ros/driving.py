@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from amf_ros.arm.driver import EPISODE_GAP_NS
-from amf_ros.arm.turns import Episode
+from amf_ros.arm.episode_follower import EpisodeFollower
 from amf_ros.contract import Contract
 from amf_ros.contract.align import Moment
 from amf_ros.core.values import Array, JointCommand, Outcome, Rollout, Task
@@ -27,7 +27,7 @@ class Driving:
     Args:
         limit_ns: time limit on the robot's clock; 0 = the task's own [ns].
         start_ns: stamp of the first state; 0 = the next one [ns].
-        exact: lock-step, see :class:`~amf_ros.arm.turns.Episode`.
+        exact: lock-step, see :class:`~amf_ros.arm.episode_follower.EpisodeFollower`.
         dwell: see :class:`~amf_ros.tasks.judge.Judge`.
     """
 
@@ -49,7 +49,7 @@ class Driving:
         steps = round(task.time_limit_s * contract.fps)
         # In real time joints may pause for as long as the contract allows; a reset is told by the robot.
         pause_ns = 0 if exact else contract.joints_age_ns
-        self.episode = Episode(
+        self.episode = EpisodeFollower(
             start_ns,
             limit_ns or steps * contract.period_ns,
             exact=exact,

@@ -27,7 +27,7 @@ from amf_ros.ros.conversions import to_checkpoint, to_seconds
 from amf_ros.ros.node.runtime import AmfNode
 from amf_ros.ros.selecting import fallback
 from amf_ros.selection.base import Score, Selection
-from amf_ros.session.base import Episode, Note, Tuning
+from amf_ros.session.base import EpisodeResult, Note, Tuning
 from amf_ros.session.plan import Plan
 from amf_ros.store.run_directory import RunDirectory
 
@@ -139,11 +139,11 @@ class RosWorker:
         """What the plan's strategy calls itself in its answers."""
         return str(load("strategy", self._plan.strategy).name)
 
-    def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
+    def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> EpisodeResult:
         """Reset the scene, record until the demonstrator says that it is over."""
         self._calls.expect(self._tune)  # nobody shall demonstrate for a trainer that could not start
 
-        def once() -> Episode:
+        def once() -> EpisodeResult:
             goal = RecordDemonstration.Goal(
                 task_id=task_id,
                 demonstration_id=demonstration_id,
@@ -156,7 +156,7 @@ class RosWorker:
             made = result.demonstration
             if result.error_msg:  # kept all the same
                 self._log.warning(f"{made.id}: {result.error_msg}")
-            return Episode(Outcome(made.outcome), made.num_steps, to_seconds(made.duration))
+            return EpisodeResult(Outcome(made.outcome), made.num_steps, to_seconds(made.duration))
 
         return self._again(once, _RECORDER_AGAIN)
 
@@ -177,10 +177,10 @@ class RosWorker:
 
         return self._again(once, _TUNER_AGAIN)
 
-    def rollout(self, checkpoint: CheckpointInfo, task_id: str, rollout_id: str, seed: int) -> Episode:
+    def rollout(self, checkpoint: CheckpointInfo, task_id: str, rollout_id: str, seed: int) -> EpisodeResult:
         """Reset the scene and let that checkpoint's policy drive."""
 
-        def once() -> Episode:
+        def once() -> EpisodeResult:
             # Every time: others may load one too, and the executor keeps what it has.
             _check(
                 names.LOAD_CHECKPOINT,
@@ -190,7 +190,7 @@ class RosWorker:
             goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=rollout_id, start_stamp=start)
             result = self._calls.action(self._execute, goal)
             _check(names.EXECUTE_POLICY, result)
-            return Episode(Outcome(result.outcome), result.num_steps, to_seconds(result.elapsed))
+            return EpisodeResult(Outcome(result.outcome), result.num_steps, to_seconds(result.elapsed))
 
         return self._again(once, _EXECUTOR_AGAIN)
 

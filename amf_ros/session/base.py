@@ -45,8 +45,8 @@ class State:
 
 
 @dataclass(frozen=True)
-class Episode:
-    """How one demonstration or roll-out ended; ``duration_s`` on the robot's clock [s]."""
+class EpisodeResult:
+    """Says how one demonstration or roll-out ended; ``duration_s`` is on the robot's clock [s]."""
 
     outcome: Outcome
     num_steps: int
@@ -78,11 +78,11 @@ class Worker(Protocol):
     def select(self, num_tasks: int, seed: int) -> Selection:
         """Ask the plan's strategy, over the plan's candidates and targets, with all that is stored."""
 
-    def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
+    def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> EpisodeResult:
         """Reset the scene with ``seed`` and record one demonstration under that id."""
 
     def fine_tune(self, initial: CheckpointInfo, round: int, num_steps: int, seed: int, note: Note) -> Tuning:
         """Train from ``initial`` on every usable demonstration; ``num_steps`` 0 = the worker's default."""
 
-    def rollout(self, checkpoint: CheckpointInfo, task_id: str, rollout_id: str, seed: int) -> Episode:
+    def rollout(self, checkpoint: CheckpointInfo, task_id: str, rollout_id: str, seed: int) -> EpisodeResult:
         """Reset the scene with ``seed``, run that checkpoint's policy, keep the visited states."""

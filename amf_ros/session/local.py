@@ -26,7 +26,7 @@ from amf_ros.policies.base import Policy
 from amf_ros.rollout.episodes import demonstrate, run_policy
 from amf_ros.rollout.robot_environment import Environment, make_environment
 from amf_ros.selection.base import Selection, Strategy
-from amf_ros.session.base import Episode, Note, State, Tuning
+from amf_ros.session.base import EpisodeResult, Note, State, Tuning
 from amf_ros.session.journal import Journal
 from amf_ros.session.loop import Result, run
 from amf_ros.session.plan import Plan, resolve
@@ -113,13 +113,13 @@ class LocalWorker:
             self._strategy = load_registered("strategy", self._plan.strategy)(self._selection)
         return self._strategy.select(problem)
 
-    def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> Episode:
+    def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> EpisodeResult:
         """Let the suite's scripted expert do it once."""
         kept: KeptEpisode | None = self._stores.demonstrations.find(demonstration_id)
         if kept is None:
             kept = made = demonstrate(self._environment, task_id, seed, demonstration_id)
             self._stores.demonstrations.save(made, self._environment.interface)
-        return Episode(kept.outcome, kept.num_steps, kept.duration_s)
+        return EpisodeResult(kept.outcome, kept.num_steps, kept.duration_s)
 
     def fine_tune(self, initial: CheckpointInfo, round: int, num_steps: int, seed: int, note: Note) -> Tuning:
         """Clone all usable demonstrations. Raises Cancelled where ``should_stop`` ended it early."""
@@ -144,7 +144,7 @@ class LocalWorker:
             raise Cancelled(f"fine-tuning of round {round} was stopped; run the session again to do it over")
         return Tuning(self._stores.checkpoints.add(tuned.checkpoint), tuned.loss)
 
-    def rollout(self, checkpoint: CheckpointInfo, task_id: str, rollout_id: str, seed: int) -> Episode:
+    def rollout(self, checkpoint: CheckpointInfo, task_id: str, rollout_id: str, seed: int) -> EpisodeResult:
         """Run the policy once and keep what it visited."""
         key = (checkpoint, task_id, seed)
         made = None if self._episodes is None else self._episodes.get(key)
@@ -155,7 +155,7 @@ class LocalWorker:
             if self._episodes is not None and checkpoint.round == 0:
                 self._episodes[key] = made
         self._stores.rollouts.save(replace(made, id=rollout_id))
-        return Episode(made.outcome, made.num_steps, made.num_steps / self._environment.interface.fps)
+        return EpisodeResult(made.outcome, made.num_steps, made.num_steps / self._environment.interface.fps)
 
     def _of_last_round(self) -> CheckpointInfo:
         # Not the newest: another computer's clock may have put the first checkpoint into the future.

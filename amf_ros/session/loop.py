@@ -19,7 +19,7 @@ from amf_ros.core.errors import Cancelled, ConfigError, DataError, SelectionErro
 from amf_ros.core.plugins import load
 from amf_ros.core.values import CheckpointInfo, Outcome
 from amf_ros.selection.base import Selection
-from amf_ros.session.base import Episode, Phase, State, Worker
+from amf_ros.session.base import EpisodeResult, Phase, State, Worker
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import MAX_ATTEMPTS, Plan, derive_seed
 from amf_ros.store.files import file_part
@@ -248,8 +248,8 @@ class _Session:
         return counts
 
     def _episode(
-        self, key: str, phase: Phase, about: Mapping[str, Any], make: Callable[[], Episode], detail: str
-    ) -> tuple[Episode, bool]:
+        self, key: str, phase: Phase, about: Mapping[str, Any], make: Callable[[], EpisodeResult], detail: str
+    ) -> tuple[EpisodeResult, bool]:
         """A step that is one demonstration or roll-out, stored with what it was asked for."""
 
         def step() -> dict[str, Any]:
@@ -258,7 +258,7 @@ class _Session:
             return {**about, **ended}
 
         value, fresh = self._step(key, phase, step, about["task_id"], detail)
-        return Episode(Outcome(value["outcome"]), value["num_steps"], value["duration_s"]), fresh
+        return EpisodeResult(Outcome(value["outcome"]), value["num_steps"], value["duration_s"]), fresh
 
     def _step(
         self, key: str, phase: Phase, step: Callable[[], Any], task_id: str = "", detail: str = ""

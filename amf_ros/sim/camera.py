@@ -5,7 +5,7 @@ every reset; so the simulation goes without, and the camera's world is loaded on
 
 Usage::
 
-    camera = Camera(load)                    # load(client) fills an empty world
+    camera = PyBulletCamera(load)                    # load(client) fills an empty world
     picture = camera.picture(client, 320, 240)
 """
 
@@ -16,13 +16,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from amf_ros.core.bullet import pybullet
+from amf_ros.sim.bullet import pybullet
 
 _EYE, _CENTRE = (1.75, 0.55, 1.05), (0.38, 0.03, 0.10)  # [m]
 _FIELD_OF_VIEW_DEG = 42.0
 
 
-class Camera:
+class PyBulletCamera:
     """A fixed camera in front of the table, with a world of its own.
 
     Args:

@@ -18,8 +18,8 @@ import numpy as np
 import pybullet_data
 
 from amf_ros.arm.protocol import JointLimit
-from amf_ros.core.bullet import pybullet
 from amf_ros.core.values import Array
+from amf_ros.sim.bullet import pybullet
 
 ARM_JOINTS = tuple(f"panda_joint{i}" for i in range(1, 8))
 GRIPPER_JOINT = "panda_finger_joint1"

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amf_ros.arm.protocol import JointLimit
-from amf_ros.core.bullet import pybullet
 from amf_ros.core.errors import ConfigError, RobotFault
 from amf_ros.core.values import JointCommand, JointState, SceneState
-from amf_ros.sim.camera import Camera
+from amf_ros.sim.bullet import pybullet
+from amf_ros.sim.camera import PyBulletCamera
 from amf_ros.sim.panda_world import JOINTS, PHYSICS_HZ, Panda, World, load_floor_and_arm
 
 __all__ = ["PHYSICS_HZ", "TOOL_FRAME", "PyBulletRobot"]
@@ -55,7 +55,7 @@ class PyBulletRobot:
         self._period_ns = round(1e9 / control_hz)
         self._scene = scene
         self._stamp_ns = 0
-        self._camera: Camera | None = None
+        self._camera: PyBulletCamera | None = None
         self._spare: int = -1
         self._panda = Panda(pybullet.connect(pybullet.DIRECT), copy.deepcopy(scene))
         self._panda.place_arm(np.random.default_rng(0))
@@ -125,7 +125,7 @@ class PyBulletRobot:
         """A picture (height, width, 3) from a fixed camera in front of the table; holds the GIL meanwhile."""
         self._require_open()
         if self._camera is None:
-            self._camera = Camera(self._load_shown)
+            self._camera = PyBulletCamera(self._load_shown)
         return self._camera.picture(self._panda.client, width, height)
 
     def close(self) -> None:

@@ -77,7 +77,7 @@ class RobotSuite(Suite, Protocol):
         """A new scene for a simulator."""
 
 
-class Simulator(Protocol):
+class SuiteSimulator(Protocol):
     """A simulator of a suite's tasks, one episode at a time.
 
     It may have a ``close()``, called at the end, and ``ended``, an attribute or property: True after a step
@@ -121,5 +121,5 @@ class SimulatedSuite(Suite, Protocol):
     def fps(self) -> float:
         """Steps per second of the simulator's clock [Hz]."""
 
-    def environment(self) -> Simulator:
+    def environment(self) -> SuiteSimulator:
         """A new simulator."""

@@ -96,7 +96,7 @@ def normalised_return(paths: Array, goals: Array) -> Array:
 
 
 class IntegratorSimulator:
-    """One point, one episode at a time; implements :class:`amf_ros.tasks.base.Simulator`."""
+    """One point, one episode at a time; implements :class:`amf_ros.tasks.base.SuiteSimulator`."""
 
     def __init__(self, suite: IntegratorSuite) -> None:
         self._suite = suite

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amf_ros.arm.driver import EPISODE_GAP_NS, Driver
+from amf_ros.arm.episode_follower import EpisodeFollower, Turn
 from amf_ros.arm.gate import SafetyGate
 from amf_ros.arm.protocol import JointLimit
-from amf_ros.arm.turns import Episode, Turn
 from amf_ros.core.errors import CommandRefused, RobotFault, UnknownName
 from amf_ros.core.values import JointCommand, JointPlan, JointState, SceneState
 
@@ -492,12 +492,12 @@ def _do(driver: Driver, arm: Arm, event: Any) -> None:
             driver.answer(made, teleop=teleop)
 
 
-def turns(episode: Episode, *stamps: int) -> list[Turn]:
+def turns(episode: EpisodeFollower, *stamps: int) -> list[Turn]:
     return [episode.turn(stamp) for stamp in stamps]
 
 
 def test_an_episode_acts_once_per_state_from_its_start_on() -> None:
-    episode = Episode(5 * PERIOD, 2 * PERIOD, exact=True)
+    episode = EpisodeFollower(5 * PERIOD, 2 * PERIOD, exact=True)
     seen = turns(episode, 4 * PERIOD, 5 * PERIOD, 5 * PERIOD, 6 * PERIOD)
     assert seen == [Turn.IGNORE, Turn.ACT, Turn.REPEAT, Turn.ACT]
     assert not episode.timed_out
@@ -507,11 +507,11 @@ def test_an_episode_acts_once_per_state_from_its_start_on() -> None:
 
 @pytest.mark.parametrize("next_ns", [5 * PERIOD + EPISODE_GAP_NS, 4 * PERIOD])
 def test_a_jump_of_the_clock_is_another_episode(next_ns: int) -> None:
-    episode = Episode(0, 100 * PERIOD, exact=False)
+    episode = EpisodeFollower(0, 100 * PERIOD, exact=False)
     assert turns(episode, 5 * PERIOD, next_ns) == [Turn.ACT, Turn.LOST]
 
 
 def test_in_lock_step_nobody_joins_an_episode_that_has_begun() -> None:
-    assert Episode(5 * PERIOD, PERIOD, exact=True).turn(6 * PERIOD) is Turn.LOST
-    assert Episode(5 * PERIOD, PERIOD, exact=False).turn(6 * PERIOD) is Turn.ACT
-    assert Episode(0, PERIOD, exact=True).turn(6 * PERIOD) is Turn.ACT
+    assert EpisodeFollower(5 * PERIOD, PERIOD, exact=True).turn(6 * PERIOD) is Turn.LOST
+    assert EpisodeFollower(5 * PERIOD, PERIOD, exact=False).turn(6 * PERIOD) is Turn.ACT
+    assert EpisodeFollower(0, PERIOD, exact=True).turn(6 * PERIOD) is Turn.ACT

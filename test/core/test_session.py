@@ -13,7 +13,7 @@ from amf_ros.core.errors import Cancelled, ConfigError, DataError, PlanChanged, 
 from amf_ros.core.plugins import load
 from amf_ros.core.values import CheckpointInfo, Outcome
 from amf_ros.selection.base import Problem, Selection, TaskRecord, target_weights
-from amf_ros.session.base import Episode, Phase, Tuning
+from amf_ros.session.base import EpisodeResult, Phase, Tuning
 from amf_ros.session.journal import Journal
 from amf_ros.session.loop import MAX_ATTEMPTS, audit_episodes, run
 from amf_ros.session.plan import Plan, resolve
@@ -87,7 +87,7 @@ class CountingWorker:
             (task_id, demonstration_id, seed),
             lambda: self._write(f"demo_{demonstration_id}", value),
         )
-        return Episode(outcome, 50, 2.5)
+        return EpisodeResult(outcome, 50, 2.5)
 
     def fine_tune(self, initial, round, num_steps, seed, note):
         demos = Counter(d["task_id"] for d in self._read("demo_*") if d["outcome"] != Outcome.FAILURE)
@@ -107,7 +107,7 @@ class CountingWorker:
             (checkpoint.id, task_id, rollout_id, seed),
             lambda: self._write(f"rollout_{rollout_id}", bool(able)),
         )
-        return Episode(Outcome.SUCCESS if able else Outcome.FAILURE, 40, 2.0)
+        return EpisodeResult(Outcome.SUCCESS if able else Outcome.FAILURE, 40, 2.0)
 
 
 def make_plan(**changes):

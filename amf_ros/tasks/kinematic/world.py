@@ -48,7 +48,7 @@ Point = tuple[float, float, float]
 
 
 class KinematicWorld:
-    """One episode at a time; implements :class:`amf_ros.tasks.base.Simulator`."""
+    """One episode at a time; implements :class:`amf_ros.tasks.base.SuiteSimulator`."""
 
     def __init__(self, tasks: Mapping[str, tuple[str, str]]) -> None:
         """``tasks``: id -> (object, goal)."""

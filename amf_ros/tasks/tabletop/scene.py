@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.core.bullet import pybullet
 from amf_ros.core.errors import UnknownName
 from amf_ros.core.values import Array
+from amf_ros.sim.bullet import pybullet
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop.starts import STARTS, Start
 

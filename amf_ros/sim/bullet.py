@@ -1,6 +1,6 @@
 """PyBullet, without the line that it writes to stderr when a process imports it. Imports nothing of amf_ros.
 
-from amf_ros.core.bullet import pybullet
+from amf_ros.sim.bullet import pybullet
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""When to act in an episode, told from the stamps of states alone. Imports nothing of ROS.
+"""Tells from the stamps of states alone when to act in an episode. Imports nothing of ROS.
 
 Whoever drives the robot sees states more than once, from before the episode, or of another episode that
 somebody started meanwhile. In lock-step acting on the wrong one would make runs differ.
 
-    episode = Episode(start_ns, limit_ns=20_000_000_000, exact=True)
+    episode = EpisodeFollower(start_ns, limit_ns=20_000_000_000, exact=True)
     if episode.turn(stamp_ns) is Turn.ACT: ...
 """
 
@@ -23,8 +23,8 @@ class Turn(Enum):
     LOST = auto()  # of another episode, or the start was missed: stop driving
 
 
-class Episode:
-    """Follows one episode.
+class EpisodeFollower:
+    """Follows one episode of an arm that others may reset or drive too.
 
     Args:
         start_ns: stamp of the first state, as ``robot/reset_scene`` answered; 0 = the next state [ns].
