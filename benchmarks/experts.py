@@ -18,7 +18,9 @@ from dataclasses import asdict, dataclass
 
 from amf_ros.core.stats import wilson
 from amf_ros.core.values import Outcome
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop import TabletopStaging
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.tabletop import TabletopSuite
 
@@ -41,10 +43,10 @@ class Row:
     failed_seeds: tuple[int, ...]
 
 
-def episode(suite: TabletopSuite, robot: PyBulletRobot, task_id: str, seed: int) -> tuple[bool, int]:
+def episode(suite: TabletopSuite, robot: PyBulletArm, task_id: str, seed: int) -> tuple[bool, int]:
     """Whether the expert did the task, and the number of its commands."""
     robot.reset(task_id, seed)
-    judge, expert = Judge(suite, task_id), suite.expert(task_id, seed)
+    judge, expert = Judge(suite, task_id), TabletopStaging(suite).expert(task_id, seed)
     limit = round(suite.task(task_id).time_limit_s * robot.control_hz)
     for step in range(limit):
         joints, scene = robot.state()
@@ -57,7 +59,7 @@ def episode(suite: TabletopSuite, robot: PyBulletRobot, task_id: str, seed: int)
     return judge.outcome is Outcome.SUCCESS, limit
 
 
-def measure(suite: TabletopSuite, robot: PyBulletRobot, task_id: str, seeds: range) -> Row:
+def measure(suite: TabletopSuite, robot: PyBulletArm, task_id: str, seeds: range) -> Row:
     started = time.perf_counter()
     episodes = [episode(suite, robot, task_id, seed) for seed in seeds]
     seconds = time.perf_counter() - started
@@ -87,7 +89,7 @@ def main() -> int:
     options = parser.parse_args()
     suite = TabletopSuite()
     ids = [suite.task(name).id for name in options.tasks or [task.id for task in suite.tasks]]
-    robot = PyBulletRobot(suite.scene())
+    robot = PyBulletArm(TabletopScene())
     seeds = range(options.first_seed, options.first_seed + options.starts)
     rows = []
     if not options.json:

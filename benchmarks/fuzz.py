@@ -52,9 +52,9 @@ from amf_ros.ros.start import graph
 from amf_ros.ros.start.environment import default_params
 from amf_ros.ros.start.supervise import Domain
 from amf_ros.session.pretraining import pretrain_checkpoint
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.run_directory import RunDirectory
-from amf_ros.tasks.tabletop import TabletopSuite
 
 ANSWER_S = 90.0  # a caller that waited for so long got no answer
 START_S = 120.0
@@ -188,8 +188,8 @@ class Sound:
     """Messages that the nodes accept, with the stamps of now."""
 
     def __init__(self, checkpoint: Path) -> None:
-        suite, contract = TabletopSuite(), load_contract("panda_tabletop")
-        robot = PyBulletRobot(suite.scene(), contract.fps)
+        contract = load_contract("panda_tabletop")
+        robot = PyBulletArm(TabletopScene(), contract.fps)
         robot.reset("press_button", 0)
         self._joints, self._scene = robot.state()
         robot.close()

@@ -20,27 +20,23 @@ from typing import Any
 
 from amf_msgs.action import ExecutePolicy, RecordDemonstration
 from amf_msgs.srv import LoadCheckpoint, ResetScene
-from amf_ros.contract import load_contract
 from amf_ros.core.config import PretrainConfig, TrainingConfig
-from amf_ros.core.plugins import load
 from amf_ros.learning.checkpoints import load as load_checkpoint
 from amf_ros.rollout.episodes import demonstrate, run_policy
-from amf_ros.rollout.robot_environment import RobotEnvironment
+from amf_ros.rollout.robot_environment import make_environment
 from amf_ros.ros import names
 from amf_ros.ros.client.graph_client import GraphClient
 from amf_ros.ros.client.ready import missing_servers
 from amf_ros.ros.start.supervise import Graph
 from amf_ros.session.pretraining import pretrain_checkpoint
-from amf_ros.sim.pybullet_arm import PyBulletRobot
 from amf_ros.store.run_directory import RunDirectory
+from amf_ros.tasks.loading import load_suite
 
 
 def in_one_process(task: str, episodes: int, checkpoint: Path) -> dict[str, float]:
-    suite, contract = load("suite", "tabletop")(), load_contract("panda_tabletop")
     policy = load_checkpoint(checkpoint).policy
     speeds = {}
-    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
-        environment = RobotEnvironment(robot, suite, contract)
+    with closing(make_environment(load_suite("tabletop"))) as environment:
         for name in ("demonstrations", "roll-outs"):
             steps, started = 0, time.perf_counter()
             for seed in range(episodes):

@@ -16,7 +16,9 @@ from collections.abc import Callable
 
 import pybullet
 
-from amf_ros.sim.pybullet_arm import PHYSICS_HZ, PyBulletRobot
+from amf_ros.sim.pybullet_arm import PHYSICS_HZ, PyBulletArm
+from amf_ros.sim.tabletop import TabletopStaging
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.tasks.tabletop import TabletopSuite
 
 
@@ -41,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     suite = TabletopSuite()
     task = suite.task(options.task)
-    robot = PyBulletRobot(suite.scene())
+    robot = PyBulletArm(TabletopScene())
     robot.reset(task.id, 0)
     substeps = PHYSICS_HZ / robot.control_hz
 
@@ -60,7 +62,7 @@ def main() -> None:
 
     def episode() -> int:
         robot.reset(task.id, 0)
-        expert, steps = suite.expert(task.id, 0), 0
+        expert, steps = TabletopStaging(suite).expert(task.id, 0), 0
         while (command := expert.command(*robot.state())) is not None:
             robot.step(command)
             steps += 1

@@ -26,7 +26,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "kinematic_attributes": "amf_ros.tasks.kinematic:KinematicAttributesSuite",
         "tabletop": "amf_ros.tasks.tabletop:TabletopSuite",
     },
-    "robot": {"pybullet": "amf_ros.sim.pybullet_arm:PyBulletRobot"},
+    "staging": {"tabletop": "amf_ros.sim.tabletop:TabletopStaging"},
+    "robot": {"pybullet": "amf_ros.sim.pybullet_arm:PyBulletArm"},
     "policy": {"gp": "amf_ros.policies.gp:GpPolicy", "mlp": "amf_ros.policies.mlp:MlpPolicy"},
     "strategy": {
         "amf": "amf_ros.selection.amf:Amf",

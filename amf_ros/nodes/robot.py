@@ -32,6 +32,7 @@ from amf_ros.ros.robot.sole import Sole
 from amf_ros.ros.robot.stopping import StopFile, stop_path
 from amf_ros.ros.robot.topics import RobotTopics
 from amf_ros.ros.settings import RobotSettings
+from amf_ros.sim.staging import load_staging
 from amf_ros.tasks.loading import load_robot_suite
 
 NEWS_S = 0.5
@@ -47,7 +48,7 @@ class RobotNode(AmfNode):
         self._contract = contract = load_contract(settings.contract)
         self._suite = load_robot_suite(settings.suite)
         self._sole.confirm()
-        robot = load("robot", settings.robot)(self._suite.scene(), contract.fps)
+        robot = load("robot", settings.robot)(load_staging(self._suite).scene(), contract.fps)
         _, scene = robot.state()
         contract.check_robot(robot.joint_names, scene.names, self._suite.tasks)
         if isinstance(robot, Slowable):

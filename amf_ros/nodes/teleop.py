@@ -26,7 +26,8 @@ from amf_ros.ros.conversions import time_msg, to_msg, to_ns
 from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.settings import TeleopSettings
-from amf_ros.tasks.base import Expert
+from amf_ros.sim.protocol import Expert
+from amf_ros.sim.staging import load_staging
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.loading import load_robot_suite
 
@@ -55,6 +56,7 @@ class TeleopNode(AmfNode):
         settings = declare(self, TeleopSettings)
         self._contract = load_contract(settings.contract)
         self._suite = load_robot_suite(settings.suite)
+        self._staging = load_staging(self._suite)
         self._dwell, self._exact = settings.dwell, settings.real_time_factor == 0.0
         self._showing: Showing | None = None
         self._ending: FinishRecording.Request | None = None
@@ -85,7 +87,7 @@ class TeleopNode(AmfNode):
         limit_ns = round(task.time_limit_s * self._contract.fps) * self._contract.period_ns
         return Showing(
             state.demonstration_id,
-            self._suite.expert(task.id, state.seed),
+            self._staging.expert(task.id, state.seed),
             Judge(self._suite, task.id, self._dwell),
             EpisodeFollower(to_ns(state.start_stamp), limit_ns, exact=self._exact),
             time.monotonic(),

@@ -28,7 +28,8 @@ from amf_ros.rollout.episodes import run_policy
 from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import history
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.staging import load_staging
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import RobotSuite
 from amf_ros.tasks.loading import allowed_policies, load_suite
@@ -95,7 +96,7 @@ def replay(directory: Path, contract: str, allow: Sequence[str] = ()) -> Film | 
     agreed = load_contract(contract)
     ids, policies = (choice.first, choice.last), allowed_policies(suite)
     first, last = (load_checkpoint(run.checkpoints / name, policies).policy for name in ids)
-    with closing(PyBulletRobot(suite.scene(), control_hz=agreed.fps)) as robot:
+    with closing(PyBulletArm(load_staging(suite).scene(), control_hz=agreed.fps)) as robot:
         environment = RobotEnvironment(robot, suite, agreed)
         seed = _start(environment, first, choice)
         panels = [
@@ -154,7 +155,7 @@ def animate(frames: Sequence[Image.Image], period_ms: int) -> str:
 
 
 def _panel(
-    environment: RobotEnvironment, robot: PyBulletRobot, policy: Policy, task_id: str, seed: int, title: str
+    environment: RobotEnvironment, robot: PyBulletArm, policy: Policy, task_id: str, seed: int, title: str
 ) -> Panel:
     controller = ChunkController(policy, environment.suite.embedding(task_id))
     frames = []

@@ -21,6 +21,7 @@ from amf_ros.core.plugins import load
 from amf_ros.core.values import Array, JointCommand, JointState, Observation, Outcome, SceneState
 from amf_ros.rollout.environment import Demonstrator, Environment, EpisodeCounter
 from amf_ros.rollout.suite_environment import SuiteEnvironment, suite_interface
+from amf_ros.sim.staging import load_staging
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.loading import check_limits
@@ -60,10 +61,10 @@ def make_environment(suite: Suite, contract: str = DEFAULT_CONTRACT) -> Environm
         return SuiteEnvironment(suite)
     if not isinstance(suite, RobotSuite):
         raise ConfigError(
-            f"suite {suite.name!r} has neither scene() nor environment(); see docs/own_suite.md"
+            f"suite {suite.name!r} has neither succeeded() nor environment(); see docs/own_suite.md"
         )
-    agreed = load_contract(contract)
-    return RobotEnvironment(load("robot", "pybullet")(suite.scene(), agreed.fps), suite, agreed)
+    agreed, staging = load_contract(contract), load_staging(suite)
+    return RobotEnvironment(load("robot", "pybullet")(staging.scene(), agreed.fps), suite, agreed)
 
 
 class RobotEnvironment(EpisodeCounter):
@@ -87,6 +88,7 @@ class RobotEnvironment(EpisodeCounter):
         contract.check_robot(robot.joint_names, None, suite.tasks)
         check_limits(suite, robot.control_hz)
         self.robot, self.suite, self.contract = robot, suite, contract
+        self._staging = load_staging(suite)
         self._gate = gate or SafetyGate(robot.limits, period_s=1.0 / robot.control_hz)
         self._task = suite.tasks[0]
         self._judge = Judge(suite, self._task.id)
@@ -135,7 +137,7 @@ class RobotEnvironment(EpisodeCounter):
         """The suite's expert. Actions are its commands as the contract learns them: as they passed the gate,
         which is what the robot node says that it applied, or as the expert asked.
         """
-        expert = self.suite.expert(self._task.id, seed)
+        expert = self._staging.expert(self._task.id, seed)
 
         def show() -> tuple[Array, Array] | None:
             command = expert.command(self.joints, self.scene)

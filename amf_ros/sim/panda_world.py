@@ -1,4 +1,4 @@
-"""One PyBullet world with a Panda in it: loaded, placed, driven and read. Imports errors and robots only.
+"""One PyBullet world with a Panda in it: loaded, placed, driven and read. Imports core, arm and this room.
 
 A reset builds a second world and changes over when it stands, so that one that fails leaves the first alone.
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pybullet_data
@@ -20,6 +20,7 @@ import pybullet_data
 from amf_ros.arm.protocol import JointLimit
 from amf_ros.core.values import Array
 from amf_ros.sim.bullet import pybullet
+from amf_ros.sim.protocol import Scene
 
 ARM_JOINTS = tuple(f"panda_joint{i}" for i in range(1, 8))
 GRIPPER_JOINT = "panda_finger_joint1"
@@ -39,19 +40,6 @@ _FINGER_FRICTION = 1.0
 _GRIPPER_FORCE_N = 30.0
 
 
-class World(Protocol):
-    """What the robot needs of a scene; :class:`amf_ros.tasks.base.Scene` is one."""
-
-    def load(self, client: int) -> None:
-        """Load everything into an empty world with gravity, floor and arm."""
-
-    def place(self, client: int, task_id: str, rng: np.random.Generator) -> None:
-        """Put everything where the task starts."""
-
-    def poses(self, client: int) -> tuple[tuple[str, ...], Array]:
-        """Names and poses (n, 7) in the base frame."""
-
-
 class Panda:
     """Empties a client and fills it with floor, arm and scene; the arm stands at the URDF's zero pose.
 
@@ -61,7 +49,7 @@ class Panda:
         speed: share of the velocity limits that is used.
     """
 
-    def __init__(self, client: int, scene: World, speed: float = 1.0) -> None:
+    def __init__(self, client: int, scene: Scene, speed: float = 1.0) -> None:
         self.client, self.scene, self.speed = client, scene, speed
         self._on: dict[str, Any] = {"physicsClientId": client}
         pybullet.resetSimulation(**self._on)

@@ -2,7 +2,7 @@
 
 The world is rebuilt from nothing at every reset, which is what makes equal seeds give equal bytes.
 
-    robot = PyBulletRobot(suite.scene())
+    robot = PyBulletArm(suite.scene())
     robot.reset("press_button", seed=3)
     joints, scene = robot.state()
     robot.step(command)                      # one control period, 1 / control_hz seconds
@@ -23,14 +23,15 @@ from amf_ros.core.errors import ConfigError, RobotFault
 from amf_ros.core.values import JointCommand, JointState, SceneState
 from amf_ros.sim.bullet import pybullet
 from amf_ros.sim.camera import PyBulletCamera
-from amf_ros.sim.panda_world import JOINTS, PHYSICS_HZ, Panda, World, load_floor_and_arm
+from amf_ros.sim.panda_world import JOINTS, PHYSICS_HZ, Panda, load_floor_and_arm
+from amf_ros.sim.protocol import Scene
 
-__all__ = ["PHYSICS_HZ", "TOOL_FRAME", "PyBulletRobot"]
+__all__ = ["PHYSICS_HZ", "TOOL_FRAME", "PyBulletArm"]
 
 TOOL_FRAME = "tool0"
 
 
-class PyBulletRobot:
+class PyBulletArm:
     """Panda with parallel gripper, base at the origin; implements :class:`amf_ros.arm.protocol.Robot`.
 
     Owns its physics clients, so that several robots can live in one process. Simulated time only moves
@@ -46,7 +47,7 @@ class PyBulletRobot:
 
     simulated = True
 
-    def __init__(self, scene: World, control_hz: float = 20.0) -> None:
+    def __init__(self, scene: Scene, control_hz: float = 20.0) -> None:
         substeps = PHYSICS_HZ / control_hz if control_hz > 0 else 0.0
         if substeps < 1 or substeps != round(substeps):
             raise ConfigError(f"control_hz: {control_hz} must divide {PHYSICS_HZ:g}; take 20, 30, 40 or 60")
@@ -141,7 +142,7 @@ class PyBulletRobot:
 
     def _require_open(self) -> None:
         if not self._open:
-            raise RobotFault("the simulated robot is closed; make a new PyBulletRobot")
+            raise RobotFault("the simulated robot is closed; make a new PyBulletArm")
 
     def _load_shown(self, client: int) -> None:
         """The same bodies for the camera, in the same order; the scene itself stays with the simulation."""

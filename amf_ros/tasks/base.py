@@ -3,9 +3,9 @@ is there to inherit, in :class:`amf_ros.tasks.table.TaskTable`.
 
 There are two kinds, alike in what selection and training ask of them (:class:`Suite`):
 
-- :class:`RobotSuite`: pure knowledge about tasks in a robot's scene: roles, success, experts, and the
-  scene to load into a simulator. It reads :class:`~amf_ros.core.values.SceneState` only, so the same
-  predicate judges a simulated and a real episode. Runs in-process and on the ROS graph.
+- :class:`RobotSuite`: pure knowledge about tasks in a robot's scene: roles and success. It reads
+  :class:`~amf_ros.core.values.SceneState` only, so the same predicate judges a simulated and a real
+  episode. It runs on the ROS graph, and in-process where its *staging* (``sim/``) has a scene and experts.
 - :class:`SimulatedSuite`: brings its own simulator, of anything. Runs in-process. docs/own_suite.md has a
   whole one.
 """
@@ -14,32 +14,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
-from amf_ros.core.values import Array, JointCommand, JointState, SceneState, Task
-
-
-class Expert(Protocol):
-    """A scripted demonstrator: sees joints and scene, as a person would, and commands joints."""
-
-    def command(self, joints: JointState, scene: SceneState) -> JointCommand | None:
-        """The next absolute joint targets (arm and gripper), or None when it has nothing more to do."""
-
-
-class Scene(Protocol):
-    """Objects and fixtures of a suite in a PyBullet world; the robot owns the physics client.
-
-    Each reset loads and places a deep copy into a new world, so that one that fails leaves nothing behind.
-    """
-
-    def load(self, client: int) -> None:
-        """Load everything after ``resetSimulation`` (gravity, plane and arm are there already)."""
-
-    def place(self, client: int, task_id: str, rng: np.random.Generator) -> None:
-        """Put objects and fixtures where the task starts, drawn from ``rng``."""
-
-    def poses(self, client: int) -> tuple[tuple[str, ...], Array]:
-        """Names and poses (n, 7) of objects and moving parts, base frame; the same names always."""
+from amf_ros.core.values import Array, SceneState, Task
 
 
 @runtime_checkable
@@ -65,16 +40,14 @@ class Suite(Protocol):
 
 @runtime_checkable
 class RobotSuite(Suite, Protocol):
-    """Tasks that an arm does in a scene."""
+    """Tasks that an arm does in a scene, simulated or real.
+
+    Where they are to be done in a simulator too, ``staging`` names what puts them on stage: a registered
+    name, or ``package.module:Object`` (:mod:`amf_ros.sim.staging`). A real arm needs none.
+    """
 
     def succeeded(self, task_id: str, scene: SceneState) -> bool:
-        """Whether the scene satisfies the task now, a bool (no dwell; see :mod:`amf_ros.tasks.judge`)."""
-
-    def expert(self, task_id: str, seed: int) -> Expert:
-        """A fresh scripted expert for one episode; ``seed`` varies its style and injected noise."""
-
-    def scene(self) -> Scene:
-        """A new scene for a simulator."""
+        """Say whether the scene satisfies the task now, True or False (:mod:`amf_ros.tasks.judge` dwells)."""
 
 
 class SuiteSimulator(Protocol):

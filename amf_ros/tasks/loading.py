@@ -1,7 +1,7 @@
 """Suites by name, checked: an outsider's suite that lacks something is refused with what it lacks.
 
 suite = load_suite("my_lab.kitchen:KitchenSuite")
-suite = load_robot_suite("tabletop")      # for what needs a robot's scene
+suite = load_robot_suite("tabletop")      # for what needs an arm
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from amf_ros.core.values import Array, Task
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
 
 _EVERY = ("name", "tasks", "task", "embedding_names", "embedding")
-_ROBOT = ("succeeded", "expert", "scene")
+_ROBOT = ("succeeded",)
 _SIMULATED = ("observation_names", "action_names", "fps", "environment")
 _HINT = "see docs/own_suite.md"
 
@@ -118,7 +118,7 @@ def check_limits(suite: RobotSuite, fps: float) -> None:
 
 
 def load_robot_suite(name: str) -> RobotSuite:
-    """A suite that has a scene for a robot.
+    """Return a suite whose tasks an arm does.
 
     Raises:
         UnknownName: as :func:`load_suite`.
@@ -127,7 +127,7 @@ def load_robot_suite(name: str) -> RobotSuite:
     suite = load_suite(name)
     if not isinstance(suite, RobotSuite):
         raise ConfigError(
-            f"suite {name!r} brings its own simulator and has no scene for a robot: it runs in-process only, "
+            f"suite {name!r} brings its own simulator and has no tasks for an arm: it runs in-process only, "
             f"not on the ROS graph; {_HINT}"
         )
     return suite

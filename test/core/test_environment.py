@@ -16,7 +16,8 @@ from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.rollout.episodes import demonstrate, run_policy
 from amf_ros.rollout.robot_environment import RobotEnvironment, make_environment
 from amf_ros.session.pretraining import make_spec
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.tasks.tabletop import TabletopSuite
 
 TASK = "press_button"
@@ -25,7 +26,7 @@ TASK = "press_button"
 @pytest.fixture(scope="module")
 def environment() -> Iterator[RobotEnvironment]:
     suite = TabletopSuite()
-    with closing(PyBulletRobot(suite.scene())) as robot:
+    with closing(PyBulletArm(TabletopScene())) as robot:
         yield RobotEnvironment(robot, suite, load_contract("panda_tabletop"))
 
 
@@ -114,7 +115,7 @@ def test_unknown_task_is_refused(environment: RobotEnvironment) -> None:
 
 def test_robot_at_another_rate_is_refused() -> None:
     suite = TabletopSuite()
-    robot = PyBulletRobot(suite.scene(), control_hz=40.0)
+    robot = PyBulletArm(TabletopScene(), control_hz=40.0)
     with closing(robot), pytest.raises(ConfigError, match="40 Hz.*20.*control_hz"):
         RobotEnvironment(robot, suite, load_contract("panda_tabletop"))
 
@@ -126,7 +127,7 @@ def test_a_demonstration_holds_the_commands_that_the_contract_learns(learn: str)
     action = shipped.spec.action.model_copy(update={"learn": learn})
     contract = Contract(shipped.spec.model_copy(update={"action": action}))
     finger = contract.action_names.index("panda_finger_joint1.absolute")
-    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+    with closing(PyBulletArm(TabletopScene(), contract.fps)) as robot:
         environment = RobotEnvironment(robot, suite, contract)
         actions = demonstrate(environment, "place_red_left", 1, "one").actions[:, finger]
     between = np.abs(actions) < 0.99

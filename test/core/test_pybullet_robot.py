@@ -15,11 +15,13 @@ from amf_ros.arm.gate import SafetyGate
 from amf_ros.core.errors import ConfigError, RobotFault, UnknownName
 from amf_ros.core.values import JointCommand
 from amf_ros.sim.panda_world import VELOCITY_TOLERANCE
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop import TabletopStaging
+from amf_ros.sim.tabletop.scene import NAMES, TabletopScene
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.tasks.tabletop.scene import NAMES
 
 SUITE = TabletopSuite()
+STAGING = TabletopStaging(SUITE)
 HERE = Path(__file__).parent
 
 
@@ -28,7 +30,7 @@ def make_robot():
     robots = []
 
     def make(**settings):
-        robots.append(PyBulletRobot(SUITE.scene(), **settings))
+        robots.append(PyBulletArm(TabletopScene(), **settings))
         return robots[-1]
 
     yield make
@@ -40,7 +42,7 @@ def digest_of_episode(robot, task_id="insert_peg", seed=4):
     """Hash of all states of an episode with grasp and contact."""
     digest = hashlib.sha256()
     robot.reset(task_id, seed)
-    expert = SUITE.expert(task_id, seed)
+    expert = STAGING.expert(task_id, seed)
     while True:
         joints, scene = robot.state()
         for array in (joints.position, joints.velocity, scene.poses):
@@ -63,7 +65,7 @@ def test_equal_seeds_and_commands_give_equal_bytes_in_robots_and_processes(make_
     code = (
         f"import sys; sys.path[:0] = {[str(HERE), *sys.path]!r}\n"
         "from test_pybullet_robot import *\n"
-        "print(digest_of_episode(PyBulletRobot(SUITE.scene())))"
+        "print(digest_of_episode(PyBulletArm(TabletopScene())))"
     )
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
@@ -116,7 +118,7 @@ def test_targets_beyond_the_limits_are_clamped_and_velocity_stays_within_limits(
 def test_gripper_holds_what_it_grasps_and_both_fingers_move_alike(make_robot):
     robot = make_robot()
     robot.reset("stack_red_on_blue", 3)
-    expert = SUITE.expert("stack_red_on_blue", 3)
+    expert = STAGING.expert("stack_red_on_blue", 3)
     while robot.state()[1].pose("cube_red")[2] < 0.06:
         robot.step(expert.command(*robot.state()))
     _, scene = robot.state()
@@ -152,7 +154,7 @@ class Unplaceable:
     """A scene whose things are half in place when it raises."""
 
     def __init__(self):
-        self.inner, self.broken = SUITE.scene(), False
+        self.inner, self.broken = TabletopScene(), False
 
     def load(self, client):
         self.inner.load(client)
@@ -170,11 +172,11 @@ class Unplaceable:
     "task_id", ["", "press_buton", "x" * 1_000_000, "reach 60°", "press_button\0", "close_door"]
 )
 def test_a_reset_that_fails_leaves_the_world_as_it_was(task_id):
-    robots = [PyBulletRobot(Unplaceable()) for _ in range(2)]
+    robots = [PyBulletArm(Unplaceable()) for _ in range(2)]
     wrong, other = robots
     for robot in robots:
         robot.reset("stack_red_on_blue", 3)
-        expert = SUITE.expert("stack_red_on_blue", 3)
+        expert = STAGING.expert("stack_red_on_blue", 3)
         for _ in range(20):
             robot.step(expert.command(*robot.state()))
     with pytest.raises((UnknownName, ValueError)):
@@ -195,7 +197,7 @@ def test_a_reset_that_fails_leaves_the_world_as_it_was(task_id):
 
 @pytest.fixture(scope="module")
 def wild_robot():
-    robot = PyBulletRobot(SUITE.scene())
+    robot = PyBulletArm(TabletopScene())
     yield robot
     robot.close()
 

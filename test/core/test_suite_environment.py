@@ -244,7 +244,6 @@ class HalfBounds(LineSuite):
 
 class HalfRobot(LineSuite):
     environment = property()  # type: ignore[assignment]
-    scene = None
 
 
 @pytest.mark.parametrize(
@@ -255,7 +254,7 @@ class HalfRobot(LineSuite):
         (Repeats, "'left' stands twice"),
         (Empty, "no tasks"),
         (OddEmbedding, r"embedding of 'right' has shape \(2,\).*\(1,\)"),
-        (HalfRobot, "lacks succeeded, expert"),
+        (HalfRobot, "lacks succeeded;"),
         (SameEmbedding, "tasks 'left' and 'right' have the same embedding"),
         (WordEmbedding, "embedding of 'left' is .*not numbers"),
         (NoRate, "fps is 0; it must be a number above 0"),

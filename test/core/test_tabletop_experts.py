@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from amf_ros.core.values import Array, Outcome
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop import TabletopStaging
+from amf_ros.sim.tabletop.kinematics import ARM_JOINTS
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS
 
 SUITE = TabletopSuite()
+STAGING = TabletopStaging(SUITE)
 IDS = [task.id for task in SUITE.tasks]
 SEEDS = (11, 12)
 
@@ -27,7 +30,7 @@ class Episode:
 
 @pytest.fixture(scope="module")
 def robot():
-    robot = PyBulletRobot(SUITE.scene())
+    robot = PyBulletArm(TabletopScene())
     yield robot
     robot.close()
 
@@ -36,7 +39,7 @@ def play(robot, task_id, seed, disturb=None):
     robot.reset(task_id, seed)
     joints, scene = robot.state()
     done_at_start = SUITE.succeeded(task_id, scene)
-    judge, expert = Judge(SUITE, task_id), SUITE.expert(task_id, seed)
+    judge, expert = Judge(SUITE, task_id), STAGING.expert(task_id, seed)
     commands, measured, ended = [], [], False
     for step in range(round(SUITE.task(task_id).time_limit_s * robot.control_hz)):
         command = expert.command(joints, scene)
@@ -84,10 +87,10 @@ def test_expert_recovers_from_a_blocked_arm(robot):
 def test_a_command_depends_on_the_state_alone_but_for_the_noise(robot):
     """No hidden phases: an expert that takes over in the middle finishes the task."""
     robot.reset("store_red_in_drawer", 2)
-    judge, expert = Judge(SUITE, "store_red_in_drawer"), SUITE.expert("store_red_in_drawer", 0)
+    judge, expert = Judge(SUITE, "store_red_in_drawer"), STAGING.expert("store_red_in_drawer", 0)
     for step in range(200):
         if step and step % 10 == 0:
-            expert = SUITE.expert("store_red_in_drawer", step)
+            expert = STAGING.expert("store_red_in_drawer", step)
         command = expert.command(*robot.state())
         if command is None:
             break

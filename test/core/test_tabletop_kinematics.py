@@ -7,10 +7,10 @@ import pybullet
 import pybullet_data
 import pytest
 
-from amf_ros.sim.pybullet_arm import PyBulletRobot
-from amf_ros.tasks.tabletop import TabletopSuite
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.kinematics import ARM_JOINTS, LOWER, MAX_VELOCITY, UPPER, inverse
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.tasks.tabletop import geometry as geo
-from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS, LOWER, MAX_VELOCITY, UPPER, inverse
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_out_of_reach_stretches_towards_the_goal_and_stays_finite(forward):
 
 
 def test_limits_are_those_of_the_urdf():
-    robot = PyBulletRobot(TabletopSuite().scene())
+    robot = PyBulletArm(TabletopScene())
     limits = [robot.limits[name] for name in ARM_JOINTS]
     robot.close()
     np.testing.assert_allclose([limit.lower for limit in limits], LOWER)

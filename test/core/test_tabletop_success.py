@@ -7,10 +7,10 @@ import pytest
 
 from amf_ros.core.errors import UnknownName
 from amf_ros.core.values import Outcome, SceneState
+from amf_ros.sim.tabletop.scene import NAMES
 from amf_ros.tasks.judge import Judge
 from amf_ros.tasks.tabletop import TabletopSuite
 from amf_ros.tasks.tabletop import geometry as geo
-from amf_ros.tasks.tabletop.scene import NAMES
 
 SUITE = TabletopSuite()
 FAR = (0.4, 0.0, 0.4, *geo.tool_down(0.0))

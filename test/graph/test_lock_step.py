@@ -23,7 +23,8 @@ from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names
 from amf_ros.ros.client.graph_client import GraphClient, Refused
 from amf_ros.ros.start.supervise import Graph
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
@@ -60,7 +61,7 @@ def test_demonstrations_over_the_graph_equal_those_in_one_process(
         first = record(client, run, task_id, 11, f"first_{task_id}")
         record(client, run, "push_green", 5, f"between_{task_id}")
         again = record(client, run, task_id, 11, f"again_{task_id}")
-    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+    with closing(PyBulletArm(TabletopScene(), contract.fps)) as robot:
         alone = demonstrate(RobotEnvironment(robot, suite, contract), task_id, 11, "alone")
     for other in (again, alone):
         np.testing.assert_array_equal(first.observations, other.observations)

@@ -23,8 +23,8 @@ from amf_ros.core.values import JointState, SceneState
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import time_msg, to_msg
-from amf_ros.sim.pybullet_arm import PyBulletRobot
-from amf_ros.tasks.tabletop import TabletopSuite
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 
 Code = ExecutePolicy.Result
 PERIOD_S = 0.02
@@ -34,7 +34,7 @@ class Driver:
     """An arm that stands still, on the bench's own node, at 50 Hz while it is told to publish."""
 
     def __init__(self, on: Bench) -> None:
-        robot = PyBulletRobot(TabletopSuite().scene())
+        robot = PyBulletArm(TabletopScene())
         robot.reset("push_green", 3)
         self._joints, self._scene = robot.state()
         robot.close()

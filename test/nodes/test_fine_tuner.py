@@ -25,7 +25,8 @@ from amf_ros.nodes.fine_tuner import FineTunerNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.ros import names
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
@@ -224,7 +225,7 @@ def test_the_recorded_demonstration_is_what_the_robot_did(run: RunDirectory) -> 
     from amf_ros.rollout.robot_environment import RobotEnvironment
 
     suite, contract = TabletopSuite(), load_contract("panda_tabletop")
-    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+    with closing(PyBulletArm(TabletopScene(), contract.fps)) as robot:
         alone = demonstrate(RobotEnvironment(robot, suite, contract), "push_green", 2, "alone")
     stored = DemonstrationStore(run.demonstrations).load("d0", contract, suite)
     np.testing.assert_array_equal(stored.observations, alone.observations)

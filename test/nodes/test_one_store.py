@@ -27,7 +27,8 @@ from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names
 from amf_ros.ros.selecting.selector import Question, Selector
 from amf_ros.session.stores import file_stores
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.doctor import examine
 from amf_ros.store.run_directory import RunDirectory
@@ -49,7 +50,7 @@ def contract() -> Contract:
 @pytest.fixture(scope="module")
 def alone(suite: TabletopSuite, contract: Contract) -> Demonstration:
     """One demonstration in this process."""
-    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+    with closing(PyBulletArm(TabletopScene(), contract.fps)) as robot:
         return demonstrate(RobotEnvironment(robot, suite, contract), TASK, SEED, "alone")
 
 

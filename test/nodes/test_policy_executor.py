@@ -27,7 +27,8 @@ from amf_ros.nodes.robot import RobotNode
 from amf_ros.rollout.episodes import run_policy
 from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names, qos
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.rollouts import RolloutStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
@@ -79,7 +80,7 @@ def test_an_episode_equals_one_in_process_bit_for_bit(
     result = send(loaded).result()
     assert result.error_code == Code.NONE
     suite, contract = TabletopSuite(), load_contract("panda_tabletop")
-    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+    with closing(PyBulletArm(TabletopScene(), contract.fps)) as robot:
         environment = RobotEnvironment(robot, suite, contract)
         alone = run_policy(environment, load(pretrained).policy, "push_green", 3, "alone")
     (kept,) = RolloutStore(run.rollouts).all()

@@ -28,8 +28,8 @@ from amf_ros.ros import names, qos
 from amf_ros.ros.contract_streams import Inputs
 from amf_ros.ros.conversions import to_ns
 from amf_ros.ros.robot.stopping import StopKeeper
-from amf_ros.sim.pybullet_arm import PyBulletRobot
-from amf_ros.tasks.tabletop.scene import TabletopScene
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 
 Code = ResetScene.Response
 PERIOD_NS = 50_000_000
@@ -327,7 +327,7 @@ def test_a_stop_outlives_the_node(place: str, tmp_path: Path, ros_home: Path) ->
 
 
 def test_a_robot_that_is_no_simulation_starts_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PyBulletRobot, "simulated", False)
+    monkeypatch.setattr(PyBulletArm, "simulated", False)
     for _ in range(2):
         with bench(real_time_factor=0.0) as made:
             assert newest_status(made).status == RobotStatus.STOPPED

@@ -16,7 +16,8 @@ from amf_ros.contract import load_contract
 from amf_ros.learning.checkpoints import parse_description
 from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import RobotEnvironment
-from amf_ros.sim.pybullet_arm import PyBulletRobot
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
@@ -29,7 +30,7 @@ def run(tmp_path: Path, pretrained: Path) -> RunDirectory:
     """A session directory with one demonstration, made in this process."""
     run, suite, contract = RunDirectory(tmp_path), TabletopSuite(), load_contract("panda_tabletop")
     shutil.copytree(pretrained, run.checkpoints / "pretrained")
-    with closing(PyBulletRobot(suite.scene(), contract.fps)) as robot:
+    with closing(PyBulletArm(TabletopScene(), contract.fps)) as robot:
         shown = demonstrate(RobotEnvironment(robot, suite, contract), "push_green", 2, "alone")
     DemonstrationStore(run.demonstrations).save(shown, contract)
     return run

@@ -8,9 +8,10 @@ import numpy as np
 
 from amf_ros.core.errors import UnknownName
 from amf_ros.core.values import Array, SceneState, Task
+from amf_ros.sim.tabletop import TabletopStaging
+from amf_ros.sim.tabletop.experts import TabletopExpert
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.tasks.tabletop import TabletopSuite
-from amf_ros.tasks.tabletop.experts import TabletopExpert
-from amf_ros.tasks.tabletop.scene import TabletopScene
 from support.line_suite import LineSimulator
 
 ODD_NAMES = (
@@ -69,12 +70,13 @@ class _Scene(TabletopScene):
 
 
 class OddTabletopSuite:
-    """Three tasks of the tabletop under other names."""
+    """Three tasks of the tabletop under other names; its own staging, as a suite may be."""
 
     name = "odd tabletop"
 
     def __init__(self) -> None:
         self._plain = TabletopSuite()
+        self._staging = TabletopStaging(self._plain)
         self.tasks = tuple(self._task(odd) for odd in RENAMED)
 
     def _task(self, odd: str) -> Task:
@@ -97,7 +99,7 @@ class OddTabletopSuite:
         return self._plain.succeeded(RENAMED[task_id], scene)
 
     def expert(self, task_id: str, seed: int) -> TabletopExpert:
-        return self._plain.expert(RENAMED[task_id], seed)
+        return self._staging.expert(RENAMED[task_id], seed)
 
     def scene(self) -> TabletopScene:
         return _Scene()

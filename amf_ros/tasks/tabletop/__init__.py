@@ -3,14 +3,9 @@
     suite.py        TabletopSuite, what everybody else imports
     tasks.py        the table of tasks and their roles
     success.py      when a task is done, from scene states only
-    starts.py       where a task starts, drawn from a seed
-    scene.py        the things themselves, in a PyBullet client
-    experts/        scripted demonstrators as feedback laws
-    kinematics.py   inverse kinematics for the experts
     geometry.py     angles and sizes
-    assets/         URDFs of the fixtures
 
-Imports types, errors and pybullet only.
+Imports core only. Scene, starts and scripted experts are in ``sim/tabletop``.
 """
 
 from amf_ros.tasks.tabletop.suite import TabletopSuite

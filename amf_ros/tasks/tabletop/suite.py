@@ -1,4 +1,4 @@
-"""The tabletop suite: tasks, success, experts and scene under one name. Imports this package only.
+"""The tabletop suite: tasks, embeddings and success under one name. Imports this package only.
 
 Usage::
 
@@ -14,16 +14,15 @@ import numpy as np
 
 from amf_ros.core.errors import UnknownName
 from amf_ros.core.values import Array, SceneState, Task
-from amf_ros.tasks.tabletop.experts import TabletopExpert
-from amf_ros.tasks.tabletop.scene import TabletopScene
 from amf_ros.tasks.tabletop.success import PREDICATES
 from amf_ros.tasks.tabletop.tasks import TASKS
 
 
 class TabletopSuite:
-    """Tasks on a table for a Panda; implements :class:`amf_ros.tasks.base.Suite`."""
+    """Tasks on a table for a Panda; implements :class:`amf_ros.tasks.base.RobotSuite`."""
 
     name = "tabletop"
+    staging = "tabletop"
 
     def __init__(self) -> None:
         self._tasks: Mapping[str, Task] = {task.id: task for task in TASKS}
@@ -68,15 +67,3 @@ class TabletopSuite:
         """
         task = self.task(task_id)
         return bool(PREDICATES[task.id](scene, task.roles))
-
-    def expert(self, task_id: str, seed: int) -> TabletopExpert:
-        """A fresh scripted expert for one episode; ``seed`` draws the noise it injects.
-
-        Raises:
-            UnknownName: with the known ids.
-        """
-        return TabletopExpert(self.task(task_id), seed)
-
-    def scene(self) -> TabletopScene:
-        """A new scene for a simulator."""
-        return TabletopScene()

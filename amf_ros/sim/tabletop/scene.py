@@ -17,8 +17,8 @@ import numpy as np
 from amf_ros.core.errors import UnknownName
 from amf_ros.core.values import Array
 from amf_ros.sim.bullet import pybullet
+from amf_ros.sim.tabletop.starts import STARTS, Start
 from amf_ros.tasks.tabletop import geometry as geo
-from amf_ros.tasks.tabletop.starts import STARTS, Start
 
 Colour = tuple[float, float, float, float]
 Table = dict[tuple[str, str], tuple[int, int]]  # -> body, index of its link or joint
@@ -69,7 +69,7 @@ _SETTLE_STEPS = 24
 
 
 class TabletopScene:
-    """All objects and fixtures; implements :class:`amf_ros.tasks.base.Scene`. One per physics client."""
+    """All objects and fixtures; implements :class:`amf_ros.sim.protocol.Scene`. One per physics client."""
 
     def __init__(self) -> None:
         self._bodies: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 Usage::
 
-    expert = suite.expert("open_drawer", seed=0)
+    expert = staging.expert("open_drawer", seed=0)
     while (command := expert.command(*robot.state())) is not None:
         robot.step(command)
 """
@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from amf_ros.core.values import Array, JointCommand, JointState, SceneState, Task
+from amf_ros.sim.tabletop.experts.laws import LAWS
+from amf_ros.sim.tabletop.experts.moves import View
+from amf_ros.sim.tabletop.kinematics import ARM_JOINTS, FINGER_JOINT, MAX_VELOCITY, inverse
 from amf_ros.tasks.tabletop import geometry as geo
-from amf_ros.tasks.tabletop.experts.laws import LAWS
-from amf_ros.tasks.tabletop.experts.moves import View
-from amf_ros.tasks.tabletop.kinematics import ARM_JOINTS, FINGER_JOINT, MAX_VELOCITY, inverse
 
 _PERIOD_S = 0.05  # commands at the 20 Hz of the built-in contract
 _MAX_STEP_M = 0.035  # of the tool per command
@@ -27,7 +27,7 @@ _DONE_STEPS = 8  # longer than the judge's dwell
 
 
 class TabletopExpert:
-    """Demonstrates one task; see :class:`amf_ros.tasks.base.Expert`.
+    """Demonstrates one task; implements :class:`amf_ros.sim.protocol.Expert`.
 
     Each command is the measured tool pose plus a bounded step towards the law's aim, through inverse
     kinematics. An Ornstein-Uhlenbeck disturbance (seeded; none near contact) takes the arm off its path,

@@ -1,4 +1,4 @@
-"""One feedback law per task, composed of moves. Imports this package, success and types only.
+"""One feedback law per task, composed of moves. Imports core, this package and ``tasks/tabletop``.
 
 Usage::
 
@@ -14,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from amf_ros.core.values import Array
+from amf_ros.sim.tabletop.experts import moves
+from amf_ros.sim.tabletop.experts.moves import UP, Aim, Contact, Funnel, Grip, View
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop import success
-from amf_ros.tasks.tabletop.experts import moves
-from amf_ros.tasks.tabletop.experts.moves import UP, Aim, Contact, Funnel, Grip, View
 
 Roles = Mapping[str, str]
 Law = Callable[[View, Roles], Aim]

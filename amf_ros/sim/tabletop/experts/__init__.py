@@ -4,9 +4,9 @@
     laws.py     one law per task
     expert.py   a law, inverse kinematics, limits and injected noise as a demonstrator
 
-Imports types and the tabletop package only.
+Imports core, ``sim/tabletop`` and ``tasks/tabletop``.
 """
 
-from amf_ros.tasks.tabletop.experts.expert import TabletopExpert
+from amf_ros.sim.tabletop.experts.expert import TabletopExpert
 
 __all__ = ["TabletopExpert"]
