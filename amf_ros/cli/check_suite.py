@@ -13,7 +13,7 @@ from amf_ros.cli.output import Output
 
 if TYPE_CHECKING:
     from amf_ros.core.config import PretrainConfig
-    from amf_ros.rollout.suite_check import Examination
+    from amf_ros.rollout.suite_findings import Examination
 
 _MARKS = {"ok": ("✓", "green"), "hint": ("·", "yellow"), "wrong": ("✗", "bold red")}
 _BRIEF_S, _BRIEF_SEEDS = 3.0, 3

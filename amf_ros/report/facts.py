@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """One task of the suite; ``pretraining`` is its number of demonstrations in pre-training."""
+    """Tells of one task of the suite; ``pretraining`` is its number of demonstrations in pre-training."""
 
     id: str
     instruction: str = ""
@@ -20,7 +20,7 @@ class TaskFacts:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Success of one checkpoint.
+    """Tells how often one checkpoint succeeded.
 
     Attributes:
         num_demonstrations: collected in this session before the checkpoint was trained.
@@ -34,23 +34,23 @@ class Evaluation:
 
     @property
     def successes(self) -> int:
-        """Over all tasks."""
+        """Count the successes over all tasks."""
         return sum(done for done, _ in self.tasks.values())
 
     @property
     def episodes(self) -> int:
-        """Over all tasks."""
+        """Count the episodes over all tasks."""
         return sum(tried for _, tried in self.tasks.values())
 
     def rate(self, task_id: str) -> float:
-        """Success rate of one task; NaN where it was not evaluated."""
+        """Return the success rate of one task; NaN where it was not evaluated."""
         done, tried = self.tasks.get(task_id, (0, 0))
         return done / tried if tried else float("nan")
 
 
 @dataclass(frozen=True)
 class Round:
-    """One question to the strategy and what came of it.
+    """Tells of one question to the strategy, and what came of it.
 
     Attributes:
         chosen: task ids, in the order they were demonstrated.
@@ -69,8 +69,8 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One demonstration as it was recorded."""
+class DemonstrationFacts:
+    """Tells of one demonstration; ``duration_s`` is from its first step to its last [s]."""
 
     id: str
     task_id: str
@@ -81,7 +81,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything a report shows.
+    """Holds everything that a report shows.
 
     Attributes:
         command: what to type to get the same again.
@@ -97,7 +97,7 @@ class Facts:
     tasks: Sequence[TaskFacts]
     evaluations: Sequence[Evaluation]
     rounds: Sequence[Round]
-    recordings: Sequence[Recording]
+    demonstrations: Sequence[DemonstrationFacts]
     seconds: Mapping[str, float]
     command: str = ""
     host: str = ""

@@ -14,7 +14,7 @@ from typing import Any
 from amf_ros.core.errors import DataError
 from amf_ros.core.values import Outcome
 from amf_ros.learning.checkpoints import parse_description
-from amf_ros.report.facts import Evaluation, Facts, Recording, Round, TaskFacts
+from amf_ros.report.facts import DemonstrationFacts, Evaluation, Facts, Round, TaskFacts
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import summary
 from amf_ros.store.run_directory import RunDirectory
@@ -66,7 +66,7 @@ def gather(
         tasks=_tasks(run, suite, story),
         evaluations=_evaluations(history),
         rounds=rounds,
-        recordings=[_recording(made) for entry in history for made in entry["demonstrations"]],
+        demonstrations=[_demonstration(made) for entry in history for made in entry["demonstrations"]],
         seconds=_seconds({**(extra_seconds or {}), **story["seconds"]}),
         command=command,
         host=f"{os.cpu_count()} cores, Python {platform.python_version()}",
@@ -116,9 +116,9 @@ def _round(entry: Mapping[str, Any]) -> Round:
     )
 
 
-def _recording(made: Mapping[str, Any]) -> Recording:
+def _demonstration(made: Mapping[str, Any]) -> DemonstrationFacts:
     outcome = Outcome(made["outcome"]).name.lower()
-    return Recording(made["id"], made["task_id"], outcome, made["num_steps"], made["duration_s"])
+    return DemonstrationFacts(made["id"], made["task_id"], outcome, made["num_steps"], made["duration_s"])
 
 
 def _seconds(seconds: Mapping[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Does a suite keep its word? What would make numbers wrong is found before anything is learned from it.
+"""Checks whether a suite keeps its word, before anything is learned from numbers that are wrong.
 
     found = examine(load_suite("my_lab.kitchen:KitchenSuite"), seeds=10)
     [finding.found for finding in found.findings if finding.severity == "wrong"]
@@ -12,64 +12,21 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from amf_ros.core.errors import ContractError, UnknownName
-from amf_ros.core.stats import wilson
 from amf_ros.core.values import Array, Demonstration, indices
 from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import DEFAULT_CONTRACT, Environment, make_environment
+from amf_ros.rollout.suite_findings import Examination, Severity, SuiteFinding, TriedTask
 from amf_ros.tasks.base import Suite
 
-Severity = Literal["ok", "hint", "wrong"]
 _EQUAL = 1e-9  # largest difference of two equal starts: rounding
 _ALIKE = 1e-6  # of two equal demonstrations: rounding that a simulator has carried on
 _LARGE = 20.0  # above which a number hardly is in metres or radians
 _SLOW = 100.0  # steps per second below which a benchmark takes very long
 _NOBODY = "no such task"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; ``wrong`` is what would make numbers wrong."""
-
-    what: str
-    severity: Severity
-    found: str
-
-
-@dataclass
-class Tried:
-    """Episodes of one task: ``seeds`` of them with the expert, ``successes`` that it did."""
-
-    task_id: str
-    limit: int
-    seeds: int = 0
-    successes: int = 0
-    timed_out: int = 0
-    steps: list[int] = field(default_factory=list)
-
-    @property
-    def rate(self) -> str:
-        """With its 95% interval."""
-        low, high = wilson(self.successes, self.seeds)
-        return f"{self.successes}/{self.seeds} [{low:.2f}, {high:.2f}]"
-
-
-@dataclass(frozen=True)
-class Examination:
-    """What was found, and what the expert did in each task."""
-
-    findings: tuple[Finding, ...]
-    tasks: tuple[Tried, ...]
-
-    @property
-    def wrong(self) -> tuple[Finding, ...]:
-        """What must be mended."""
-        return tuple(finding for finding in self.findings if finding.severity == "wrong")
 
 
 def examine(
@@ -108,32 +65,32 @@ def examine(
                     looks.at(task_id)
                 return Examination((*_said(suite, environment), *looks.findings()), tuple(looks.tried))
     except ContractError as error:
-        return Examination((Finding("simulator", "wrong", str(error)),), ())
+        return Examination((SuiteFinding("simulator", "wrong", str(error)),), ())
 
 
-def _said(suite: Suite, environment: Environment) -> list[Finding]:
+def _said(suite: Suite, environment: Environment) -> list[SuiteFinding]:
     """What loading has found in order, and what the suite answers about a task that it has not."""
     fps, interface = environment.interface.fps, environment.interface
     steps = sorted({task.num_steps(fps) for task in suite.tasks})
     sizes = (len(interface.observation_names), len(interface.action_names), len(suite.embedding_names))
     limits = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
     return [
-        Finding("tasks", "ok", f"{len(suite.tasks)}, ids and embeddings all different"),
-        Finding("sizes", "ok", "observation {}, action {}, embedding {}".format(*sizes)),
-        Finding("limits", "ok", f"{limits} steps at {fps:g} a second"),
+        SuiteFinding("tasks", "ok", f"{len(suite.tasks)}, ids and embeddings all different"),
+        SuiteFinding("sizes", "ok", "observation {}, action {}, embedding {}".format(*sizes)),
+        SuiteFinding("limits", "ok", f"{limits} steps at {fps:g} a second"),
         _about_nobody(suite),
     ]
 
 
-def _about_nobody(suite: Suite) -> Finding:
+def _about_nobody(suite: Suite) -> SuiteFinding:
     try:
         suite.task(_NOBODY)
     except UnknownName:
-        return Finding("unknown id", "ok", "refused by name")
+        return SuiteFinding("unknown id", "ok", "refused by name")
     except (LookupError, ValueError, TypeError, StopIteration) as error:
         said = f"task({_NOBODY!r}) raises {type(error).__name__}; raise amf_ros.core.errors.UnknownName"
-        return Finding("unknown id", "hint", said)
-    return Finding("unknown id", "wrong", f"task({_NOBODY!r}) answers; it must raise UnknownName")
+        return SuiteFinding("unknown id", "hint", said)
+    return SuiteFinding("unknown id", "wrong", f"task({_NOBODY!r}) answers; it must raise UnknownName")
 
 
 class _Looks:
@@ -142,7 +99,7 @@ class _Looks:
     def __init__(self, environment: Environment, other: Environment, seeds: int, until: float) -> None:
         self._environment, self._other, self._seeds = environment, other, seeds
         self._until = until  # on the monotonic clock: then the task at hand is looked at less closely
-        self.tried: list[Tried] = []
+        self.tried: list[TriedTask] = []
         self._refused: list[str] = []
         self._unequal, self._same, self._unlike = dict[str, str](), list[str](), dict[str, str]()
         self._at_once, self._idle = list[str](), list[str]()
@@ -153,7 +110,7 @@ class _Looks:
     def at(self, task_id: str) -> None:
         """Look at one task."""
         task = self._environment.suite.task(task_id)
-        tried = Tried(task_id, task.num_steps(self._environment.interface.fps))
+        tried = TriedTask(task_id, task.num_steps(self._environment.interface.fps))
         self.tried.append(tried)
         try:
             starts = [self._environment.reset(task_id, seed) for seed in range(self._seeds)]
@@ -169,7 +126,7 @@ class _Looks:
     def _late(self) -> bool:
         return time.monotonic() > self._until
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[SuiteFinding]:
         """One for each thing that was looked at."""
         found = [
             _judged("steps", "success, shapes and numbers as they must be", self._refused),
@@ -189,10 +146,10 @@ class _Looks:
         ]  # fmt: skip
         if self._idle:
             said = f"doing nothing till the end succeeded in {_some(self._idle)}"
-            found.append(Finding("nothing done", "hint", said))
+            found.append(SuiteFinding("nothing done", "hint", said))
         return [*found, *self._experts(), *self._units(), self._speed()]
 
-    def _show(self, tried: Tried, seed: int) -> Demonstration:
+    def _show(self, tried: TriedTask, seed: int) -> Demonstration:
         started = time.monotonic()
         shown = demonstrate(self._environment, tried.task_id, seed, "check")
         self._spent_s += time.monotonic() - started
@@ -246,7 +203,7 @@ class _Looks:
         if len(starts) > 1 and len(shown) > 1 and not moved and not varied:
             self._same.append(f"{task_id}: {len(starts)} seeds give one start; reset must use the seed")
 
-    def _experts(self) -> list[Finding]:
+    def _experts(self) -> list[SuiteFinding]:
         tried = [one for one in self.tried if one.seeds]
         never = [one for one in tried if not one.successes]
         partly = [one for one in tried if 0 < one.successes < one.seeds]
@@ -257,15 +214,21 @@ class _Looks:
             late = sum(one.timed_out for one in never)
             note = f"; {late} of its {sum(o.seeds for o in never)} episodes ran out of time" if late else ""
             names = _some([one.task_id for one in never])
-            found.append(Finding("expert", severity, f"never did {names} in {never[0].seeds} starts{note}"))
+            found.append(
+                SuiteFinding("expert", severity, f"never did {names} in {never[0].seeds} starts{note}")
+            )
         if partly:
             names = _some([f"{one.task_id} {one.rate}" for one in partly])
-            found.append(Finding("expert", "hint", f"fails now and then, and is then asked again: {names}"))
+            found.append(
+                SuiteFinding("expert", "hint", f"fails now and then, and is then asked again: {names}")
+            )
         if tried and not found:
-            found.append(Finding("expert", "ok", f"did all of {sum(one.seeds for one in tried)} episodes"))
+            found.append(
+                SuiteFinding("expert", "ok", f"did all of {sum(one.seeds for one in tried)} episodes")
+            )
         return found
 
-    def _units(self) -> list[Finding]:
+    def _units(self) -> list[SuiteFinding]:
         interface, found = self._environment.interface, []
         kinds = (("observations", interface.observation_names, self._seen),
                  ("actions", interface.action_names, self._done))  # fmt: skip
@@ -278,22 +241,22 @@ class _Looks:
             still = [names[i] for i in np.flatnonzero(np.ptp(every, axis=0) == 0)]
             if large:
                 said = f"degrees or millimetres, in place of radians and metres? {_some(large)}"
-                found.append(Finding(what, "hint", said))
+                found.append(SuiteFinding(what, "hint", said))
             if still:
-                found.append(Finding(what, "hint", f"never changed: {_some(still)}"))
+                found.append(SuiteFinding(what, "hint", f"never changed: {_some(still)}"))
             if not large and not still:
-                found.append(Finding(what, "ok", f"from {every.min():.3g} to {every.max():.3g}"))
+                found.append(SuiteFinding(what, "ok", f"from {every.min():.3g} to {every.max():.3g}"))
         return found
 
-    def _speed(self) -> Finding:
+    def _speed(self) -> SuiteFinding:
         rate = self._steps / self._spent_s if self._spent_s and self._steps else 0.0
-        return Finding("speed", "hint" if 0 < rate < _SLOW else "ok", f"{rate:.3g} steps a second")
+        return SuiteFinding("speed", "hint" if 0 < rate < _SLOW else "ok", f"{rate:.3g} steps a second")
 
 
-def _judged(what: str, good: str, bad: Sequence[str]) -> Finding:
+def _judged(what: str, good: str, bad: Sequence[str]) -> SuiteFinding:
     """``wrong`` where there is something bad: the first in full, how many more."""
     more = f" (and in {len(bad) - 1} more tasks)" if len(bad) > 1 else ""
-    return Finding(what, "wrong", f"{bad[0]}{more}") if bad else Finding(what, "ok", good)
+    return SuiteFinding(what, "wrong", f"{bad[0]}{more}") if bad else SuiteFinding(what, "ok", good)
 
 
 def _distance(a: Array, b: Array) -> float:

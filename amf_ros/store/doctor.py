@@ -23,7 +23,7 @@ from amf_ros.store.rollouts import SUFFIX, read_rollout
 
 
 @dataclass(frozen=True)
-class Finding:
+class StoreFinding:
     """One thing that a person should know: where, what, and what to do about it."""
 
     severity: Literal["info", "warning", "error"]
@@ -35,7 +35,7 @@ class Finding:
         return f"{self.severity}: {self.path}: {self.problem}; {self.remedy}"
 
 
-def recover(store: DemonstrationStore) -> list[Finding]:
+def recover(store: DemonstrationStore) -> list[StoreFinding]:
     """Clear away what dead processes left half-recorded: all that can be read goes to quarantine.
 
     Recordings in progress are left alone. Safe at every start, from several processes.
@@ -47,13 +47,13 @@ def recover(store: DemonstrationStore) -> list[Finding]:
     for staged in sorted(store.staging.glob("*" + MCAP.suffix)):
         if not is_live(staged):
             place, problem = rescue(staged, store.quarantine)
-            findings.append(Finding("warning", place, problem, _to_store(place)))
+            findings.append(StoreFinding("warning", place, problem, _to_store(place)))
     return findings
 
 
 def examine(
     store: DemonstrationStore, suite: Tasks | None = None, contract: Contract | None = None
-) -> list[Finding]:
+) -> list[StoreFinding]:
     """Everything that would make a demonstration unusable, without changing anything.
 
     Args:
@@ -73,27 +73,27 @@ def examine(
         except ForeignFile as error:
             findings.append(_stray(path, problem_of(error, path)))
         except UnknownName as error:
-            findings.append(Finding("error", path, str(error), f"use its suite, or {to_trash(path)}"))
+            findings.append(StoreFinding("error", path, str(error), f"use its suite, or {to_trash(path)}"))
         except AmfError as error:
-            findings.append(Finding("error", path, problem_of(error, path), to_trash(path)))
+            findings.append(StoreFinding("error", path, problem_of(error, path), to_trash(path)))
         else:
             if contract is not None and info.about.contract_hash != contract.hash:
                 problem = f"recorded with contract {info.about.contract!r} ({info.about.contract_hash})"
-                findings.append(Finding("info", path, problem, f"it fits {contract.name!r} as well"))
+                findings.append(StoreFinding("info", path, problem, f"it fits {contract.name!r} as well"))
     findings += strays(store.root, suffixes())
     for staged in sorted(store.staging.glob("*" + MCAP.suffix)):
         if is_live(staged):
-            findings.append(Finding("info", staged, "is being recorded", "let it finish"))
+            findings.append(StoreFinding("info", staged, "is being recorded", "let it finish"))
         else:
             findings.append(
-                Finding("warning", staged, "was cut off", "`amf doctor --recover` saves what it can")
+                StoreFinding("warning", staged, "was cut off", "`amf doctor --recover` saves what it can")
             )
     for path in sorted(path for path in store.quarantine.iterdir() if path.is_file()):
-        findings.append(Finding("info", path, _why_quarantined(path), _to_store(path)))
+        findings.append(StoreFinding("info", path, _why_quarantined(path), _to_store(path)))
     return findings
 
 
-def examine_rollouts(root: Path) -> list[Finding]:
+def examine_rollouts(root: Path) -> list[StoreFinding]:
     """Everything in a folder of roll-outs that is of no use, without changing anything."""
     findings = strays(root, (SUFFIX,))
     for path in sorted(root.glob("[!.]*" + SUFFIX)):
@@ -102,11 +102,11 @@ def examine_rollouts(root: Path) -> list[Finding]:
         except ForeignFile as error:
             findings.append(_stray(path, problem_of(error, path)))
         except DataError as error:
-            findings.append(Finding("error", path, problem_of(error, path), to_trash(path)))
+            findings.append(StoreFinding("error", path, problem_of(error, path), to_trash(path)))
     return findings
 
 
-def strays(folder: Path, suffixes: tuple[str, ...] | None) -> list[Finding]:
+def strays(folder: Path, suffixes: tuple[str, ...] | None) -> list[StoreFinding]:
     """What lies in a folder and cannot be of it by its name; ``suffixes`` None: it holds folders."""
     found = []
     for path in sorted(folder.iterdir()):
@@ -117,8 +117,8 @@ def strays(folder: Path, suffixes: tuple[str, ...] | None) -> list[Finding]:
     return found
 
 
-def _stray(path: Path, problem: str) -> Finding:
-    return Finding("warning", path, problem, f"left alone; {to_trash(path)}")
+def _stray(path: Path, problem: str) -> StoreFinding:
+    return StoreFinding("warning", path, problem, f"left alone; {to_trash(path)}")
 
 
 def _to_store(path: Path) -> str:

@@ -117,7 +117,7 @@ def test_facts_count_what_the_journal_says(facts: Facts) -> None:
     assert [point.num_demonstrations for point in facts.evaluations] == [0, 1, 2]
     assert [one.chosen for one in facts.rounds] == [("open_drawer",), ("press_button",)]
     assert facts.rounds[0].scores["open_drawer"] == 0.4 and facts.rounds[1].loss == 0.25
-    assert [(one.task_id, one.outcome) for one in facts.recordings] == [
+    assert [(one.task_id, one.outcome) for one in facts.demonstrations] == [
         ("open_drawer", "success"),
         ("press_button", "success"),
     ]

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from amf_ros.cli.app import app
 from amf_ros.core.errors import UnknownName
 from amf_ros.core.values import Array, SceneState, Task
-from amf_ros.rollout.suite_check import Examination, examine
+from amf_ros.rollout.suite_check import examine
+from amf_ros.rollout.suite_findings import Examination
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import load_suite
 from amf_ros.tasks.tabletop import TabletopSuite
