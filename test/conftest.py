@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from support.participants import collected, participants
 
 # Two cores run several processes: more threads than one make every one of them slower.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -33,7 +34,10 @@ def ros_domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("ROS_DOMAIN_ID", str(domain))
                 patch.setenv("ROS_HOME", str(tmp_path_factory.mktemp("ros_home")))  # where stops are kept
+                before = participants()
                 yield domain
+            left = collected() - before
+            assert left <= 0, f"{left} DDS participants are left: destroy nodes, action clients and contexts"
             return
     pytest.fail("all ROS domains are taken by other test runs")
 
@@ -47,10 +51,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         graph = "graph" in item.path.parts[-3:]
         item.add_marker(pytest.mark.xdist_group("graph" if graph else str(item.path)))
-        if graph or "nodes" in item.path.parts[-3:]:
-            # Processes that find each other over DDS: discovery and shared memory fail now and then on two
-            # busy cores. A rerun is counted in the closing line, so that it is seen.
-            item.add_marker(pytest.mark.flaky(reruns=2))
     missing = [name for name in ("launch", "launch_ros", "launch_pytest") if find_spec(name) is None]
     if not missing:
         return

@@ -84,6 +84,8 @@ class Bench:
         for threaded in self._threaded:
             threaded.stop()
         for node in (*self.nodes, self.client):
+            for action in list(node.waitables):  # destroy_node passes them over; each keeps the participant
+                action.destroy()
             node.destroy_node()
 
 
