@@ -18,8 +18,10 @@ from amf_ros.ros.node.runtime import AmfNode, run
 class Broken(AmfNode):
     def __init__(self):
         super().__init__("broken")
+        self.create_timer(0.01, self._up)  # while the node is made, a signal ends it at once, in good order
+    def _up(self):
         threading.Thread(target=self._work, daemon=True).start()
-        self.get_logger().info("up")
+        self.get_logger().info("up", once=True)
     def _work(self):
         while True:
             self.post(sum, range(1000))
