@@ -70,8 +70,8 @@ def test_a_stop_sent_while_the_robot_is_dead_stops_the_next_one(graph: Graph) ->
         button = client._node.create_publisher(Empty, names.STOP_TOPIC, qos.EVENT)
         asked: list[Bool] = []
         client._node.create_subscription(Bool, names.STOP_ASKED, asked.append, qos.LATCHED)
-        # Of robot and recorder; the robot's other subscription only matches publishers that latch.
-        client._spin_until(lambda: button.get_subscription_count() >= 2, RESTART_S)
+        # Two of the robot and two of the recorder; the robot's third only matches publishers that latch.
+        client._spin_until(lambda: button.get_subscription_count() == 4, RESTART_S)
         os.kill(graph.pids()["robot"], signal.SIGSTOP)  # it hears nothing any more, and is not replaced yet
         button.publish(Empty())
         client._spin_until(lambda: bool(asked) and asked[-1].data, RESTART_S)
