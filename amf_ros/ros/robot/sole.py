@@ -188,6 +188,7 @@ def refuse_second(namespace: str = "") -> None:
         if others:
             raise claims.refusal(others)
     finally:
+        node.destroy_node()
         context.try_shutdown()
 
 
