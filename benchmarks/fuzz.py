@@ -204,7 +204,7 @@ class Sound:
             ),
             RobotStatus: lambda: RobotStatus(status=RobotStatus.READY, episode=1),
             RecordDemonstration.Goal: lambda: RecordDemonstration.Goal(task_id="press_button", source=2),
-            ExecutePolicy.Goal: lambda: ExecutePolicy.Goal(task_id="press_button"),
+            ExecutePolicy.Goal: lambda: ExecutePolicy.Goal(task_id="press_button", checkpoint_uri=uri),
             FineTune.Goal: lambda: FineTune.Goal(initial_checkpoint_uri=uri, num_steps=20),
             RunSession.Goal: lambda: RunSession.Goal(candidate_ids=tasks, target_ids=tasks, num_rounds=1),
             FinishRecording.Request: lambda: FinishRecording.Request(outcome=1),

@@ -15,11 +15,12 @@ import shutil
 import tempfile
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amf_msgs.action import ExecutePolicy, RecordDemonstration
-from amf_msgs.srv import LoadCheckpoint, ResetScene
+from amf_msgs.srv import ResetScene
 from amf_ros.core.config import PretrainConfig, TrainingConfig
 from amf_ros.learning.checkpoints import load as load_checkpoint
 from amf_ros.rollout.episodes import demonstrate, run_policy
@@ -56,12 +57,10 @@ def over_the_graph(task: str, episodes: int, checkpoint: Path, folder: Path) -> 
             while missing(0.1):
                 graph.check()
         with GraphClient() as client:
-            client.call(
-                LoadCheckpoint, names.LOAD_CHECKPOINT, LoadCheckpoint.Request(uri=checkpoint.as_uri())
-            )
+            execute = partial(_execute, checkpoint.as_uri())
             return {
                 "demonstrations": _measure(client, task, episodes, _record),
-                "roll-outs": _measure(client, task, episodes, _execute),
+                "roll-outs": _measure(client, task, episodes, execute),
             }
 
 
@@ -84,8 +83,8 @@ def _record(client: GraphClient, task: str, seed: int, stamp: Any) -> int:
     return int(result.demonstration.num_steps)
 
 
-def _execute(client: GraphClient, task: str, seed: int, stamp: Any) -> int:
-    goal = ExecutePolicy.Goal(task_id=task, rollout_id=f"r{seed + 1}", start_stamp=stamp)
+def _execute(uri: str, client: GraphClient, task: str, seed: int, stamp: Any) -> int:
+    goal = ExecutePolicy.Goal(task_id=task, rollout_id=f"r{seed + 1}", checkpoint_uri=uri, start_stamp=stamp)
     return int(client.act(ExecutePolicy, names.EXECUTE_POLICY, goal).num_steps)
 
 

@@ -57,7 +57,7 @@ def evaluate(
 ) -> None:
     """Let the policy try each task from several starts; success with 95% Wilson intervals.
 
-    The checkpoint is loaded first and stays loaded: the newest of the session directory, or --checkpoint.
+    All episodes run one checkpoint: --checkpoint, or the newest of the session directory at the start.
 
     Equal seeds give equal starts, those of a session with the same seed, so policies can be compared.
     """
@@ -99,12 +99,13 @@ def _so_far(counts: dict[str, tuple[int, int]]) -> str:
 def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[list[str], str, RunEpisode]]:
     """Tasks, checkpoint id, and episodes on the running graph's robot."""
     with connect(namespace, wait_s) as graph:
-        ran = load_checkpoint(graph, checkpoint).id
+        ran = load_checkpoint(graph, checkpoint)
 
         def run(task_id: str, seed: int) -> bool:
-            return bool(execute_policy(graph, task_id, reset_scene(graph, task_id, seed)).outcome == 1)
+            start = reset_scene(graph, task_id, seed)
+            return bool(execute_policy(graph, task_id, ran.uri, start).outcome == 1)
 
-        yield task_ids(graph), ran, run
+        yield task_ids(graph), ran.id, run
 
 
 @contextmanager

@@ -35,13 +35,13 @@ def execute(
     """Let the policy do one episode of a task on the robot. Ctrl-C stops it; the arm holds."""
     output = Output(as_json)
     with connect(namespace, wait) as graph:
-        ran = load_checkpoint(graph, checkpoint).id
+        ran = load_checkpoint(graph, checkpoint)
         start = reset_scene(graph, task, seed) if reset else None
-        result = execute_policy(graph, task, start)
+        result = execute_policy(graph, task, ran.uri, start)
     outcome, elapsed = OUTCOMES[result.outcome], seconds(result.elapsed)
     answer = {
         "task_id": task,
-        "checkpoint": ran,
+        "checkpoint": ran.id,
         "seed": seed,
         "outcome": outcome,
         "num_steps": result.num_steps,
@@ -49,4 +49,4 @@ def execute(
         "rollout_uri": result.rollout_uri,
     }
     style = "green" if outcome == "success" else "yellow"
-    output.answer(answer, lambda: output.say(f"{task}: {outcome} after {elapsed:.1f} s, by {ran}", style))
+    output.answer(answer, lambda: output.say(f"{task}: {outcome} after {elapsed:.1f} s, by {ran.id}", style))

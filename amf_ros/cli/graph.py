@@ -197,7 +197,10 @@ def reset_scene(graph: GraphClient, task_id: str, seed: int) -> Any:
 
 
 def load_checkpoint(graph: GraphClient, source: str) -> Any:
-    """Make the policy executor use a checkpoint, by path or URI; empty: the newest one. Its metadata.
+    """Ask the policy executor whether it can use a checkpoint, by path or URI; empty: the newest one.
+
+    Returns:
+        The checkpoint's metadata, to name it in goals: every goal runs the same one.
 
     Raises:
         Refused: it is missing, unreadable, or made for something else.
@@ -209,12 +212,14 @@ def load_checkpoint(graph: GraphClient, source: str) -> Any:
     return graph.call(LoadCheckpoint, names.LOAD_CHECKPOINT, LoadCheckpoint.Request(uri=uri)).checkpoint
 
 
-def execute_policy(graph: GraphClient, task_id: str, start_stamp: Any = None) -> Any:
-    """Let the policy do one episode; the action's result."""
+def execute_policy(graph: GraphClient, task_id: str, checkpoint_uri: str, start_stamp: Any = None) -> Any:
+    """Let the policy of a checkpoint do one episode, and return the action's result."""
     from amf_msgs.action import ExecutePolicy
     from amf_ros.ros import names
 
-    goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=names.fresh_id(task_id))
+    goal = ExecutePolicy.Goal(
+        task_id=task_id, rollout_id=names.fresh_id(task_id), checkpoint_uri=checkpoint_uri
+    )
     if start_stamp is not None:
         goal.start_stamp = start_stamp
     return graph.act(ExecutePolicy, names.EXECUTE_POLICY, goal)

@@ -1,7 +1,7 @@
-"""The checkpoints of a session: which there are, and the one in use. Nodes and local sessions share it.
+"""The checkpoints of a session: which there are, and reading them. Nodes and local sessions share it.
 
 folder = CheckpointFolder(run.checkpoints, contract, suite)
-checkpoint = folder.newest()
+checkpoint = folder.named(goal.checkpoint_uri)
 """
 
 from __future__ import annotations
@@ -37,20 +37,12 @@ class CheckpointFolder:
         interface: of the robot or suite that runs here.
         suite: that runs here; policies that it vouches for may be loaded.
         allow: further ``package.module:Class`` of policies that may be; registered ones always.
-
-    Attributes:
-        current: the checkpoint in use; None before the first was loaded.
     """
 
     def __init__(self, root: Path, interface: Interface, suite: Suite, allow: Iterable[str] = ()) -> None:
         self.root, self._interface, self._suite = root, interface, suite
         self._allow = (*allow, *allowed_policies(suite))
-        self.current: Checkpoint | None = None
-
-    @property
-    def info(self) -> CheckpointInfo | None:
-        """Describe the checkpoint in use; None where there is none."""
-        return self.current.info if self.current is not None else None
+        self._remembered: Checkpoint | None = None
 
     def infos(self) -> list[CheckpointInfo]:
         """List all, oldest first. Raises CheckpointError for one that cannot be read."""
@@ -59,6 +51,15 @@ class CheckpointFolder:
     def fingerprints(self) -> dict[str, str]:
         """Return the fingerprint of each by id. Raises CheckpointError."""
         return {info.id: parse_description(as_path(info.uri)).sha256 for info in self.infos()}
+
+    def named(self, uri: str) -> Checkpoint:
+        """Load the checkpoint that a request names, or the newest one where it names none.
+
+        Raises:
+            NoCheckpoint: it names none, and there is none.
+            CheckpointError: it cannot be used here.
+        """
+        return self.load(uri) if uri else self.newest()
 
     def newest(self) -> Checkpoint:
         """Load the one that was made last.
@@ -78,11 +79,11 @@ class CheckpointFolder:
         Raises:
             CheckpointError: it is unreadable, or made for other observations, actions or tasks.
         """
-        if self.current is None or self.current.info != describe(uri):
+        if self._remembered is None or self._remembered.info != describe(uri):
             checkpoint = load(uri, self._allow)
             check_fits(checkpoint, self._interface, self._suite)
-            self.current = checkpoint
-        return self.current
+            self._remembered = checkpoint
+        return self._remembered
 
     def get(self, info: CheckpointInfo) -> Checkpoint:
         """Load one that is described. Raises as :meth:`load`."""

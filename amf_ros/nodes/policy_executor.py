@@ -1,4 +1,4 @@
-"""policy_executor: lets the loaded policy do one episode of a task, at the contract's rate.
+"""policy_executor: lets a policy do one episode of a task, at the contract's rate.
 
 Action ``policy_executor/execute_policy``, service ``policy_executor/load_checkpoint``. Acts upon states, one
 per period; when they stop, are too old, or the robot stops, it stops commanding and says so.
@@ -28,12 +28,14 @@ from amf_ros.core.errors import (
     CheckpointError,
     ContractError,
     DataError,
+    NoCheckpoint,
     PolicyFailed,
     RobotFault,
     StaleObservation,
     StorageError,
     UnknownName,
 )
+from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.ros import names, qos, requests
 from amf_ros.ros.contract_streams import Inputs
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg, to_msg, to_ns
@@ -55,6 +57,8 @@ FEEDBACK_CHECKS = 10
 CODES: Codes = (
     ("task", Result.UNKNOWN_TASK),
     (BadRequest, Result.BAD_REQUEST),
+    (NoCheckpoint, Result.NO_CHECKPOINT),
+    (CheckpointError, Result.CHECKPOINT_INVALID),
     (StorageError, Result.WRITE_FAILED),
     (StaleObservation, Result.STALE_OBSERVATION),
     (UnknownName, Result.STALE_OBSERVATION),  # a joint or object that an input does not hold
@@ -81,6 +85,7 @@ class PolicyExecutorNode(AmfNode):
         self._exact = settings.real_time_factor == 0.0
         self._goal: Goal | None = None
         self._driving: Driving | None = None
+        self._ran: Checkpoint | None = None
         self._rollout_id = ""
         self._command: JointTrajectory | None = None
         self._acted_s, self._checks = 0.0, 0
@@ -89,7 +94,7 @@ class PolicyExecutorNode(AmfNode):
         try:
             self.get_logger().info(f"checkpoint {self._checkpoints.newest().info.id}")
         except CheckpointError as error:
-            self.get_logger().info(f"{error}; or call {names.LOAD_CHECKPOINT}")
+            self.get_logger().info(f"{error}; or name one in each goal")
         self._publisher = self.create_publisher(JointTrajectory, self._contract.published.address, qos.STREAM)
         self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_robot, qos.LATCHED)
         self._stop_keeper = StopKeeper(self)
@@ -107,10 +112,9 @@ class PolicyExecutorNode(AmfNode):
             response.error_msg = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
             return response
         try:
-            _ = self._checkpoints.load(request.uri) if request.uri else self._checkpoints.newest()
+            response.checkpoint = checkpoint_msg(self._checkpoints.named(request.uri).info)
         except CheckpointError as error:
             response.error_code, response.error_msg = response.CHECKPOINT_INVALID, str(error)
-        response.checkpoint = checkpoint_msg(self._checkpoints.info)
         return response
 
     def _on_goal(self, goal: Goal) -> None:
@@ -119,31 +123,27 @@ class PolicyExecutorNode(AmfNode):
             task = self._suite.task(wanted.task_id)
             if wanted.rollout_id:
                 self._rollouts.check_free(wanted.rollout_id, task.id)  # now, not when the arm has moved
+            replaces = bool(wanted.rollout_id) and wanted.rollout_id == self._rollout_id
+            if self._driving is not None and not replaces:
+                text = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
+                goal.finish(Result(error_code=Result.BUSY, error_msg=text))
+                return
+            checkpoint = self._checkpoints.named(wanted.checkpoint_uri)
         except AmfError as error:
             goal.finish(failed(Result(), CODES, error))
             return
         if self._driving is not None:
-            if not wanted.rollout_id or wanted.rollout_id != self._rollout_id:
-                text = f"roll-out {self._rollout_id!r} runs: cancel it or wait"
-                goal.finish(Result(error_code=Result.BUSY, error_msg=text))
-                return
             self._end(Cancelled("started over by a new goal with the same id"))
-        if self._checkpoints.current is None:
-            text = f"no policy is loaded: call {names.LOAD_CHECKPOINT} first"
-            goal.finish(Result(error_code=Result.NO_CHECKPOINT, error_msg=text))
-            return
-        self._goal, self._driving = (
-            goal,
-            Driving(
-                self._checkpoints.current.policy,
-                self._suite,
-                self._contract,
-                task,
-                limit_ns=wanted.limit_ns,
-                start_ns=wanted.start_ns,
-                exact=self._exact,
-                dwell=self._settings.dwell,
-            ),
+        self._goal, self._ran = goal, checkpoint
+        self._driving = Driving(
+            checkpoint.policy,
+            self._suite,
+            self._contract,
+            task,
+            limit_ns=wanted.limit_ns,
+            start_ns=wanted.start_ns,
+            exact=self._exact,
+            dwell=self._settings.dwell,
         )
         self._rollout_id = wanted.rollout_id or names.fresh_id(task.id)
         self._command, self._acted_s, self._stale_s = None, time.monotonic(), None
@@ -218,13 +218,15 @@ class PolicyExecutorNode(AmfNode):
         if goal is None or driving is None:
             return
         result = Result(num_steps=driving.num_steps, elapsed=duration_msg(driving.episode.elapsed_s))
+        if self._ran is not None:
+            result.checkpoint = checkpoint_msg(self._ran.info)
         if error is None:
             result.outcome = int(driving.outcome)
             error = self._save(driving, result)
         goal.finish(result if error is None else failed(result, CODES, error))
 
     def _save(self, driving: Driving, result: Any) -> AmfError | None:
-        ran = self._checkpoints.current
+        ran = self._ran
         if ran is None or not driving.num_steps:
             return None
         try:

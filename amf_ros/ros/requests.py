@@ -45,10 +45,11 @@ class RecordingRequest:
 
 @dataclass(frozen=True)
 class EpisodeRequest:
-    """A goal of ExecutePolicy; ``limit_ns`` 0 is the task's own."""
+    """A goal of ExecutePolicy; ``limit_ns`` 0 is the task's own, no ``checkpoint_uri`` the newest one."""
 
     task_id: str
     rollout_id: str
+    checkpoint_uri: str
     limit_ns: int
     start_ns: int
 
@@ -107,6 +108,7 @@ def episode(goal: Any) -> EpisodeRequest:
     return EpisodeRequest(
         name("task_id", goal.task_id),
         optional_name("rollout_id", goal.rollout_id),
+        goal.checkpoint_uri,
         duration_ns("max_duration", goal.max_duration),
         stamp_ns("start_stamp", goal.start_stamp),
     )

@@ -15,7 +15,7 @@ from builtin_interfaces.msg import Time
 from rcl_interfaces.srv import GetParameters
 
 from amf_msgs.action import ExecutePolicy, FineTune, RecordDemonstration
-from amf_msgs.srv import LoadCheckpoint, NextTask, ResetScene
+from amf_msgs.srv import NextTask, ResetScene
 from amf_ros.core.errors import Cancelled, CheckpointError
 from amf_ros.core.plugins import load
 from amf_ros.core.values import CheckpointInfo, Outcome, Source
@@ -75,7 +75,6 @@ class RosWorker:
         self._reset = node.create_client(ResetScene, names.RESET_SCENE)
         self._next_task = node.create_client(NextTask, names.NEXT_TASK)
         self._parameters = node.create_client(GetParameters, names.SELECTOR_PARAMETERS)
-        self._load = node.create_client(LoadCheckpoint, names.LOAD_CHECKPOINT)
         self._record = Action(node, RecordDemonstration, names.RECORD_DEMONSTRATION)
         self._tune = Action(node, FineTune, names.FINE_TUNE)
         self._execute = Action(node, ExecutePolicy, names.EXECUTE_POLICY)
@@ -181,13 +180,12 @@ class RosWorker:
         """Reset the scene and let that checkpoint's policy drive."""
 
         def once() -> EpisodeResult:
-            # Every time: others may load one too, and the executor keeps what it has.
-            _check(
-                names.LOAD_CHECKPOINT,
-                self._calls.service(self._load, LoadCheckpoint.Request(uri=checkpoint.uri)),
+            goal = ExecutePolicy.Goal(
+                task_id=task_id,
+                rollout_id=rollout_id,
+                checkpoint_uri=checkpoint.uri,
+                start_stamp=self._start(task_id, seed),
             )
-            start = self._start(task_id, seed)
-            goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=rollout_id, start_stamp=start)
             result = self._calls.action(self._execute, goal)
             _check(names.EXECUTE_POLICY, result)
             return EpisodeResult(Outcome(result.outcome), result.num_steps, to_seconds(result.elapsed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,14 +18,12 @@ from trajectory_msgs.msg import JointTrajectory
 from amf_msgs.action import ExecutePolicy
 from amf_msgs.msg import RobotStatus
 from amf_msgs.msg import SceneState as SceneStateMsg
-from amf_msgs.srv import LoadCheckpoint
 from amf_ros.contract.codecs import JOINT_STATE, SCENE_STATE
 from amf_ros.core.values import JointState, SceneState
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import time_msg, to_msg
-from amf_ros.sim.pybullet_arm import PyBulletArm
-from amf_ros.sim.tabletop.scene import TabletopScene
+from amf_ros.store.run_directory import RunDirectory
 
 Code = ExecutePolicy.Result
 PERIOD_S = 0.02
@@ -75,9 +74,8 @@ class Driver:
 def on(tmp_path: Path, pretrained: Path) -> Iterator[Bench]:
     fields = {"session_directory": str(tmp_path), "real_time_factor": 1.0, "state_timeout_s": 1.0}
     with bench(**fields) as made:
+        shutil.copytree(pretrained, RunDirectory(tmp_path).checkpoints / "pretrained")
         made.add(PolicyExecutorNode)
-        request = LoadCheckpoint.Request(uri=pretrained.as_uri())
-        assert made.call(LoadCheckpoint, names.LOAD_CHECKPOINT, request).error_code == 0
         yield made
 
 
@@ -192,7 +190,7 @@ def test_a_policy_that_fails_moves_nothing(
             raise type(answer)(*answer.args)  # one that pytest keeps would keep this node
         return answer
 
-    node._cache.current.policy.infer = infer
+    node._checkpoints.newest().policy.infer = infer
     result = send(on).result()
     assert result.error_code == Code.POLICY_FAILED and result.num_steps == 0 and "policy" in result.error_msg
     spin(on, 0.2)

@@ -52,9 +52,9 @@ def executor(run: RunDirectory) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def loaded(executor: Bench, pretrained: Path) -> Bench:
-    response = load_policy(executor, pretrained.as_uri())
-    assert response.error_code == 0 and response.checkpoint.id == "pretrained"
+def loaded(executor: Bench, run: RunDirectory, pretrained: Path) -> Bench:
+    """With one checkpoint in the session directory, which goals that name none run."""
+    shutil.copytree(pretrained, run.checkpoints / "pretrained")
     return executor
 
 
@@ -62,8 +62,8 @@ def load_policy(on: Bench, uri: str) -> LoadCheckpoint.Response:
     return on.call(LoadCheckpoint, names.LOAD_CHECKPOINT, LoadCheckpoint.Request(uri=uri))
 
 
-def send(on: Bench, task_id: str = "push_green", id_: str = "one", seed: int | None = 3):
-    goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=id_)
+def send(on: Bench, task_id: str = "push_green", id_: str = "one", seed: int | None = 3, uri: str = ""):
+    goal = ExecutePolicy.Goal(task_id=task_id, rollout_id=id_, checkpoint_uri=uri)
     if seed is not None:
         request = ResetScene.Request(task_id="push_green", seed=seed)
         goal.start_stamp = on.call(ResetScene, names.RESET_SCENE, request).stamp
@@ -102,7 +102,7 @@ def test_it_starts_with_the_newest_checkpoint_of_its_directory(run: RunDirectory
 
 def test_without_a_checkpoint(executor: Bench) -> None:
     result = send(executor).result()
-    assert result.error_code == Code.NO_CHECKPOINT and "load_checkpoint" in result.error_msg
+    assert result.error_code == Code.NO_CHECKPOINT and "amf pretrain" in result.error_msg
 
 
 def test_a_checkpoint_that_is_none(executor: Bench, tmp_path: Path) -> None:
@@ -125,9 +125,29 @@ def test_no_uri_is_the_newest_and_roll_outs_name_the_weights_that_ran(
     info = save(run.checkpoints, "round_0001", first.policy, round=1, num_demonstrations=1)
     response = load_policy(loaded, "")
     assert (response.error_code, response.checkpoint.uri) == (LoadCheckpoint.Response.NONE, info.uri)
-    assert send(loaded).result().error_code == Code.NONE
+    result = send(loaded).result()
+    assert (result.error_code, result.checkpoint.uri) == (Code.NONE, info.uri)
     (kept,) = RolloutStore(run.rollouts).all()
     assert kept.checkpoint_id == "round_0001" and kept.fingerprint == load(info.uri).fingerprint
+
+
+def test_a_goal_runs_the_checkpoint_that_it_names_whatever_was_loaded_or_is_newer(
+    loaded: Bench, run: RunDirectory, pretrained: Path
+) -> None:
+    newer = save(run.checkpoints, "round_0001", load(pretrained).policy, round=1, num_demonstrations=1)
+    assert load_policy(loaded, newer.uri).checkpoint.id == "round_0001"
+    result = send(loaded, uri=pretrained.as_uri()).result()
+    assert (result.error_code, result.checkpoint.id) == (Code.NONE, "pretrained")
+    (kept,) = RolloutStore(run.rollouts).all()
+    assert kept.checkpoint_id == "pretrained" and kept.fingerprint == load(pretrained).fingerprint
+
+
+@pytest.mark.parametrize("uri", ["file:///x%00y", "x" * 100_000, "file:///no/such/checkpoint"])
+def test_a_goal_that_names_no_checkpoint_of_ours_moves_nothing(loaded: Bench, uri: str) -> None:
+    sent_commands = commands(loaded)
+    result = send(loaded, uri=uri).result()
+    assert result.error_code == Code.CHECKPOINT_INVALID and len(result.error_msg) < 400
+    assert result.num_steps == 0 and sent_commands == []
 
 
 def test_a_checkpoint_for_other_features(executor: Bench, pretrained: Path, tmp_path: Path) -> None:
@@ -154,7 +174,7 @@ def test_an_id_that_cannot_be_kept_is_refused_before_anything_moves(loaded: Benc
 def test_an_arm_with_other_joints_is_no_unknown_task(run: RunDirectory, pretrained: Path) -> None:
     with bench(session_directory=str(run.root), real_time_factor=0.0, state_timeout_s=30.0) as made:
         made.add(PolicyExecutorNode)
-        load_policy(made, pretrained.as_uri())
+        shutil.copytree(pretrained, run.checkpoints / "pretrained")
         joints = made.client.create_publisher(JointState, "joint_states", qos.STREAM)
         scene = made.client.create_publisher(SceneState, "scene_state", qos.STREAM)
         made.until(lambda: bool(joints.get_subscription_count() and scene.get_subscription_count()))
@@ -206,7 +226,7 @@ def test_states_that_do_not_come_are_stale(run: RunDirectory, pretrained: Path) 
     fields = {"session_directory": str(run.root), "real_time_factor": 0.0, "state_timeout_s": 0.3}
     with bench(**fields) as made:
         made.add(PolicyExecutorNode)
-        load_policy(made, pretrained.as_uri())
+        shutil.copytree(pretrained, run.checkpoints / "pretrained")
         result = send(made, seed=None).result()
     assert result.error_code == Code.STALE_OBSERVATION
 
@@ -223,7 +243,7 @@ def test_in_real_time_it_acts_at_the_rate_of_the_contract(run: RunDirectory, pre
     with bench(**fields) as made:
         made.add(PolicyExecutorNode)
         made.add(RobotNode)
-        load_policy(made, pretrained.as_uri())
+        shutil.copytree(pretrained, run.checkpoints / "pretrained")
         goal = ExecutePolicy.Goal(task_id="push_green", rollout_id="one")
         request = ResetScene.Request(task_id="push_green", seed=3)
         goal.start_stamp = made.call(ResetScene, names.RESET_SCENE, request).stamp

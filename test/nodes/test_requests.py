@@ -35,7 +35,12 @@ goals = st.one_of(
     st.tuples(
         st.just(requests.episode),
         st.builds(
-            ExecutePolicy.Goal, task_id=texts, rollout_id=texts, max_duration=durations, start_stamp=times
+            ExecutePolicy.Goal,
+            task_id=texts,
+            rollout_id=texts,
+            checkpoint_uri=texts,
+            max_duration=durations,
+            start_stamp=times,
         ),
     ),
     st.tuples(

@@ -212,8 +212,8 @@ class GraphClient:
             others = self._others(name)
             if others:  # a node that is frozen cannot even be seen by whoever comes later
                 raise ServerUnavailable(
-                    f"{where} does not answer in ROS domain {domain}, where {listed(others)} can be seen: its "
-                    "node hangs, died or was not started; look at its log and at `amf status`"
+                    f"{where} does not answer in ROS domain {domain}, where {listed(others)} can be seen: "
+                    "its node hangs, died or was not started; look at its log and at `amf status`"
                 )
             raise ServerUnavailable(
                 f"nobody serves {where} in ROS domain {domain}; start the graph with `amf up`, "
