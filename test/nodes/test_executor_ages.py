@@ -23,6 +23,8 @@ from amf_ros.core.values import JointState, SceneState
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
 from amf_ros.ros import names, qos
 from amf_ros.ros.conversions import time_msg, to_msg
+from amf_ros.sim.pybullet_arm import PyBulletArm
+from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.run_directory import RunDirectory
 
 Code = ExecutePolicy.Result
