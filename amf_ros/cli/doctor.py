@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -99,76 +98,36 @@ def _moved(root: Path, contract: str, trash: list[str], restore: list[str], empt
 
 
 def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Check]:
-    """What is of no use in a session directory, each with what to do about it."""
+    """List what is in a session directory, and what is of no use in it with what to do about it."""
     from amf_ros.cli.checks import Check
     from amf_ros.contract import load_contract
+    from amf_ros.session.inspection import inspect
     from amf_ros.store import doctor as store_doctor
     from amf_ros.store.demonstrations import DemonstrationStore
     from amf_ros.store.run_directory import RunDirectory
-    from amf_ros.store.trash import thrown_away
-    from amf_ros.tasks.loading import allowed_policies, load_suite
+    from amf_ros.tasks.loading import load_suite
 
     run = RunDirectory(root)
-    store, agreed, tasks = (
-        DemonstrationStore(run.demonstrations),
-        load_contract(contract),
-        load_suite(suite),
-    )
-    findings = store_doctor.recover(store) if recover else []
-    findings += store_doctor.examine(store, tasks, agreed)
-    findings += store_doctor.examine_rollouts(run.rollouts)
-    checks = [Check(str(f.path), f.severity, f.problem, _here(f.remedy, root)) for f in findings]
-    if not findings:
-        checks.append(Check("demonstrations", "ok", f"{len(store.ids())} in {run.demonstrations}"))
-    checks += _checkpoints(run.checkpoints, root, allowed_policies(tasks))
-    checks += _journal(run.database)
-    if gone := thrown_away(run):
-        names = listed(path.name for path in gone)
+    findings = store_doctor.recover(DemonstrationStore(run.demonstrations)) if recover else []
+    seen = inspect(run, load_suite(suite), load_contract(contract), thorough=True)
+    findings += seen.findings
+    checks = [
+        Check("demonstrations", "ok", f"{seen.num_demonstrations} in {run.demonstrations}"),
+        Check("roll-outs", "ok", f"{seen.num_rollouts} in {run.rollouts}"),
+        Check("checkpoints", "ok", ", ".join(seen.checkpoints) or "none yet"),
+    ]
+    if seen.num_steps is not None:
+        checks.append(Check("journal", "ok", f"{seen.num_steps} steps" if seen.story else "no plan yet"))
+    for found in findings:
+        name = "journal" if found.path == run.database else str(found.path)
+        checks.append(Check(name, found.severity, found.problem, _here(found.remedy, root)))
+    if seen.thrown_away:
+        names = listed(path.name for path in seen.thrown_away)
         remedy = (
             "`amf doctor --restore NAME` brings one back, `amf doctor --empty-trash` deletes them for good"
         )
-        checks.append(Check("trash", "info", f"{len(gone)}: {names}", _here(remedy, root)))
+        checks.append(Check("trash", "info", f"{len(seen.thrown_away)}: {names}", _here(remedy, root)))
     return checks
-
-
-def _checkpoints(folder: Path, root: Path, allow: Sequence[str]) -> list[Check]:
-    from amf_ros.cli.checks import Check
-    from amf_ros.core.errors import AmfError
-    from amf_ros.learning.checkpoint_folder import folders
-    from amf_ros.learning.checkpoints import DESCRIPTION, load
-    from amf_ros.store.doctor import strays, to_trash
-
-    checks, good = [], []
-    for path in folders(folder):
-        remedy = _here(to_trash(path), root)
-        if not (path / DESCRIPTION).is_file():
-            problem = f"is no checkpoint, {DESCRIPTION} is missing"
-            checks.append(Check(str(path), "warning", problem, f"left alone; {remedy}"))
-            continue
-        try:
-            load(path, allow)
-            good.append(path.name)
-        except AmfError as error:
-            checks.append(Check(str(path), "error", str(error), f"{remedy}, or bring back a copy"))
-    for found in strays(folder, None):
-        checks.append(Check(str(found.path), "warning", found.problem, _here(found.remedy, root)))
-    return [Check("checkpoints", "ok", ", ".join(good) or "none yet"), *checks]
-
-
-def _journal(database: Path) -> list[Check]:
-    from amf_ros.cli.checks import Check
-    from amf_ros.core.errors import AmfError
-    from amf_ros.session.journal import Journal
-
-    if not database.exists():
-        return []
-    try:
-        with Journal(database, read_only=True) as journal:
-            found = f"{len(journal.entries())} steps" if journal.plan is not None else "no plan yet"
-    except AmfError as error:
-        aside = f"mv {shlex.quote(str(database))} {shlex.quote(f'{database}.aside')}"
-        return [Check("journal", "error", str(error), f"stop the nodes, then `{aside}`")]
-    return [Check("journal", "ok", found)]
 
 
 def _here(remedy: str, root: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,26 +51,19 @@ def status(
 
 
 def stored(run: RunDirectory) -> dict[str, Any]:
-    """What a session directory holds, as plain values."""
-    from amf_ros.learning.checkpoint_folder import list_checkpoints
-    from amf_ros.learning.checkpoints import as_path, parse_description
-    from amf_ros.session.journal import Journal
-    from amf_ros.session.summary import summary
+    """Return what a session directory holds, as plain values."""
+    from amf_ros.session.inspection import inspect
 
-    story = None
-    if run.database.is_file():
-        with Journal(run.database, read_only=True) as journal:
-            story = summary(journal) if journal.plan else None
-    found = list_checkpoints(run.checkpoints)
-    recorded = sorted(run.demonstrations.glob("*.mcap")) + sorted(run.demonstrations.glob("*.safetensors"))
+    seen = inspect(run)
     return {
         "session_directory": str(run.root),
-        "checkpoints": [info.id for info in found],
-        "unfinished": [i.id for i in found if not parse_description(as_path(i.uri)).making.finished],
-        "demonstrations_stored": len(recorded),
-        "rollouts_stored": len(list(run.rollouts.glob("*.safetensors"))),
-        "bytes": sum(path.stat().st_size for path in run.root.rglob("*") if path.is_file()),
-        "session": story,
+        "checkpoints": list(seen.checkpoints),
+        "unfinished": list(seen.unfinished),
+        "demonstrations_stored": seen.num_demonstrations,
+        "rollouts_stored": seen.num_rollouts,
+        "bytes": seen.num_bytes,
+        "problems": [f"{found.path}: {found.problem}" for found in seen.problems],
+        "session": seen.story,
     }
 
 
@@ -80,6 +74,11 @@ def _show_session(output: Output, found: dict[str, Any]) -> None:
         f"{found['demonstrations_stored']} demonstrations, {found['rollouts_stored']} roll-outs, "
         f"{found['bytes'] / 1e6:.1f} MB; checkpoints: {', '.join(checkpoints) or 'none'}"
     )
+    for problem in found["problems"]:
+        output.say(f"! {problem}", "yellow")
+    if found["problems"]:
+        where = shlex.quote(found["session_directory"])
+        output.say(f"`amf doctor -d {where}` says what to do about each")
     story = found["session"]
     if story is None:
         output.say("no session was started here yet; start one with `amf session`")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from amf_ros.contract import Interface
-from amf_ros.core.errors import CheckpointExists, NoCheckpoint
+from amf_ros.core.errors import AmfError, CheckpointExists, NoCheckpoint
 from amf_ros.core.values import CheckpointInfo
 from amf_ros.learning.checkpoint_fit import check_fits
 from amf_ros.learning.checkpoints import (
@@ -24,6 +24,7 @@ from amf_ros.learning.checkpoints import (
     parse_description,
     save_checkpoint,
 )
+from amf_ros.store.doctor import StoreFinding, stray, strays, to_trash
 from amf_ros.store.files import leave_alone
 from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import allowed_policies
@@ -137,3 +138,28 @@ def newest(root: Path) -> CheckpointInfo | None:
     """Describe the checkpoint made last; None where there is none. Raises as :func:`list_checkpoints`."""
     infos = list_checkpoints(root)
     return infos[-1] if infos else None
+
+
+def examine_checkpoints(root: Path, allow: Iterable[str] = (), weights: bool = True) -> list[StoreFinding]:
+    """List everything in a folder of checkpoints that is of no use, without changing anything.
+
+    Args:
+        root: the folder.
+        allow: policies that checkpoints may name beside registered ones.
+        weights: whether to read their weights as well; else only what they say of themselves.
+    """
+    findings = strays(root, None)
+    for path in folders(root):
+        if not (path / DESCRIPTION).is_file():
+            findings.append(stray(path, f"is no checkpoint, {DESCRIPTION} is missing"))
+            continue
+        try:
+            if weights:
+                load(path, allow)
+            else:
+                parse_description(path)
+        except AmfError as error:
+            findings.append(
+                StoreFinding("error", path, str(error), f"{to_trash(path)}, or bring back a copy")
+            )
+    return findings

@@ -1,6 +1,6 @@
-"""What is wrong with a store, and mending it.
+"""What in a session directory is of no use, each with what to do about it; and mending what was cut off.
 
-Imports contract, errors and the rest of data only.
+Imports contract, errors and the rest of the store only.
 
     findings = recover(store) + examine(store, suite, contract)
 """
@@ -19,12 +19,12 @@ from amf_ros.store.folder import check_named, demonstration_files, format_of, su
 from amf_ros.store.mcap_format import MCAP
 from amf_ros.store.reading import DOCTOR, salvage
 from amf_ros.store.recovery import is_live, rescue
-from amf_ros.store.rollouts import SUFFIX, read_rollout
+from amf_ros.store.rollouts import SUFFIX, read_rollout, rollout_files
 
 
 @dataclass(frozen=True)
 class StoreFinding:
-    """One thing that a person should know: where, what, and what to do about it."""
+    """Tells a person of one thing in a session directory: where, what, and what to do about it."""
 
     severity: Literal["info", "warning", "error"]
     path: Path
@@ -54,7 +54,7 @@ def recover(store: DemonstrationStore) -> list[StoreFinding]:
 def examine(
     store: DemonstrationStore, suite: Tasks | None = None, contract: Contract | None = None
 ) -> list[StoreFinding]:
-    """Everything that would make a demonstration unusable, without changing anything.
+    """List everything that would make a demonstration unusable, without changing anything.
 
     Args:
         store: to examine.
@@ -63,23 +63,7 @@ def examine(
     """
     findings = []
     for path in demonstration_files(store.root):
-        try:
-            check_named(path)
-            info = format_of(path).read_info(path)
-            if suite is not None:
-                suite.task(info.task_id)
-            if contract is not None:
-                store.load(info.id, contract, suite)
-        except ForeignFile as error:
-            findings.append(_stray(path, problem_of(error, path)))
-        except UnknownName as error:
-            findings.append(StoreFinding("error", path, str(error), f"use its suite, or {to_trash(path)}"))
-        except AmfError as error:
-            findings.append(StoreFinding("error", path, problem_of(error, path), to_trash(path)))
-        else:
-            if contract is not None and info.about.contract_hash != contract.hash:
-                problem = f"recorded with contract {info.about.contract!r} ({info.about.contract_hash})"
-                findings.append(StoreFinding("info", path, problem, f"it fits {contract.name!r} as well"))
+        findings += _examine_one(store, path, suite, contract)
     findings += strays(store.root, suffixes())
     for staged in sorted(store.staging.glob("*" + MCAP.suffix)):
         if is_live(staged):
@@ -93,31 +77,59 @@ def examine(
     return findings
 
 
-def examine_rollouts(root: Path) -> list[StoreFinding]:
-    """Everything in a folder of roll-outs that is of no use, without changing anything."""
+def _examine_one(
+    store: DemonstrationStore, path: Path, suite: Tasks | None, contract: Contract | None
+) -> list[StoreFinding]:
+    try:
+        check_named(path)
+        info = format_of(path).read_info(path)
+        if suite is not None:
+            suite.task(info.task_id)
+        if contract is not None:
+            store.load(info.id, contract, suite)
+    except ForeignFile as error:
+        return [stray(path, problem_of(error, path))]
+    except UnknownName as error:
+        return [StoreFinding("error", path, str(error), f"use its suite, or {to_trash(path)}")]
+    except AmfError as error:
+        return [StoreFinding("error", path, problem_of(error, path), to_trash(path))]
+    if contract is None or info.about.contract_hash == contract.hash:
+        return []
+    problem = f"recorded with contract {info.about.contract!r} ({info.about.contract_hash})"
+    return [StoreFinding("info", path, problem, f"it fits {contract.name!r} as well")]
+
+
+def examine_rollouts(root: Path, read: bool = True) -> list[StoreFinding]:
+    """List everything in a folder of roll-outs that is of no use, without changing anything.
+
+    Args:
+        root: the folder.
+        read: whether to read each of them; there may be thousands.
+    """
     findings = strays(root, (SUFFIX,))
-    for path in sorted(root.glob("[!.]*" + SUFFIX)):
+    for path in rollout_files(root) if read else ():
         try:
             read_rollout(path)
         except ForeignFile as error:
-            findings.append(_stray(path, problem_of(error, path)))
+            findings.append(stray(path, problem_of(error, path)))
         except DataError as error:
             findings.append(StoreFinding("error", path, problem_of(error, path), to_trash(path)))
     return findings
 
 
 def strays(folder: Path, suffixes: tuple[str, ...] | None) -> list[StoreFinding]:
-    """What lies in a folder and cannot be of it by its name; ``suffixes`` None: it holds folders."""
+    """List what lies in a folder and cannot be of it by its name; ``suffixes`` None: it holds folders."""
     found = []
     for path in sorted(folder.iterdir()):
         ours = path.is_dir() if suffixes is None else path.suffix in suffixes
         ours = ours and not path.name.startswith(".")
         if not ours and path.name != "quarantine" and (path.name[0] != "." or path.name[:2] == "._"):
-            found.append(_stray(path, "made by macOS" if path.name[:2] == "._" else "not of this folder"))
+            found.append(stray(path, "made by macOS" if path.name[:2] == "._" else "not of this folder"))
     return found
 
 
-def _stray(path: Path, problem: str) -> StoreFinding:
+def stray(path: Path, problem: str) -> StoreFinding:
+    """Tell of something that is not of the store, and is left alone."""
     return StoreFinding("warning", path, problem, f"left alone; {to_trash(path)}")
 
 
@@ -126,12 +138,12 @@ def _to_store(path: Path) -> str:
 
 
 def to_trash(path: Path) -> str:
-    """What to type to have it out of the way."""
+    """Say what to type to have a file or folder out of the way."""
     return f"`amf doctor --trash {quote(path.name)}` moves it to the trash"
 
 
 def problem_of(error: AmfError, path: Path) -> str:
-    """What an error says, without the path and without the advice to come here."""
+    """Return what an error says, without the path and without the advice to come here."""
     said = str(error).removeprefix(f"demonstration {path.stem!r}: ").removeprefix(f"{path}: ")
     return said.removesuffix(f"; {DOCTOR}").removesuffix("; move it to the trash")
 

@@ -116,6 +116,11 @@ class RolloutStore:
         return [rollout for _, _, rollout in rows]
 
 
+def rollout_files(folder: Path) -> list[Path]:
+    """List what may be a roll-out in a folder, by name."""
+    return sorted(path for path in folder.glob("*" + SUFFIX) if not path.name.startswith("."))
+
+
 def read_rollout(path: Path) -> tuple[int, Rollout]:
     """When one was saved [ns], and it.
 

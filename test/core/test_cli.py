@@ -284,6 +284,14 @@ def test_every_stray_and_broken_thing_is_named_with_its_next_step(directory: Pat
         assert "amf doctor" not in found[name]["found"] and "\n" not in found[name]["found"]
     assert "pretrained" in found["checkpoints"]["found"]
     assert "not a session journal" in found["journal"]["found"] and "mv " in found["journal"]["remedy"]
+    seen = amf("status", "-d", run, "--no-graph", "--json")
+    assert seen.exit_code == 0, seen.output
+    told = json.loads(seen.stdout)
+    assert told["demonstrations_stored"] == 0 and "broken" not in told["checkpoints"]
+    for name in ("my notes", "broken", "._one.mcap", "nowhere.mcap", "session.sqlite"):
+        assert any(name in problem for problem in told["problems"]), name
+    shown = amf("status", "-d", run, "--no-graph").stdout
+    assert f"amf doctor -d {shlex.quote(str(run))}" in " ".join(shown.split())
 
 
 def test_doctor_moves_to_the_trash_and_back_and_deletes_when_told(directory: Path, tmp_path: Path) -> None:
