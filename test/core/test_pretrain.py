@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from amf_ros.contract import load_contract
@@ -69,3 +72,27 @@ def test_shipped_file_is_mismatched_and_names_tasks_of_the_suite() -> None:
     skills = {task.attributes["skill"] for task in TabletopSuite().tasks}
     known = {TabletopSuite().task(task_id).attributes["skill"] for task_id in config.demonstrations}
     assert len(known) == len(skills) // 2
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from amf_ros.core.config import PretrainConfig
+from amf_ros.session.pretraining import pretrain_checkpoint
+
+if __name__ == "__main__":
+    config = PretrainConfig(demonstrations={"press_button": 500})
+    pretrain_checkpoint(config, Path(sys.argv[1]), lambda _: print("one", flush=True), processes=2)
+"""
+
+
+def test_no_worker_outlives_a_pre_training_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "endless.py"
+    script.write_text(SCRIPT)
+    child = subprocess.Popen([sys.executable, script, tmp_path / "out"], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None and child.stdout.readline() == "one\n"
+    family = psutil.Process(child.pid).children(recursive=True)
+    child.kill()
+    child.communicate(timeout=30)
+    # One that is still importing ends when it has done so: half a minute on a busy machine.
+    assert len(family) >= 2 and psutil.wait_procs(family, timeout=60)[1] == []
