@@ -1,11 +1,14 @@
 """Build description of the ROS 2 package amf_ros (ament_python)."""
 
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 PACKAGE = "amf_ros"
-NODES = ("robot", "task_selector", "demo_recorder", "fine_tuner", "policy_executor", "session", "teleop")
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # builds run with other folders on the path
+
+from amf_ros.ros.start.graph import NODES  # noqa: E402
 
 
 def tree(source: str, destination: str) -> list[tuple[str, list[str]]]:
@@ -39,7 +42,7 @@ setup(
     entry_points={
         "console_scripts": [
             f"amf = {PACKAGE}.cli:main",
-            *(f"{node} = {PACKAGE}.nodes.{node}:main" for node in NODES),
+            *(f"{node.name} = {PACKAGE}.nodes.{node.name}:main" for node in NODES),
         ],
     },
 )

@@ -10,6 +10,7 @@ import typer
 
 from amf_ros.cli.options import Json, panel
 from amf_ros.cli.output import Output
+from amf_ros.core.defaults import CONTRACT
 
 if TYPE_CHECKING:
     from amf_ros.core.config import PretrainConfig
@@ -39,7 +40,7 @@ def check_suite(
     ] = None,
     contract: Annotated[
         str, typer.Option("--contract", help="For a robot's suite: a name in config/contracts, or a path.")
-    ] = "panda_tabletop",
+    ] = CONTRACT,
     as_json: Json = False,
 ) -> None:
     """Find out what would make a suite's numbers wrong; exit code 1 where something would.

@@ -9,6 +9,7 @@ import typer
 
 from amf_ros.cli.options import DEFAULT_DIRECTORY, Contract, Json, SessionDirectory, Suite, panel
 from amf_ros.cli.output import Output
+from amf_ros.core.defaults import CONTRACT, SUITE
 from amf_ros.core.errors import listed
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def add(app: typer.Typer) -> None:
 
 def doctor(
     session_directory: SessionDirectory = DEFAULT_DIRECTORY,
-    suite: Suite = "tabletop",
-    contract: Contract = "panda_tabletop",
+    suite: Suite = SUITE,
+    contract: Contract = CONTRACT,
     recover: Annotated[
         bool, typer.Option("--recover", help="Save what cut-off recordings hold; remove stale shared memory.")
     ] = False,

@@ -24,6 +24,7 @@ from amf_ros.cli.options import (
 )
 from amf_ros.cli.output import Output, on_interrupt
 from amf_ros.cli.session import show_success
+from amf_ros.core.defaults import CONTRACT, SUITE
 from amf_ros.core.stats import wilson
 
 RunEpisode = Callable[[str, int], bool]  # (task, seed) -> success
@@ -49,8 +50,8 @@ def evaluate(
         bool, typer.Option("--local", help="In this process, without ROS, in simulation.")
     ] = False,
     session_directory: SessionDirectory = DEFAULT_DIRECTORY,
-    suite: Suite = "tabletop",
-    contract: Contract = "panda_tabletop",
+    suite: Suite = SUITE,
+    contract: Contract = CONTRACT,
     namespace: Namespace = "",
     wait: Timeout = 10.0,
     as_json: Json = False,

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from amf_ros.core.defaults import SESSION_DIRECTORY
+
 JSON_ASKED = "amf_json"  # in the context's meta: errors are told as JSON too
 
 
@@ -42,7 +44,7 @@ Contract = Annotated[
 ]
 Timeout = Annotated[float, typer.Option("--wait", min=0.0, help="Seconds to wait for a node.")]
 
-DEFAULT_DIRECTORY = Path("runs/default")
+DEFAULT_DIRECTORY = Path(SESSION_DIRECTORY)
 
 
 def example(*lines: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from amf_ros.cli.options import DEFAULT_DIRECTORY, Contract, Json, SessionDirectory, Suite, panel
 from amf_ros.cli.output import Output, short
+from amf_ros.core.defaults import CONTRACT
 
 
 def add(app: typer.Typer) -> None:
@@ -25,7 +26,7 @@ def report(
     ] = None,
     film: Annotated[bool, typer.Option(help="Film one episode before and after, in simulation.")] = True,
     suite: Suite = "",
-    contract: Contract = "panda_tabletop",
+    contract: Contract = CONTRACT,
     as_json: Json = False,
 ) -> None:
     """Write the report of a session, finished or not, as one HTML file; its path is the last line.

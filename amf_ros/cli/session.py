@@ -23,6 +23,7 @@ from amf_ros.cli.options import (
 )
 from amf_ros.cli.output import Output, fraction, interval
 from amf_ros.cli.session_view import SessionView, from_message
+from amf_ros.core.defaults import CONTRACT, SUITE
 
 if TYPE_CHECKING:
     from amf_ros.session.plan import Plan
@@ -78,8 +79,8 @@ def session(
         Path | None, typer.Option(help="With --local: where to start; none: the directory's 'pretrained'.")
     ] = None,
     session_directory: SessionDirectory = DEFAULT_DIRECTORY,
-    suite: Suite = "tabletop",
-    contract: Contract = "panda_tabletop",
+    suite: Suite = SUITE,
+    contract: Contract = CONTRACT,
     namespace: Namespace = "",
     wait: Timeout = 10.0,
     as_json: Json = False,

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from amf_ros.core.defaults import CONTRACT, SUITE
 from amf_ros.core.errors import ConfigError
 from amf_ros.core.plain_yaml import hint, read
 
@@ -118,9 +119,9 @@ class TrainingConfig(Model):
 class PretrainConfig(Model):
     """What the policy is pre-trained on before anybody asks what to demonstrate next."""
 
-    suite: str = Field("tabletop", description="registered suite, or package.module:Class")
+    suite: str = Field(SUITE, description="registered suite, or package.module:Class")
     policy: str = Field("mlp", description="registered policy, or package.module:Class")
-    contract: str = Field("panda_tabletop", description="name in config/contracts, or a path")
+    contract: str = Field(CONTRACT, description="name in config/contracts, or a path")
     demonstrations: dict[str, int] = Field(
         description="task id -> number of scripted demonstrations; tasks left out are unseen"
     )

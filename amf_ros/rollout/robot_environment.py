@@ -16,6 +16,7 @@ from amf_ros.arm.gate import SafetyGate
 from amf_ros.arm.protocol import Robot
 from amf_ros.contract import Contract, Interface, load_contract
 from amf_ros.contract.codecs import JOINT_STATE
+from amf_ros.core.defaults import CONTRACT
 from amf_ros.core.errors import ConfigError
 from amf_ros.core.plugins import load
 from amf_ros.core.values import Array, JointCommand, JointState, Observation, Outcome, SceneState
@@ -28,10 +29,8 @@ from amf_ros.tasks.loading import check_limits
 
 __all__ = ["Environment", "RobotEnvironment", "SuiteEnvironment", "interface_of", "make_environment"]
 
-DEFAULT_CONTRACT = "panda_tabletop"
 
-
-def interface_of(suite: Suite, contract: str = DEFAULT_CONTRACT) -> Interface:
+def interface_of(suite: Suite, contract: str = CONTRACT) -> Interface:
     """What a policy for this suite is made for, without starting a simulator.
 
     Args:
@@ -45,7 +44,7 @@ def interface_of(suite: Suite, contract: str = DEFAULT_CONTRACT) -> Interface:
     return suite_interface(suite) if isinstance(suite, SimulatedSuite) else load_contract(contract)
 
 
-def make_environment(suite: Suite, contract: str = DEFAULT_CONTRACT) -> Environment:
+def make_environment(suite: Suite, contract: str = CONTRACT) -> Environment:
     """The environment in which a suite's episodes happen; close it at the end.
 
     Args:

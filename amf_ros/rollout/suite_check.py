@@ -15,10 +15,11 @@ from contextlib import closing
 
 import numpy as np
 
+from amf_ros.core.defaults import CONTRACT
 from amf_ros.core.errors import ContractError, UnknownName
 from amf_ros.core.values import Array, Demonstration, indices
 from amf_ros.rollout.episodes import demonstrate
-from amf_ros.rollout.robot_environment import DEFAULT_CONTRACT, Environment, make_environment
+from amf_ros.rollout.robot_environment import Environment, make_environment
 from amf_ros.rollout.suite_findings import Examination, Severity, SuiteFinding, TriedTask
 from amf_ros.tasks.base import Suite
 
@@ -31,7 +32,7 @@ _NOBODY = "no such task"
 
 def examine(
     suite: Suite,
-    contract: str = DEFAULT_CONTRACT,
+    contract: str = CONTRACT,
     *,
     seeds: int = 10,
     task_ids: Sequence[str] = (),

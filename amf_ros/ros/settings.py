@@ -1,28 +1,34 @@
-"""The parameters of every node as models; ``config/params.yaml`` shows them all.
+"""The parameters of every node as models: every default, range and description, once.
+
+``config/params.yaml`` shows them all; :mod:`amf_ros.ros.params_file` writes it from here.
 
 settings = declare(node, RobotSettings)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
 from amf_ros.core.config import Model, SelectionConfig, TrainingConfig
+from amf_ros.core.defaults import CONTRACT, REAL_TIME_FACTOR, ROBOT, SESSION_DIRECTORY, SUITE
 
 
 class SuiteSettings(Model):
     """What every node needs to know."""
 
-    suite: str = Field("tabletop", description="task suite: a registered name, or package.module:Class")
-    contract: str = Field("panda_tabletop", description="contract: a name in config/contracts, or a path")
+    suite: str = Field(SUITE, description="task suite: a registered name, or package.module:Class")
+    contract: str = Field(CONTRACT, description="contract: a name in config/contracts, or a path")
 
 
 class DataSettings(SuiteSettings):
     """Nodes that read or write the session directory."""
 
-    session_directory: str = Field("runs/default", description="demonstrations, checkpoints, session state")
+    session_directory: str = Field(
+        SESSION_DIRECTORY, description="demonstrations, checkpoints, session state"
+    )
 
 
 class PolicySettings(DataSettings):
@@ -36,9 +42,12 @@ class PolicySettings(DataSettings):
 class RobotSettings(SuiteSettings):
     """robot."""
 
-    robot: str = Field("pybullet", description="robot backend: pybullet")
+    robot: str = Field(ROBOT, description="robot backend: pybullet")
     real_time_factor: float = Field(
-        1.0, ge=0.0, le=100.0, description="speed of simulated time; 0 = lock-step: advance with each command"
+        REAL_TIME_FACTOR,
+        ge=0.0,
+        le=100.0,
+        description="speed of simulated time; 0 = lock-step: advance with each command",
     )
     velocity_scale: float = Field(
         1.0, gt=0.0, le=1.0, description="fraction of the URDF's joint velocities allowed"
@@ -82,7 +91,10 @@ class RecorderSettings(DemonstratorSettings):
     """demo_recorder."""
 
     real_time_factor: float = Field(
-        1.0, ge=0.0, le=100.0, description="as the robot's; 0 = lock-step: stamps say nothing of delays"
+        REAL_TIME_FACTOR,
+        ge=0.0,
+        le=100.0,
+        description="as the robot's; 0 = lock-step: stamps say nothing of delays",
     )
     max_duration_s: float = Field(120.0, gt=0.0, description="of one demonstration, robot clock [s]")
     arrival_timeout_s: float = Field(
@@ -98,7 +110,10 @@ class TeleopSettings(SuiteSettings):
     """teleop."""
 
     real_time_factor: float = Field(
-        1.0, ge=0.0, le=100.0, description="as the robot's; 0 = act upon each state"
+        REAL_TIME_FACTOR,
+        ge=0.0,
+        le=100.0,
+        description="as the robot's; 0 = act upon each state",
     )
     dwell: int = Field(5, ge=1, description="states in a row that must satisfy the task [steps]")
 
@@ -113,7 +128,10 @@ class ExecutorSettings(PolicySettings):
     """policy_executor."""
 
     real_time_factor: float = Field(
-        1.0, ge=0.0, le=100.0, description="as the robot's; 0 = act upon each state"
+        REAL_TIME_FACTOR,
+        ge=0.0,
+        le=100.0,
+        description="as the robot's; 0 = act upon each state",
     )
     dwell: int = Field(5, ge=1, description="states in a row that must satisfy the task [steps]")
     state_timeout_s: float = Field(
@@ -129,3 +147,15 @@ class SessionSettings(DemonstratorSettings):
     allowed_strategies: tuple[str, ...] = Field(
         (), description="package.module:Class of strategies that a goal may name beside registered ones"
     )
+
+
+SETTINGS: Mapping[str, type[SuiteSettings]] = {
+    "robot": RobotSettings,
+    "task_selector": SelectorSettings,
+    "demo_recorder": RecorderSettings,
+    "teleop": TeleopSettings,
+    "fine_tuner": TunerSettings,
+    "policy_executor": ExecutorSettings,
+    "session": SessionSettings,
+}
+"""The parameters of each node, by its name."""

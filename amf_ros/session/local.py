@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from amf_ros.core.config import SelectionConfig, TrainingConfig
+from amf_ros.core.defaults import CONTRACT
 from amf_ros.core.errors import Cancelled, CheckpointExists
 from amf_ros.core.plugins import load as load_registered
 from amf_ros.core.values import CheckpointInfo, Rollout
@@ -179,7 +180,7 @@ def run_local(
     plan: Plan,
     pretrained: Path | str,
     out: Path,
-    contract: str = "panda_tabletop",
+    contract: str = CONTRACT,
     selection: SelectionConfig | None = None,
     training: TrainingConfig | None = None,
     report: Callable[[State], None] = lambda state: None,

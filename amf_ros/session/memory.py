@@ -15,9 +15,10 @@ from contextlib import closing
 from typing import Any
 
 from amf_ros.core.config import SelectionConfig, TrainingConfig
+from amf_ros.core.defaults import CONTRACT
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.fine_tuning import Start
-from amf_ros.rollout.robot_environment import DEFAULT_CONTRACT, Environment, make_environment
+from amf_ros.rollout.robot_environment import Environment, make_environment
 from amf_ros.session.base import State
 from amf_ros.session.journal import Journal
 from amf_ros.session.local import Episodes, LocalWorker
@@ -37,7 +38,7 @@ def run_in_memory(
     *,
     start: Start = "pretrained",
     episodes: Episodes | None = None,
-    contract: str = DEFAULT_CONTRACT,
+    contract: str = CONTRACT,
     report: Callable[[State], None] = lambda state: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Result, dict[str, Any]]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from amf_ros.core.config import Model
+from amf_ros.core.defaults import SUITE
 from amf_ros.core.errors import ConfigError, PlanChanged, listed
 from amf_ros.core.values import indices
 
@@ -21,7 +22,7 @@ MAX_ATTEMPTS = 3  # at one demonstration, in one run of the session
 class Plan(Model):
     """One session; mirrors the goal of ``amf_msgs/RunSession``. Its directory holds this one plan only."""
 
-    suite: str = Field("tabletop", description="registered suite, or package.module:Class")
+    suite: str = Field(SUITE, description="registered suite, or package.module:Class")
     candidates: tuple[str, ...] = Field(
         (), description="tasks that may be demonstrated; empty = the whole suite"
     )

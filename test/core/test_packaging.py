@@ -2,12 +2,15 @@
 
 import ast
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 from catkin_pkg.package import parse_package
+
+from amf_ros.ros.start.graph import NODES
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = [ROOT / "package.xml", ROOT / "amf_msgs" / "package.xml"]
@@ -90,11 +93,19 @@ def test_every_requirement_has_one_exact_version() -> None:
                 )
 
 
-def test_every_node_module_is_an_executable_of_the_package() -> None:
-    nodes = {path.stem for path in (ROOT / "amf_ros" / "nodes").glob("*.py")} - {"__init__"}
-    declared = re.search(r"^NODES = (\(.*?\))$", (ROOT / "setup.py").read_text(), re.MULTILINE | re.DOTALL)
-    assert declared is not None
-    assert nodes == set(ast.literal_eval(declared[1]))
+def test_every_node_of_the_graph_is_an_executable_of_the_package(tmp_path: Path) -> None:
+    read = (
+        "import setuptools; from distutils.core import run_setup;"
+        f"made = run_setup({str(ROOT / 'setup.py')!r}, stop_after='init');"
+        "print(';'.join(made.entry_points['console_scripts']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", read], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    scripts = dict(line.split(" = ") for line in done.stdout.strip().split(";"))
+    assert scripts.pop("amf") == "amf_ros.cli:main"
+    assert scripts == {node.name: f"amf_ros.nodes.{node.name}:main" for node in NODES}
 
 
 @pytest.mark.parametrize("path", INTERFACES, ids=lambda path: path.name)

@@ -15,21 +15,12 @@ from support.nodes import bench
 
 from amf_ros.core.errors import ConfigError
 from amf_ros.nodes.robot import RobotNode
-from amf_ros.ros import settings
+from amf_ros.ros import params_file, settings
 from amf_ros.ros.node.runtime import AmfNode
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.start.graph import NODES, ros_arguments
 
 FILE = Path(__file__).parents[2] / "config" / "params.yaml"
-MODELS = {
-    "robot": settings.RobotSettings,
-    "task_selector": settings.SelectorSettings,
-    "demo_recorder": settings.RecorderSettings,
-    "teleop": settings.TeleopSettings,
-    "fine_tuner": settings.TunerSettings,
-    "policy_executor": settings.ExecutorSettings,
-    "session": settings.SessionSettings,
-}
 
 
 class Bare(AmfNode):
@@ -40,12 +31,20 @@ class Bare(AmfNode):
         self.settings = declare(self, settings.SelectorSettings)
 
 
-def test_the_file_shows_the_defaults() -> None:
+def test_the_file_is_what_the_models_say() -> None:
+    assert FILE.read_text() == params_file.text(), (
+        "run python -m amf_ros.ros.params_file > config/params.yaml"
+    )
     shown = yaml.safe_load(FILE.read_text())
-    for name, section in shown.items():
-        model = MODELS[name.removeprefix("/**/")]
-        for key, value in section["ros__parameters"].items():
-            assert model.model_fields[key].default == value, f"{name}: {key}"
+    assert [name.removeprefix("/**/") for name in shown] == [node.name for node in NODES]
+    tuner = settings.TunerSettings(**_tuples(shown["/**/fine_tuner"]["ros__parameters"]))
+    assert tuner == settings.TunerSettings()
+
+
+def _tuples(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _tuples(value) for key, value in data.items()}
+    return tuple(data) if isinstance(data, list) else data
 
 
 def test_parameters_are_described_with_their_ranges() -> None:

@@ -1,7 +1,7 @@
-"""The ROS graph as data: which nodes run, with which parameters. Standard library only.
+"""The ROS graph as data: which nodes run, with which parameters. Imports core.defaults only.
 
 ``launch/amf.launch.py`` turns each entry into a ``launch_ros`` Node; ``amf up`` starts the same entries as
-processes (``ros/start/supervise.py``). A node added here is in both.
+processes (``ros/start/supervise.py``), and setup.py makes an executable of each. A node added here is in all.
 
     for node in nodes({}):
         print(command(node, {"session_directory": "runs/demo", "real_time_factor": "0.0"}))
@@ -13,6 +13,8 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from amf_ros.core.defaults import CONTRACT, REAL_TIME_FACTOR, ROBOT, SESSION_DIRECTORY, SUITE
 
 PACKAGE = "amf_ros"
 
@@ -43,19 +45,23 @@ class NodeSpec:
 
 
 ARGUMENTS: tuple[Argument, ...] = (
-    Argument("robot", "pybullet", "robot backend", ("pybullet",)),
+    Argument("robot", ROBOT, "robot backend", ("pybullet",)),
     Argument("namespace", "", "namespace of every node and relative topic, for example left_arm"),
     Argument("params", "", "YAML file of ROS parameters; empty = config/params.yaml"),
-    Argument("suite", "tabletop", "task suite: a registered name, or package.module:Class"),
-    Argument("contract", "panda_tabletop", "the policy's inputs: a name in config/contracts, or a path"),
-    Argument("session_directory", "runs/default", "demonstrations, checkpoints and the session's state"),
+    Argument("suite", SUITE, "task suite: a registered name, or package.module:Class"),
+    Argument("contract", CONTRACT, "the policy's inputs: a name in config/contracts, or a path"),
+    Argument("session_directory", SESSION_DIRECTORY, "demonstrations, checkpoints and the session's state"),
     Argument(
         "demonstrator",
         "expert",
         "who demonstrates: the suite's scripted expert, or a person's device on the contract's teleop topic",
         ("expert", "person"),
     ),
-    Argument("real_time_factor", "1.0", "of simulated time; 0.0 = lock-step: advances with each command"),
+    Argument(
+        "real_time_factor",
+        str(REAL_TIME_FACTOR),
+        "of simulated time; 0.0 = lock-step: advances with each command",
+    ),
     Argument(
         "use_sim_time",
         "auto",
