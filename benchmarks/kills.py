@@ -76,6 +76,11 @@ class Starter:
                 found[name].append(process)
         return found
 
+    def astray(self) -> int:
+        """Count processes that ever were below and live on, but are below the starter no more."""
+        below = {one.pid for one in psutil.Process(self.process.pid).children(recursive=True)}
+        return sum(pid not in below and one.is_running() for pid, one in self.ever.items())
+
     def left(self, timeout_s: float) -> int:
         """How many of all processes that ever were below are still there after at most so long."""
         return len(psutil.wait_procs(list(self.ever.values()), timeout_s)[1])
@@ -178,6 +183,7 @@ def killing(over: str, kills: int, seed: int, folder: Path) -> list[dict[str, ob
                 rows.append(
                     {"over": over, "seed": seed, "killed": name, "whole_s": round(whole_s, 2), "left": 0}
                 )
+            rows[-1]["left"] = starter.astray()
             rows[-1]["shm_mb"] = round(shared_memory_mb(), 1)
             print(f"{len(rows):4} kills, {', '.join(chosen)}: whole after {whole_s:.1f} s", flush=True)
     except KeyboardInterrupt:

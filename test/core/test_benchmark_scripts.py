@@ -1,6 +1,8 @@
 """The benchmark scripts that no other test runs: they start where the README says, and time what they say."""
 
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +24,40 @@ def test_every_script_says_what_it_does_and_how_it_is_called(script):
     assert f"usage: {script.name}" in said.stdout and "--json" in said.stdout
 
 
-def test_selection_latency_times_calls_that_follow_the_one_before(monkeypatch):
-    spec = importlib.util.spec_from_file_location("selection_latency", BENCHMARKS / "selection_latency.py")
+def loaded(name, monkeypatch):
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
     script = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, script)  # where dataclasses look their annotations up
     spec.loader.exec_module(script)
+    return script
+
+
+def test_kills_counts_what_a_killed_node_leaves_running(monkeypatch):
+    pytest.importorskip("rclpy")
+    script = loaded("kills", monkeypatch)
+    # A starter with a node that has a process of its own; who is below whom is printed.
+    node = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True); input()"
+    wrapper = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {node!r}]); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", wrapper], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        child = int(process.stdout.readline())
+        try:
+            starter = script.Starter.__new__(script.Starter)
+            starter.process, starter.ever = process, {}
+            starter.nodes()
+            assert child in starter.ever and len(starter.ever) == 2 and starter.astray() == 0
+            middle = next(one for pid, one in starter.ever.items() if pid != child)
+            middle.kill()
+            script.psutil.wait_procs([middle], 30.0)
+            assert starter.astray() == 1
+        finally:
+            os.kill(child, signal.SIGKILL)
+            process.kill()
+
+
+def test_selection_latency_times_calls_that_follow_the_one_before(monkeypatch):
+    script = loaded("selection_latency", monkeypatch)
     row = script.measure((6, 32, 4, 3, 0))
     assert (row["candidates"], row["turns"]) == (6, script.TURNS)
     assert 0 < row["warm_least_s"] <= row["warm_s"] <= row["warm_p95_s"]
