@@ -13,13 +13,13 @@ from typing import Any
 
 import psutil
 import pytest
+from support.deadline import DEADLINE_S
 from support.graph import eventually, session_directory
 from typer.testing import CliRunner, Result
 
 from amf_ros.cli.app import app
 from amf_ros.ros.start.graph import NODES
 
-DEADLINE_S = 60.0
 AMF = (sys.executable, "-u", "-m", "amf_ros.cli")
 
 
@@ -54,9 +54,9 @@ def up(directory: Path, ros_domain: int) -> Iterator[subprocess.Popen[str]]:
     family = psutil.Process(process.pid).children(recursive=True)
     yield process
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0 and rest.splitlines()[-1] == "stopping the nodes"
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert psutil.wait_procs(family, timeout=DEADLINE_S)[1] == []
 
 
 def test_a_second_graph_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_status_sees_all_nodes(directory: Path) -> None:
         found.update(answer("status", "-d", directory))
         return bool(found["graph"]["nodes"] == {node.name: True for node in NODES})
 
-    eventually(all_seen, "status to see all nodes", DEADLINE_S)
+    eventually(all_seen, "status to see all nodes")
     assert found["graph"]["robot"] == "ready" and found["checkpoints"] == ["pretrained"]
     assert "(rebalancing by pretrained)" in found["graph"]["next"]  # until the policy has tried each task
 
@@ -97,11 +97,11 @@ def test_status_says_what_is_wrong_in_plain_words(directory: Path) -> None:
     with GraphClient(wait_s=DEADLINE_S) as client:
         client.call(Trigger, names.STOP, Trigger.Request())
         try:
-            eventually(lambda: "the arm holds still" in wrong(), "the stop to be told", DEADLINE_S)
+            eventually(lambda: "the arm holds still" in wrong(), "the stop to be told")
             assert "call robot/release_stop" in wrong()
         finally:
             client.call(Trigger, names.RELEASE_STOP, Trigger.Request())
-    eventually(lambda: "the arm holds still" not in wrong(), "the release to be told", DEADLINE_S)
+    eventually(lambda: "the arm holds still" not in wrong(), "the release to be told")
 
 
 def test_tune_takes_the_next_round_and_evaluate_the_newest(directory: Path) -> None:
@@ -182,7 +182,7 @@ def test_an_interrupted_session_says_how_to_go_on() -> None:
     )
     _wait_for_phase("evaluating")
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "stopped; the same command continues the session"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.deadline import DEADLINE_S
 
 CONFIG = """
 pretraining: {pretraining}
@@ -22,7 +23,6 @@ final_episodes: 1
 fine_tune_steps: 5
 """
 PRETRAINING = "demonstrations: {press_button: 2}\ntraining: {hidden: [16], pretrain_steps: 60}\n"
-DEADLINE_S = 120
 REPOSITORY = str(Path(__file__).parents[2])
 
 
@@ -73,7 +73,7 @@ def test_an_interrupted_demo_leaves_nothing_and_continues_to_its_report(folder: 
     first.process.send_signal(signal.SIGINT)
     assert first.end() == 130
     assert first.lines[-1] == "stopped; the same command continues the demo"
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert psutil.wait_procs(family, timeout=DEADLINE_S)[1] == []
     assert not (folder / "runs/demo/summary.json").exists()
 
     second = Demo(folder)

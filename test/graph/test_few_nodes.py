@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE_S
 from support.graph import eventually
 from typer.testing import CliRunner, Result
 
 from amf_ros.cli.app import app
 from amf_ros.ros.start import graph
-
-DEADLINE_S = 60.0
 
 
 @contextmanager
@@ -27,7 +26,7 @@ def started(name: str, directory: Path, **values: str) -> Iterator[subprocess.Po
         yield process
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(DEADLINE_S)
 
 
 def amf(*words: object) -> Result:
@@ -42,14 +41,14 @@ def test_status_misses_teleop_only_where_no_person_demonstrates(
     others = [node.name for node in graph.nodes({"demonstrator": who}) if node.name != "demo_recorder"]
     wanted = f"graph: 1 of {len(others) + 1} nodes run; missing: {', '.join(others)}"
     with started("demo_recorder", tmp_path, demonstrator=who):
-        eventually(lambda: wanted in amf("status", "-d", tmp_path).output, wanted, DEADLINE_S)
+        eventually(lambda: wanted in amf("status", "-d", tmp_path).output, wanted)
 
 
 def test_a_recorder_that_is_frozen_is_said_not_to_answer(tmp_path: Path, ros_domain: int) -> None:
     """Whoever comes after it froze cannot see it at all."""
     with started("demo_recorder", tmp_path) as recorder, started("fine_tuner", tmp_path):
         two = "2 of 7 nodes run"
-        eventually(lambda: two in amf("status", "-d", tmp_path).output, two, DEADLINE_S)
+        eventually(lambda: two in amf("status", "-d", tmp_path).output, two)
         recorder.send_signal(signal.SIGSTOP)
         refused = amf("record", "press_button", "--wait", "5")
     assert refused.exit_code == 1

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.graph import READY_S, connect_when_ready, run_session, session_directory, small_plan, story
+from support.deadline import DEADLINE_S
+from support.graph import connect_when_ready, run_session, session_directory, small_plan, story
 
 from amf_ros.ros.start import graph as description
 from amf_ros.ros.start.environment import graph_environment
@@ -52,7 +53,7 @@ def amf(run: RunDirectory, environment: None) -> Any:
 def test_launched_nodes_run_a_session(run: RunDirectory, pretrained: Path, tmp_path: Path) -> None:
     run_local(PLAN, pretrained, tmp_path)
     with connect_when_ready() as client:
-        assert all(client.sees(tuple(node.name for node in description.NODES), READY_S).values())
+        assert all(client.sees(tuple(node.name for node in description.NODES), DEADLINE_S).values())
         result = run_session(client, PLAN)
     assert result.error_code == 0 and result.rounds_completed == 1
     assert story(run) == story(RunDirectory(tmp_path))

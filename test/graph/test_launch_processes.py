@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.deadline import DEADLINE_S
 from support.graph import connect_when_ready
 
 from amf_ros.ros.start.environment import graph_environment
@@ -27,7 +28,6 @@ ROS2_LAUNCH = (
     "launch",
     str(LAUNCH_FILE),
 )
-LEFT_S = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def launched(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.
     finally:
         process.kill()
         process.wait()
-        for one in psutil.wait_procs(below, LEFT_S)[1]:
+        for one in psutil.wait_procs(below, DEADLINE_S)[1]:
             one.kill()
 
 
@@ -57,8 +57,8 @@ def launched(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.
 def test_nodes_end_with_the_launch_process(number: signal.Signals, tmp_path: Path) -> None:
     with launched(tmp_path) as (process, below):
         os.kill(process.pid, number)
-        process.wait(LEFT_S)
-        assert psutil.wait_procs(below, LEFT_S)[1] == []
+        process.wait(DEADLINE_S)
+        assert psutil.wait_procs(below, DEADLINE_S)[1] == []
 
 
 @pytest.mark.parametrize("second", ["ros2 launch", "amf up"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.deadline import DEADLINE_S
 from support.graph import alive, eventually, running
 
 from amf_msgs.action import RecordDemonstration
@@ -57,7 +58,7 @@ def test_demonstrations_over_the_graph_equal_those_in_one_process(
     graph: Graph, run: RunDirectory, task_id: str
 ) -> None:
     suite, contract = TabletopSuite(), load_contract("panda_tabletop")
-    with GraphClient(wait_s=60.0) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         first = record(client, run, task_id, 11, f"first_{task_id}")
         record(client, run, "push_green", 5, f"between_{task_id}")
         again = record(client, run, task_id, 11, f"again_{task_id}")
@@ -84,7 +85,7 @@ def test_nodes_use_the_transports_that_ship_with_the_package(graph: Graph) -> No
 def test_a_demonstrator_that_dies_spoils_one_recording_and_comes_back(
     graph: Graph, run: RunDirectory
 ) -> None:
-    with GraphClient(wait_s=60.0) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         before = graph.pids()["teleop"]
         os.kill(before, signal.SIGSTOP)  # hangs, then dies
         try:
@@ -96,7 +97,7 @@ def test_a_demonstrator_that_dies_spoils_one_recording_and_comes_back(
         finally:
             os.kill(before, signal.SIGKILL)
         assert refusal.value.code == RecordDemonstration.Result.MISSING_TOPIC
-        eventually(lambda: graph.pids()["teleop"] not in (0, before), "teleop was not started again", 30.0)
+        eventually(lambda: graph.pids()["teleop"] not in (0, before), "teleop was not started again")
         assert record(client, run, "push_green", 6, "after").num_steps > 10
 
 
@@ -118,4 +119,4 @@ def test_no_process_is_left_when_the_owner_is_killed(tmp_path: Path) -> None:
     assert len(pids) == 2 and all(alive(pid) for pid in pids)
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
-    eventually(lambda: not any(alive(pid) for pid in pids), "a node outlived its owner", 30.0)
+    eventually(lambda: not any(alive(pid) for pid in pids), "a node outlived its owner")

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.deadline import DEADLINE_S
 from support.graph import alive, eventually
 
 from amf_ros.ros.start.supervise import Graph, NodeFailed
 
-NODE_UP_S = 60.0
-LEFT_S = 30.0  # busy machine; a second is usual
 STARTER = """
 import sys, time
 from pathlib import Path
@@ -55,10 +54,10 @@ def test_a_killed_node_is_started_again_and_is_no_failure_of_the_graph(tmp_path:
 
         pid = 0
         for _ in range(5):
-            eventually(lambda pid=pid: runs(pid), "the robot is not running again", NODE_UP_S)  # type: ignore[misc]
+            eventually(lambda pid=pid: runs(pid), "the robot is not running again")  # type: ignore[misc]
             pid = graph.pids()["robot"]
             os.kill(pid, signal.SIGKILL)
-        eventually(lambda: runs(pid), "the robot is not running again", NODE_UP_S)
+        eventually(lambda: runs(pid), "the robot is not running again")
         assert graph.restarts() == {"robot": 5}
 
 
@@ -75,7 +74,7 @@ def test_a_node_with_a_wrong_parameter_is_given_up_at_its_first_word(tmp_path: P
                 return True
             return False
 
-        eventually(given_up, "the robot is not given up", NODE_UP_S)
+        eventually(given_up, "the robot is not given up")
         assert graph.restarts() == {"robot": 0}
 
 
@@ -88,7 +87,7 @@ def family(process: subprocess.Popen[str], members: int) -> list[psutil.Process]
         found[:] = psutil.Process(process.pid).children(recursive=True)
         return len(found) >= members and all(_listens(one) for one in found)
 
-    eventually(complete, "not all processes are there", NODE_UP_S)
+    eventually(complete, "not all processes are there")
     return found
 
 
@@ -113,7 +112,7 @@ def test_whoever_of_those_above_is_ended_no_node_is_left(
     folder = Path(supervisor.cmdline()[-1]).parent
     assert folder.name.startswith("amf-") and folder.is_dir()
     os.kill(starter.pid if victim == "starter" else supervisor.pid, number)
-    gone, left = psutil.wait_procs([*below, psutil.Process(starter.pid)], LEFT_S)
+    gone, left = psutil.wait_procs([*below, psutil.Process(starter.pid)], DEADLINE_S)
     for one in left:
         one.kill()
     said, _ = starter.communicate()
@@ -131,10 +130,10 @@ def test_amf_up_and_the_shell_above_it_leave_nothing(
     below = family(shell, 9)
     up = next(one for one in below if "amf_ros.cli" in one.cmdline())
     os.kill(shell.pid if victim == "shell" else up.pid, number)
-    left = psutil.wait_procs(below, LEFT_S)[1]
+    left = psutil.wait_procs(below, DEADLINE_S)[1]
     for one in left:
         one.kill()
-    shell.wait(LEFT_S)
+    shell.wait(DEADLINE_S)
     assert left == []
 
 
@@ -151,7 +150,7 @@ def test_a_node_below_a_shell_ends_with_the_process_that_it_is_tied_to(tmp_path:
     pid = int(launcher.stdout.readline())
     launcher.kill()
     launcher.wait()
-    eventually(lambda: not alive(pid), "the node outlives its launcher", LEFT_S)
+    eventually(lambda: not alive(pid), "the node outlives its launcher")
     launcher.stdout.close()
 
 
@@ -161,5 +160,5 @@ def test_a_node_that_hangs_ends_by_force_and_says_where(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert "hanging" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=LEFT_S)
+    said, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 1 and "_hang" in said and "most recent call first" in said

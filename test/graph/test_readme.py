@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.deadline import DEADLINE_S
 from support.graph import eventually
 from typer.testing import CliRunner, Result
 
@@ -63,8 +64,8 @@ def up() -> Iterator[list[subprocess.Popen[str]]]:
     for process in started:
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=120)
-        assert psutil.wait_procs(family, timeout=60)[1] == []
+        process.communicate(timeout=DEADLINE_S)
+        assert psutil.wait_procs(family, timeout=DEADLINE_S)[1] == []
 
 
 def start(words: list[str], started: list[subprocess.Popen[str]], log: Path) -> None:
@@ -73,9 +74,7 @@ def start(words: list[str], started: list[subprocess.Popen[str]], log: Path) -> 
     with log.open("w") as stream:
         process = subprocess.Popen(line, stdout=stream, stderr=subprocess.STDOUT, text=True)
     started.append(process)
-    eventually(
-        lambda: "nodes are up" in log.read_text() or process.poll() is not None, "the graph", timeout_s=180
-    )
+    eventually(lambda: "nodes are up" in log.read_text() or process.poll() is not None, "the graph")
     assert process.poll() is None, log.read_text()
 
 

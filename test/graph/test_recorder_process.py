@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.arm import Arm
+from support.deadline import DEADLINE_S
 from support.nodes import Bench, bench
 
 from amf_msgs.action import RecordDemonstration
@@ -30,7 +31,7 @@ def recorder(tmp_path: Path, ros_domain: int) -> Iterator[subprocess.Popen[bytes
     process = subprocess.Popen(graph.command(node, values))
     yield process
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(DEADLINE_S) == 0
 
 
 def record(on: Bench, arm: Arm, id_: str, enough: int = 40) -> Code:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from support.deadline import DEADLINE_S
 from support.graph import eventually, running, session_directory
 
 from amf_msgs.msg import TaskScores
@@ -57,13 +58,13 @@ def ask(client: GraphClient) -> str:
 
 
 def test_killed_it_comes_back_with_the_same_answer_and_latched_scores(graph: Graph) -> None:
-    with GraphClient(wait_s=60.0) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         before = ask(client)
         pid = graph.pids()["task_selector"]
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: graph.pids()["task_selector"] not in (0, pid), "not started again", 30.0)
+        eventually(lambda: graph.pids()["task_selector"] not in (0, pid), "not started again")
         assert ask(client) == before
-        scores = client.latched(TaskScores, names.SCORES, timeout_s=30.0)
+        scores = client.latched(TaskScores, names.SCORES, timeout_s=DEADLINE_S)
         assert scores is not None and scores.error_code == 0
         assert len(scores.scores) == len(TabletopSuite().tasks)
 
@@ -78,10 +79,10 @@ def test_answers_wait_until_a_busy_caller_takes_them(graph: Graph) -> None:
         client = node.create_client(NextTask, names.NEXT_TASK)
         assert client.wait_for_service(timeout_sec=60.0)
         futures = [client.call_async(NextTask.Request(seed=seed, strategy="uniform")) for seed in range(40)]
-        with GraphClient(wait_s=60.0) as other:
+        with GraphClient(wait_s=DEADLINE_S) as other:
             for _ in range(40):
                 ask(other)
-        end = time.monotonic() + 60.0
+        end = time.monotonic() + DEADLINE_S
         while not all(future.done() for future in futures) and time.monotonic() < end:
             executor.spin_once(timeout_sec=0.1)
         assert sum(future.done() for future in futures) == 40
@@ -100,7 +101,7 @@ def test_a_large_question_keeps_nobody_waiting(graph: Graph) -> None:
         client = node.create_client(NextTask, names.NEXT_TASK)
         assert client.wait_for_service(timeout_sec=60.0)
         large = client.call_async(NextTask.Request(num_tasks=NextTask.Request.MOST_TASKS, seed=1))
-        with GraphClient(wait_s=60.0) as other:
+        with GraphClient(wait_s=DEADLINE_S) as other:
             for seed in range(10):
                 other.call(NextTask, names.NEXT_TASK, NextTask.Request(strategy="uniform", seed=seed))
                 other.call(GetTasks, names.GET_TASKS, GetTasks.Request())
@@ -127,7 +128,7 @@ def readme_client() -> str:
 
 
 def run_client(source: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=DEADLINE_S)
 
 
 def test_the_client_in_readme_gets_an_answer(graph: Graph) -> None:
@@ -147,7 +148,7 @@ def test_the_client_in_readme_does_not_wait_for_ever() -> None:
 
 def test_eight_clients_at_once_get_the_same_answer(graph: Graph) -> None:
     def alone(_: int) -> str:
-        with GraphClient(wait_s=60.0) as client:
+        with GraphClient(wait_s=DEADLINE_S) as client:
             return ask(client)
 
     with ThreadPoolExecutor(8) as pool:

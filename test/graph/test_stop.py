@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from std_msgs.msg import Bool, Empty
 from std_srvs.srv import Trigger
+from support.deadline import DEADLINE_S
 from support.graph import eventually, running
 
 from amf_msgs.msg import RobotStatus
@@ -18,8 +19,6 @@ from amf_ros.ros import names, qos
 from amf_ros.ros.client.graph_client import GraphClient, Refused
 from amf_ros.ros.start.supervise import Graph
 from amf_ros.store.run_directory import RunDirectory
-
-RESTART_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def status(pid: int, graph: Graph) -> RobotStatus | None:
     """Of the robot process that is up now, if it is another one than this."""
     if graph.pids()["robot"] in (0, pid):
         return None
-    with GraphClient(wait_s=RESTART_S) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         client.expect(ResetScene, names.RESET_SCENE)
         return client.latched(RobotStatus, names.ROBOT_STATUS)
 
@@ -50,42 +49,42 @@ def is_stopped(pid: int, graph: Graph) -> bool:
 
 
 def test_a_stop_survives_kill_9_and_a_release_too(graph: Graph) -> None:
-    with GraphClient(wait_s=RESTART_S) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         assert client.call(Trigger, names.STOP, Trigger.Request()).success
     pid = killed(graph)
-    eventually(lambda: is_stopped(pid, graph), "the restarted robot is not stopped", RESTART_S)
-    with GraphClient(wait_s=RESTART_S) as client:
+    eventually(lambda: is_stopped(pid, graph), "the restarted robot is not stopped")
+    with GraphClient(wait_s=DEADLINE_S) as client:
         with pytest.raises(Refused) as refusal:
             client.call(ResetScene, names.RESET_SCENE, ResetScene.Request(task_id="press_button"))
         assert refusal.value.code == ResetScene.Response.NOT_READY
         assert client.call(Trigger, names.RELEASE_STOP, Trigger.Request()).success
     pid = killed(graph)
-    eventually(lambda: status(pid, graph) is not None, "the robot did not come back", RESTART_S)
-    with GraphClient(wait_s=RESTART_S) as client:
+    eventually(lambda: status(pid, graph) is not None, "the robot did not come back")
+    with GraphClient(wait_s=DEADLINE_S) as client:
         client.call(ResetScene, names.RESET_SCENE, ResetScene.Request(task_id="press_button"))
 
 
 def test_a_stop_sent_while_the_robot_is_dead_stops_the_next_one(graph: Graph) -> None:
-    with GraphClient(wait_s=RESTART_S) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         button = client._node.create_publisher(Empty, names.STOP_TOPIC, qos.EVENT)
         asked: list[Bool] = []
         client._node.create_subscription(Bool, names.STOP_ASKED, asked.append, qos.LATCHED)
         # Two of the robot and two of the recorder; the robot's third only matches publishers that latch.
-        client._spin_until(lambda: button.get_subscription_count() == 4, RESTART_S)
+        client._spin_until(lambda: button.get_subscription_count() == 4, DEADLINE_S)
         os.kill(graph.pids()["robot"], signal.SIGSTOP)  # it hears nothing any more, and is not replaced yet
         button.publish(Empty())
-        client._spin_until(lambda: bool(asked) and asked[-1].data, RESTART_S)
+        client._spin_until(lambda: bool(asked) and asked[-1].data, DEADLINE_S)
         assert asked[-1].data, "the recorder does not hold the stop"
     pid = killed(graph)
-    eventually(lambda: is_stopped(pid, graph), "the stop is lost", RESTART_S)
+    eventually(lambda: is_stopped(pid, graph), "the stop is lost")
     found = status(pid, graph)
     assert found is not None and "away" in found.reason
-    with GraphClient(wait_s=RESTART_S) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         assert client.call(Trigger, names.RELEASE_STOP, Trigger.Request()).success
 
 
 def test_each_stop_is_on_disk_before_it_is_answered(graph: Graph) -> None:
-    with GraphClient(wait_s=RESTART_S) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         assert client.call(Trigger, names.STOP, Trigger.Request()).success
         (file,) = (Path(os.environ["ROS_HOME"]) / "amf_ros").iterdir()
         assert "stop service" in file.read_text()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from action_msgs.msg import GoalStatus
+from support.deadline import DEADLINE_S
 
 from amf_msgs.action import FineTune
 from amf_msgs.srv import LoadCheckpoint
@@ -33,7 +34,7 @@ def server() -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(DEADLINE_S)
 
 
 def once_it_runs(client: GraphClient, blow: Callable[[], object]) -> Callable[[object], None]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 
 from std_srvs.srv import Trigger
+from support.deadline import DEADLINE_S
 from support.nodes import bench
 
 from amf_msgs.srv import NextTask
 from amf_ros.ros.node.groups import SPARE, LimitedGroup
 from amf_ros.ros.node.runtime import AmfNode
-
-DEADLINE_S = 30
 
 
 class Slow(AmfNode):

@@ -17,6 +17,7 @@ from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
+from support.deadline import DEADLINE_S
 from support.graph import eventually
 from support.nodes import Bench, bench
 
@@ -66,7 +67,7 @@ def raising(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Raising]
             yield Raising(client, process, log)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(DEADLINE_S)
 
 
 def test_no_error_ends_the_node_and_every_caller_gets_its_text(raising: Raising) -> None:
@@ -90,7 +91,7 @@ def test_no_error_ends_the_node_and_every_caller_gets_its_text(raising: Raising)
     assert raising.process.poll() is None
     assert raising.log.count("Traceback") < 30
     raising.process.terminate()
-    assert raising.process.wait(30) == 0
+    assert raising.process.wait(DEADLINE_S) == 0
 
 
 def test_a_timer_that_always_fails_lets_the_node_leave_in_good_order(raising: Raising) -> None:

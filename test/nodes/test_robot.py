@@ -15,7 +15,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Empty, Header
 from std_srvs.srv import Trigger
-from support.nodes import DEADLINE_S, Bench, bench
+from support.deadline import DEADLINE_S
+from support.nodes import Bench, bench
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import RobotStatus, SceneState

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE_S
 
 from amf_ros.ros.start.shared_memory import FOLDER, remove_left_behind
 
@@ -59,13 +60,13 @@ def test_a_signal_ends_a_node_with_exit_code_0(tmp_path: Path, numbers: list[sig
     until(process, "lock-step")
     for number in numbers:
         process.send_signal(number)
-    rest, _ = process.communicate(timeout=20)
+    rest, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0 and "Traceback" not in rest
 
 
 def test_a_wrong_parameter_is_one_line_and_an_exit_code_of_its_own(tmp_path: Path) -> None:
     process = start(tmp_path, "velocity_scale:=7.5")
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=DEADLINE_S)
     errors = [line for line in said.splitlines() if line.startswith("error:")]
     assert process.returncode == 2 and len(errors) == 1 and "velocity_scale" in errors[0]
     assert "Traceback" not in said
@@ -110,5 +111,5 @@ def test_an_error_outside_all_guards_is_told_and_ends_a_node_whose_threads_are_a
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     until(process, "up")
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 1 and "RuntimeError: out of everything" in rest and "terminate" not in rest

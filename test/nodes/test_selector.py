@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.deadline import DEADLINE_S
 
 from amf_ros.contract import load_contract
 from amf_ros.core.config import SelectionConfig
@@ -87,14 +88,14 @@ def test_eight_who_ask_the_same_at_once_are_answered_by_one_thought(
     answers = []
 
     def ask() -> None:
-        barrier.wait(30)
+        barrier.wait(DEADLINE_S)
         answers.append(selector.ask(Question()))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(DEADLINE_S)
     assert len(answers) == 8 and all(answer is answers[0] for answer in answers)
     assert counting.asked == 1
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 import rclpy
 from rclpy.node import Node
+from support.deadline import DEADLINE_S
 from support.nodes import Bench, bench
 
 from amf_msgs.msg import RobotClaim
@@ -22,7 +23,6 @@ from amf_ros.ros.robot import sole
 from amf_ros.ros.robot.sole import AlreadyThere, Sole, refuse_second
 from amf_ros.ros.start.environment import transports
 
-DEADLINE_S = 60.0
 LISTEN_S = sole.LISTEN_S
 ROBOT = (sys.executable, "-m", "amf_ros.nodes.robot", "--ros-args", "-p", "real_time_factor:=0.0")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.deadline import DEADLINE_S
 from support.nodes import Bench, bench
 
 from amf_msgs.msg import TaskScores
@@ -42,7 +43,7 @@ class Waiting(Uniform):
 
     def select(self, problem: Problem) -> Selection:
         self.asked.set()
-        assert self.may_answer.wait(30)
+        assert self.may_answer.wait(DEADLINE_S)
         return super().select(problem)
 
 

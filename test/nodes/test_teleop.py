@@ -83,6 +83,6 @@ def test_the_recorder_names_such_scenes_by_itself(stage: Bench, task: Task, obje
     arm = Arm(stage, task, objects=objects)
     goal = RecordDemonstration.Goal(task_id="press_button", demonstration_id="one", source=1)
     sent = stage.send(RecordDemonstration, names.RECORD_DEMONSTRATION, goal)
-    arm.until(lambda: sent.done, "the result", timeout_s=10.0)
+    arm.until(lambda: sent.done, "the result")
     assert sent.result().error_code == RecordDemonstration.Result.BAD_STREAM
     assert "lacks scene object" in sent.result().error_msg

@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support.deadline import DEADLINE_S
 
 from amf_ros.core.errors import Cancelled, OutOfTime
 from amf_ros.ros.selecting.thinking import Thinker
 from amf_ros.selection.patience import go_on
-
-DEADLINE_S = 30.0
 
 
 class Stuck:

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE_S
 
 from amf_ros.contract import load_contract
 from amf_ros.learning.checkpoints import parse_description
@@ -21,8 +22,6 @@ from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
-
-DEADLINE_S = 120.0
 
 
 @pytest.fixture

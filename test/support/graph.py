@@ -23,10 +23,10 @@ from amf_ros.session.journal import Journal
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite
+from support.deadline import DEADLINE_S
 
 TRAINING = TrainingConfig(hidden=(64, 64), pretrain_steps=200)
 TASKS = ("press_button", "place_red_left", "push_green")
-READY_S = 180.0
 
 
 def small_plan(**changes: object) -> Plan:
@@ -72,16 +72,16 @@ def connected(graph: Graph) -> AbstractContextManager[GraphClient]:
 @contextmanager
 def connect_when_ready(check: Callable[[], None] = lambda: None) -> Iterator[GraphClient]:
     """A client of the whole graph in this process's domain, once that is up."""
-    end = time.monotonic() + READY_S
+    end = time.monotonic() + DEADLINE_S
     with missing_servers() as missing:
         while waiting := missing(0.1):
             check()
             assert time.monotonic() < end, f"not ready: {waiting}"
-    with GraphClient(wait_s=READY_S) as client:
+    with GraphClient(wait_s=DEADLINE_S) as client:
         yield client
 
 
-def eventually(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+def eventually(condition: Callable[[], bool], what: str, timeout_s: float = DEADLINE_S) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, what

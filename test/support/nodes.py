@@ -18,8 +18,7 @@ from rclpy.task import Future
 from amf_ros.ros import qos
 from amf_ros.ros.node.executors import make_executor
 from amf_ros.ros.node.runtime import AmfNode
-
-DEADLINE_S = 30.0
+from support.deadline import DEADLINE_S
 
 
 class Bench:
