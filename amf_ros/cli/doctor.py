@@ -1,4 +1,4 @@
-"""``amf doctor``: is this computer ready, and is everything in the session directory sound?"""
+"""``amf doctor`` says whether this computer is ready, and everything in the session directory is sound."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def doctor(
 
 
 def _moved(root: Path, contract: str, trash: list[str], restore: list[str], empty: bool) -> list[Check]:
-    """Do what was asked for, one after another; what was done."""
+    """Do what was asked for, one after another, and return what was done."""
     from amf_ros.cli.checks import Check
     from amf_ros.contract import load_contract
     from amf_ros.store import trash as bin_
@@ -132,7 +132,7 @@ def _directory(root: Path, suite: str, contract: str, recover: bool) -> list[Che
 
 
 def _here(remedy: str, root: Path) -> str:
-    """The same command for a session directory that is not the usual one."""
+    """Return the same command for a session directory that is not the usual one."""
     if root == DEFAULT_DIRECTORY:
         return remedy
     return remedy.replace("`amf doctor ", f"`amf doctor -d {shlex.quote(str(root))} ")

@@ -98,7 +98,7 @@ def _so_far(counts: dict[str, tuple[int, int]]) -> str:
 
 @contextmanager
 def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[list[str], str, RunEpisode]]:
-    """Tasks, checkpoint id, and episodes on the running graph's robot."""
+    """Give tasks, checkpoint id, and a function that does an episode on the running graph's robot."""
     with connect(namespace, wait_s) as graph:
         ran = load_checkpoint(graph, checkpoint)
 
@@ -113,7 +113,7 @@ def _on_graph(namespace: str, wait_s: float, checkpoint: str) -> Iterator[tuple[
 def _simulated(
     directory: Path, suite: str, contract: str, checkpoint: str
 ) -> Iterator[tuple[list[str], str, RunEpisode]]:
-    """Tasks, checkpoint id, and episodes in this process."""
+    """Give tasks, checkpoint id, and a function that does an episode in this process."""
     from amf_ros.core.errors import CheckpointError
     from amf_ros.core.values import Outcome
     from amf_ros.learning.checkpoint_fit import check_fits

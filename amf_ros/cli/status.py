@@ -120,7 +120,7 @@ def _show_graph(output: Output, alive: dict[str, Any] | str) -> None:
 
 
 def _running(namespace: str) -> dict[str, Any] | str:
-    """What can be seen of the graph; a sentence where there is no ROS to look with."""
+    """Return what can be seen of the graph, or a sentence where there is no ROS to look with."""
     from amf_ros.cli.ros_present import missing_ros
 
     problem = missing_ros()

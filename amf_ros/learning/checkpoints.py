@@ -259,7 +259,7 @@ def parse_description(path: Path) -> Description:
 
 @lru_cache(maxsize=1024)
 def _parsed(file: Path, version: tuple[int, ...]) -> Description:
-    """The description as it was at one version of the file: who looks for news looks at all checkpoints."""
+    """Read one version of a description once: who looks for news looks at all checkpoints."""
     try:
         return load_yaml(file, Description)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""One round's fine-tuning as a whole: checkpoint + demonstrations -> checkpoint.
+"""Does one round's fine-tuning as a whole: from a checkpoint and demonstrations to the next checkpoint.
 
 The fine-tuner node and the in-process session both call this, so equal stores give equal checkpoints.
 
@@ -42,7 +42,7 @@ Start = Literal["pretrained", "scratch"]
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was made.
+    """Says what one fine-tuning made.
 
     Attributes:
         loss: mean over the last logging window; NaN when it was stopped before the first.
@@ -57,17 +57,17 @@ class Tuned:
 
     @property
     def info(self) -> CheckpointInfo:
-        """Of the checkpoint."""
+        """Describe the checkpoint."""
         return self.checkpoint.info
 
 
 def round_id(round: int) -> str:
-    """Id of the checkpoint that a round's fine-tuning makes; ids sort by round, after ``pretrained``."""
+    """Name the checkpoint that a round's fine-tuning makes; ids sort by round, after ``pretrained``."""
     return f"round_{round:04d}"
 
 
 def is_round_id(checkpoint_id: str) -> bool:
-    """Whether a round's fine-tuning made the checkpoint, by its id."""
+    """Return whether a round's fine-tuning made the checkpoint, by its id."""
     return re.fullmatch(r"round_\d{4,}", checkpoint_id) is not None
 
 
@@ -151,7 +151,7 @@ def recipe(
     seed: int,
     start: Start,
 ) -> str:
-    """A digest of everything that a fine-tuning's result follows from, but the program itself."""
+    """Return a digest of everything that a fine-tuning's result follows from, but the program itself."""
     digest = hashlib.sha256(fingerprint(initial).encode())
     digest.update(json.dumps([config.model_dump(mode="json"), num_steps, seed, start]).encode())
     for demo in demonstrations:
@@ -162,7 +162,7 @@ def recipe(
 
 
 def _made_before(root: Path, round: int, made_from: str, replace_round: bool) -> Tuned | None:
-    """The finished checkpoint of this round, or where ``round`` is 0 of any, if this recipe made it.
+    """Return the finished checkpoint of this round, or where ``round`` is 0 of any, if this recipe made it.
 
     Raises:
         CheckpointExists: the round has a finished one of another recipe, and it is not to be replaced.
@@ -182,7 +182,7 @@ def _made_before(root: Path, round: int, made_from: str, replace_round: bool) ->
 
 
 def _check_worth_keeping(root: Path, checkpoint_id: str, last: Progress, wanted: bool) -> None:
-    """Whether what was reached early takes its place. Raises Cancelled where it does not."""
+    """Check that what was reached early may take its place. Raises Cancelled where it may not."""
     stopped = f"stopped after {last.step} of {last.num_steps} steps"
     path = root / checkpoint_id
     if path.exists() and parse_description(path).making.finished:

@@ -56,7 +56,7 @@ CODES: Codes = (
 
 
 class FineTunerNode(AmfNode):
-    """One training at a time."""
+    """Trains for one goal at a time."""
 
     def __init__(self) -> None:
         super().__init__("fine_tuner")
@@ -95,7 +95,7 @@ class FineTunerNode(AmfNode):
         in_background(self, partial(self._tune, goal), partial(self._done, goal))
 
     def _tune(self, goal: Goal) -> Tuned:
-        """In the worker thread."""
+        """Train, in the worker thread."""
         request = goal.request
         uri = request.initial_checkpoint_uri
         initial = self._checkpoints.load(uri) if uri else self._checkpoints.newest()
@@ -167,12 +167,12 @@ class FineTunerNode(AmfNode):
         self._stop.set()
 
     def busy(self) -> bool:
-        """Whether training still winds down."""
+        """Return whether training still winds down."""
         return self._running is not None
 
 
 def main() -> int:
-    """Entry point."""
+    """Run the node."""
     return run(FineTunerNode)
 
 

@@ -1,4 +1,4 @@
-"""A session's journal and checkpoints -> the facts of its report. Imports session, training and below.
+"""Gathers the facts of a report from a session's journal and checkpoints.
 
 facts = gather(Path("runs/demo"))
 """
@@ -78,7 +78,7 @@ def gather(
 
 
 def _tasks(run: RunDirectory, suite: Suite, story: Mapping[str, Any]) -> list[TaskFacts]:
-    """Those that the session is about, in the suite's order."""
+    """List the tasks that the session is about, in the suite's order."""
     first = story["history"][0]["checkpoint"] if story["history"] else None
     seen = parse_description(run.checkpoints / first).pretraining if first else {}
     about = {*story["plan"]["candidates"], *story["plan"]["targets"]}
@@ -90,7 +90,7 @@ def _tasks(run: RunDirectory, suite: Suite, story: Mapping[str, Any]) -> list[Ta
 
 
 def _evaluations(history: Sequence[Mapping[str, Any]]) -> list[Evaluation]:
-    """One per round that was evaluated; none twice."""
+    """List one evaluation for each round that had one; none twice."""
     found, demonstrations = [], 0
     for entry in history:
         demonstrations += len(entry["demonstrations"])
@@ -122,7 +122,7 @@ def _demonstration(made: Mapping[str, Any]) -> DemonstrationFacts:
 
 
 def _seconds(seconds: Mapping[str, float]) -> dict[str, float]:
-    """In the order of first need, without what took no time."""
+    """Sort phases in the order of first need, and leave out what took no time."""
     order = ("pre-training", "starting the graph", "selecting", "demonstrating", "fine_tuning", "evaluating")
     known = [name for name in order if name in seconds]
     names = [*known, *(name for name in seconds if name not in known)]

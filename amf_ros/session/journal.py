@@ -1,4 +1,4 @@
-"""Every step of a session that is done, in SQLite: what a killed session continues from.
+"""Keeps every step of a session that is done, in SQLite: a killed session continues from it.
 
 Imports errors and the plan. A step's result is stored in one transaction; a step whose result is not
 stored is made again, so steps must be idempotent (:class:`amf_ros.session.base.Worker` says so).
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS steps (
 
 @dataclass(frozen=True)
 class Entry:
-    """One step that is done.
+    """Tells of one step that is done.
 
     Attributes:
         phase: which part of the loop, in lower case, for the seconds of a report.
@@ -61,7 +61,7 @@ class Entry:
 
 
 class Journal:
-    """The journal in one SQLite file (WAL). Any number of readers beside one writer; thread-safe."""
+    """Keeps the journal in one SQLite file (WAL): any number of readers beside one writer; thread-safe."""
 
     def __init__(self, path: Path | None, read_only: bool = False) -> None:
         """Open, and create unless ``read_only``; None keeps it in memory, for sessions that leave no trace.
@@ -114,7 +114,7 @@ class Journal:
 
     @property
     def plan(self) -> Plan | None:
-        """The plan that the journal belongs to, or None before :meth:`begin`.
+        """Return the plan that the journal belongs to, or None before :meth:`begin`.
 
         Raises:
             DataError: it is not a plan of this version.
@@ -147,7 +147,7 @@ class Journal:
                 )
 
     def once(self, key: str, step: Callable[[], Any], phase: str, round: int) -> Any:
-        """The result of a step: the stored one, else ``step()``, which is stored before it is returned.
+        """Return the result of a step: the stored one, else that of ``step()``, which is stored first.
 
         Args:
             key: unique in the session.
@@ -178,12 +178,12 @@ class Journal:
         return json.loads(value)
 
     def get(self, key: str) -> Entry | None:
-        """One stored step."""
+        """Return one stored step."""
         found = self._query("WHERE key = ?", (key,))
         return found[0] if found else None
 
     def entries(self, prefix: str = "") -> tuple[Entry, ...]:
-        """Stored steps whose key starts with ``prefix``, in the order they were made."""
+        """Return the stored steps whose key starts with ``prefix``, in the order in which they were made."""
         return tuple(entry for entry in self._query("ORDER BY number", ()) if entry.key.startswith(prefix))
 
     def _query(self, clause: str, values: tuple[str, ...]) -> list[Entry]:
@@ -202,7 +202,7 @@ class Journal:
 
     @contextmanager
     def _guarded(self, what: str) -> Iterator[None]:
-        """SQLite's and the file system's complaints as ours; a broken uniqueness passes."""
+        """Turn SQLite's and the file system's complaints into ours; a broken uniqueness passes."""
         try:
             yield
         except sqlite3.IntegrityError:

@@ -1,4 +1,4 @@
-"""The session in one process, without ROS: the same suite, policy and strategy objects, the same calls.
+"""Runs a session in one process, without ROS: the same suite, policy and strategy objects, the same calls.
 
     result = run_local(Plan(num_rounds=4), Path("runs/pretrained/pretrained"), Path("runs/local"))
 
@@ -54,7 +54,7 @@ class LocalWorker:
         start: Start = "pretrained",
         episodes: Episodes | None = None,
     ) -> None:
-        """See :func:`run_local` and :func:`amf_ros.session.memory.run_in_memory`.
+        """Prepare to work; see :func:`run_local` and :func:`amf_ros.session.memory.run_in_memory`.
 
         Args:
             plan: with candidates and targets written out.
@@ -115,7 +115,7 @@ class LocalWorker:
         return self._strategy.select(problem)
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> EpisodeResult:
-        """Let the suite's scripted expert do it once."""
+        """Let the suite's scripted expert do the task once, and keep the demonstration."""
         kept: KeptEpisode | None = self._stores.demonstrations.find(demonstration_id)
         if kept is None:
             kept = made = demonstrate(self._environment, task_id, seed, demonstration_id)
@@ -168,7 +168,7 @@ class LocalWorker:
         return load(self._pretrained, allowed_policies(self._environment.suite))
 
     def _frozen(self) -> Policy | None:
-        """Whose pi_0 embeds where the newest policy began from scratch and has none."""
+        """Return whose pi_0 embeds where the newest policy began from scratch and has none."""
         if self._start == "pretrained":
             return None
         if self._initial is None:

@@ -1,4 +1,4 @@
-"""What a journal says, as plain values: ``summary.json`` and every report come from here.
+"""Tells what a journal says, as plain values: ``summary.json`` and every report come from here.
 
 with Journal(run.database, read_only=True) as journal:
     print(summary(journal)["success_after"])
@@ -16,7 +16,7 @@ from amf_ros.session.plan import Plan
 
 
 def summary(journal: Journal) -> dict[str, Any]:
-    """The session so far, finished or not; JSON can hold it.
+    """Tell of the session so far, finished or not, in values that JSON can hold.
 
     Returns:
         ``strategy``, ``suite``, ``seed``, ``plan``; ``rounds``: fine-tunings done; ``demonstrations``: task
@@ -60,7 +60,7 @@ def summary(journal: Journal) -> dict[str, Any]:
 
 
 def history(journal: Journal) -> list[dict[str, Any]]:
-    """What happened, round by round; round 0 is the pre-trained checkpoint.
+    """Tell what happened, round by round; round 0 is the pre-trained checkpoint.
 
     Returns:
         Per round: ``round``; ``checkpoint`` id, or None before it is trained; ``selected`` task ids, none in
@@ -102,14 +102,14 @@ def _round(number: int, entries: Sequence[Entry], plan: Plan) -> dict[str, Any]:
 
 
 def _missed(batch: Sequence[str], named: Mapping[str, Any], plan: Plan) -> list[str]:
-    """Those of a round's batch that failed as often as the plan allows."""
+    """List the tasks of a round's batch that failed as often as the plan allows."""
     last = plan.attempts - 1
     every = [(task_id, named.get(f"i{index}/a{last}")) for index, task_id in enumerate(batch) if plan.go_on]
     return [task_id for task_id, made in every if made and made["outcome"] == Outcome.FAILURE]
 
 
 def _success(targets: Sequence[str], episodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Counts over the target tasks; roll-outs of other candidates only served the strategy."""
+    """Count successes over the target tasks; roll-outs of other candidates only served the strategy."""
     tasks = {task_id: {"successes": 0, "episodes": 0} for task_id in targets}
     for episode in episodes:
         if episode["task_id"] in tasks:

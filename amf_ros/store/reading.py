@@ -1,4 +1,4 @@
-"""An MCAP file -> what was recorded. Reads whole files, and as much as there is of broken ones.
+"""Reads MCAP files: whole ones, and as much as there is of broken ones.
 
 Imports contract, types and errors only.
 
@@ -52,7 +52,7 @@ DAMAGE = (
 
 @dataclass(frozen=True)
 class RawTopic:
-    """A recorded topic: ``type`` is its ROS type, ``schema`` its definition as text."""
+    """Describes a recorded topic: ``type`` is its ROS type, ``schema`` its definition as text."""
 
     name: str
     type: str
@@ -61,7 +61,7 @@ class RawTopic:
 
 @dataclass(frozen=True)
 class RawMessage:
-    """One message as it came: CDR bytes, when it was received and published [ns]."""
+    """Holds one message as it came: CDR bytes, and when it was received and published [ns]."""
 
     topic: str
     log_ns: int
@@ -71,7 +71,7 @@ class RawMessage:
 
 @dataclass
 class Contents:
-    """Everything in one file that is of use.
+    """Holds everything in one file that is of use.
 
     Attributes:
         foreign: topics that hold no ROS 2 messages -> how they are encoded; their messages are left out.
@@ -102,7 +102,7 @@ class Contents:
 
 
 class StreamDecoder:
-    """CDR bytes -> values by the recorded definitions: what reading a file and finishing one share.
+    """Turns CDR bytes into values by the recorded definitions, while recording and from a file.
 
     Args:
         contract: reads the messages of its topics.
@@ -114,7 +114,7 @@ class StreamDecoder:
 
     @property
     def names(self) -> Collection[str]:
-        """Topics that it knows."""
+        """List the topics that it knows."""
         return self._topics.keys()
 
     def add(self, topic: RawTopic) -> None:
@@ -138,7 +138,7 @@ class StreamDecoder:
         self._topics[topic.name] = (topic.type, decode)
 
     def decode(self, messages: list[RawMessage]) -> dict[str, list[Arrived]]:
-        """Topic -> what came, in the order given; what cannot be read says why instead of a value."""
+        """Return for each topic what came, in the order given; what cannot be read says why."""
         found: dict[str, list[Arrived]] = {name: [] for name in self._topics}
         for message in messages:
             value: Value | None = None
@@ -151,7 +151,7 @@ class StreamDecoder:
         return found
 
     def one(self, topic: str, data: bytes) -> Value:
-        """The value of one message. Raises BadMessage: it is not whole, or its parts do not fit."""
+        """Return the value of one message. Raises BadMessage: it is not whole, or its parts do not fit."""
         type_, decode = self._topics[topic]
         try:
             return self._contract.read(topic, decode(data))
@@ -162,7 +162,7 @@ class StreamDecoder:
 
 
 def read(path: Path) -> Contents:
-    """A complete recording.
+    """Read a complete recording.
 
     Raises:
         DataError: missing, damaged, or never finished; says which.
@@ -174,7 +174,7 @@ def read(path: Path) -> Contents:
 
 
 def salvage(path: Path) -> Contents:
-    """Whatever can be read from the start of a file, checksums verified.
+    """Read whatever can be read from the start of a file; checksums are verified.
 
     Raises:
         ForeignFile: the file cannot be opened.
@@ -213,7 +213,7 @@ def salvage(path: Path) -> Contents:
 
 
 def read_metadata(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Only what the index of a complete file points to: about and result; a millisecond for any length.
+    """Read only what a file says of itself, by its index: a millisecond for any length.
 
     Raises:
         ForeignFile: missing, not to be opened, or not recorded by amf_ros.
@@ -234,7 +234,7 @@ def read_metadata(path: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _topic_name(channel: Channel) -> str:
-    """As the contract writes it: relative."""
+    """Return the name as the contract writes it, which is relative."""
     return channel.topic.removeprefix("/")
 
 
@@ -248,7 +248,7 @@ def _add_topic(contents: Contents, channel: Channel, schemas: dict[int, Schema])
 
 
 def _encoding(channel: Channel, schemas: dict[int, Schema]) -> str:
-    """How a channel is encoded where it holds no ROS 2 messages, as other programs' may; else empty.
+    """Say how a channel is encoded that holds no ROS 2 messages; empty where it holds some.
 
     Raises:
         LookupError: it refers to a schema that the file does not hold.
@@ -262,7 +262,7 @@ def _encoding(channel: Channel, schemas: dict[int, Schema]) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, if it is one that may be read. Raises ForeignFile."""
+    """Open the file, if it is one that may be read. Raises ForeignFile."""
     try:
         if not path.is_file():
             raise FileNotFoundError(ENOENT, "leads nowhere" if path.is_symlink() else "there is no such file")
@@ -274,14 +274,14 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _not_mcap(stream: BinaryIO) -> str:
-    """Why this is no MCAP file at all; empty where it begins as one."""
+    """Say why this is no MCAP file at all; empty where it begins as one."""
     start = stream.read(len(MAGIC))
     stream.seek(0)
     return "" if start == MAGIC else "it is no MCAP file" if start else "it is empty"
 
 
 def _damage(error: Exception) -> str:
-    """What mcap and its helpers mean, in words."""
+    """Say in words what mcap and its helpers mean."""
     if isinstance(error, LookupError):
         return "it refers to something that it does not hold"
     if isinstance(error, (EOFError, StopIteration, struct.error, EndOfFile)):

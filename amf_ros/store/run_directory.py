@@ -1,4 +1,4 @@
-"""The folders of one run. Imports errors, paths and files only.
+"""The folders of one session. Imports errors, paths and files only.
 
 run = RunDirectory(Path("runs/demo"))
 run.demonstrations, run.database
@@ -13,10 +13,10 @@ from amf_ros.store.files import storage_errors
 
 
 class RunDirectory:
-    """Where one run keeps its data; made where missing.
+    """Says where one session keeps its data, and makes the folders that are missing.
 
     Attributes:
-        demonstrations: MCAP files, one each (:class:`~amf_ros.store.demonstrations.DemonstrationStore`).
+        demonstrations: one file each (:class:`~amf_ros.store.demonstrations.DemonstrationStore`).
         rollouts: visited states (:class:`~amf_ros.store.rollouts.RolloutStore`).
         checkpoints: one folder each.
         database: SQLite: plan, rounds, outcomes.

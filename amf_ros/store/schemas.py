@@ -1,4 +1,4 @@
-"""The text of a message type from the ``.msg`` files of the sourced workspaces, in MCAP's ``ros2msg``.
+"""Finds the definition of a message type in the sourced workspaces, in MCAP's ``ros2msg``.
 
 Imports paths and errors only; no rclpy.
 
@@ -23,7 +23,7 @@ _PRIMITIVES = frozenset(
 
 
 def schema_text(type_: str) -> str:
-    """The definition of ``package/msg/Name`` and, recursively, of every type in it.
+    """Return the definition of ``package/msg/Name`` and, recursively, of every type in it.
 
     Raises:
         DataError: the type is malformed or its ``.msg`` file is in no share folder.

@@ -1,4 +1,4 @@
-"""The trash of a session directory: whole moves that can be undone. Nothing is deleted but by :func:`empty`.
+"""Moves things of a session directory into the trash and back; only :func:`empty` deletes anything.
 
 Each folder of the session has its own trash, ``.trash``, which nodes do not look into but for what an attempt
 cost; they may run meanwhile. Imports contract, errors and the rest of data only.
@@ -27,14 +27,11 @@ _STRAYS = "strays"  # a copy that is thrown away cost nobody time: it lies where
 
 
 def trash(run: RunDirectory, name: str) -> Path:
-    """Move one thing of a session directory into the trash.
+    """Move one thing of a session directory into the trash, and return its place there.
 
     Args:
         run: the session directory.
         name: a file or folder in it, as an id, a file name, or with its folder: ``checkpoints/round_0003``.
-
-    Returns:
-        Where it is now.
 
     Raises:
         UnknownName: there is no such thing.
@@ -58,15 +55,12 @@ def trash(run: RunDirectory, name: str) -> Path:
 
 
 def restore(run: RunDirectory, name: str, contract: Contract | None = None) -> Path:
-    """Bring one thing back from the trash, or a recording from quarantine.
+    """Bring one thing back from the trash, or a recording from quarantine, and return its place.
 
     Args:
         run: the session directory.
         name: as for :func:`trash`.
         contract: to make steps of a recording that was cut off or refused.
-
-    Returns:
-        Where it is now.
 
     Raises:
         UnknownName: there is no such thing in the trash or in quarantine.
@@ -87,7 +81,7 @@ def restore(run: RunDirectory, name: str, contract: Contract | None = None) -> P
 
 
 def thrown_away(run: RunDirectory) -> list[Path]:
-    """Everything in the trash, by name."""
+    """List everything in the trash, by name."""
     found = []
     for folder in _folders(run):
         for path in _entries(folder / BIN):
@@ -97,7 +91,7 @@ def thrown_away(run: RunDirectory) -> list[Path]:
 
 
 def empty(run: RunDirectory) -> list[Path]:
-    """Delete what is in the trash, for good; what it was.
+    """Delete for good what is in the trash, and return what it was.
 
     Raises:
         StorageError: something cannot be deleted.
@@ -132,14 +126,14 @@ def _kept(run: RunDirectory) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder; of hidden things only what macOS puts beside files."""
+    """List what is in a folder; of hidden things only what macOS puts beside files."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if not path.name.startswith(".") or path.name[:2] == "._")
 
 
 def _only(kind: str, name: str, paths: list[Path], run: RunDirectory) -> Path:
-    """The one path that is called so; names are compared, never joined to a path."""
+    """Return the one path that is called so; names are compared, never joined to a path."""
     exact = [path for path in paths if name in (str(path), str(path.relative_to(run.root)))]
     found = exact or [path for path in paths if name in (path.name, path.stem)]
     if len(found) > 1:

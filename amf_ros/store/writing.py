@@ -196,5 +196,5 @@ class DemonstrationWriter:
 
 
 def _uint64(stamp_ns: int) -> int:
-    """As the file can hold it: stamps of foreign clocks may be anything."""
+    """Return the stamp as the file can hold it: those of foreign clocks may be anything."""
     return min(max(stamp_ns, 0), 2**64 - 1)
