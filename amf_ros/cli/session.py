@@ -68,6 +68,12 @@ def session(
     steps: Annotated[
         int, typer.Option(min=0, max=MOST, help="Gradient steps a round; 0: the trainer's default.")
     ] = 0,
+    attempts: Annotated[
+        int, typer.Option(min=0, max=MOST, help="At a demonstration; 0: 3, with --local 10.")
+    ] = 0,
+    go_on: Annotated[
+        bool, typer.Option("--go-on", help="Where all attempts failed go on without that demonstration.")
+    ] = False,
     stop_early: Annotated[
         bool, typer.Option("--stop-early", help="End when the best gain falls below selection.stop_below.")
     ] = False,
@@ -106,7 +112,8 @@ def session(
         fine_tune_steps=steps,
         stop_early=stop_early,
         seed=seed,
-        attempts=_LOCAL_ATTEMPTS if local else MAX_ATTEMPTS,
+        attempts=attempts or (_LOCAL_ATTEMPTS if local else MAX_ATTEMPTS),
+        go_on=go_on,
     )
     try:
         if local:
@@ -133,6 +140,8 @@ def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dic
             evaluation_episodes=plan.evaluation_episodes,
             final_episodes=plan.final_episodes,
             fine_tune_steps=plan.fine_tune_steps,
+            attempts=plan.attempts,
+            go_on=plan.go_on,
             stop_early=plan.stop_early,
             seed=plan.seed,
         )
@@ -151,6 +160,7 @@ def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dic
     return {
         "rounds": result.rounds_completed,
         "stopped_early": result.stopped_early,
+        "missed": list(result.missed_ids),
         "checkpoint": result.checkpoint.uri,
         "success": {one.task_id: (one.num_successes, one.num_episodes) for one in result.evaluations},
     }
@@ -174,6 +184,7 @@ def _local(
     return {
         "rounds": result.rounds_completed,
         "stopped_early": result.stopped_early,
+        "missed": list(result.missed),
         "checkpoint": result.checkpoint.uri,
         "success": {name: (done, tried) for name, (tried, done) in result.evaluations.items()},
     }
@@ -183,6 +194,10 @@ def _show(output: Output, answer: dict[str, Any]) -> None:
     success = answer["success"]
     if success:
         show_success(output, success)
+    if answer["missed"]:
+        from amf_ros.core.errors import listed
+
+        output.say(f"demonstrations that failed in all attempts: {listed(answer['missed'])}", "yellow")
     why = ", another demonstration is not expected to be worth it" if answer["stopped_early"] else ""
     output.say(f"{answer['rounds']} rounds done{why}; the policy is {answer['checkpoint']}")
 

@@ -33,7 +33,7 @@ from amf_ros.session.base import Phase, State
 from amf_ros.session.journal import Journal
 from amf_ros.session.loop import Result as Outcome
 from amf_ros.session.loop import run as run_session
-from amf_ros.session.plan import Plan, resolve
+from amf_ros.session.plan import MAX_ATTEMPTS, Plan, resolve
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.loading import load_robot_suite
 
@@ -107,6 +107,8 @@ class SessionNode(AmfNode):
             "evaluation_episodes": request.evaluation_episodes,
             "final_episodes": request.final_episodes,
             "fine_tune_steps": request.fine_tune_steps,
+            "attempts": request.attempts or MAX_ATTEMPTS,
+            "go_on": request.go_on,
             "stop_early": request.stop_early,
             "seed": request.seed,
         }
@@ -164,6 +166,7 @@ class SessionNode(AmfNode):
         self._stopped_early = outcome.stopped_early
         return Result(
             rounds_completed=outcome.rounds_completed,
+            missed_ids=outcome.missed,
             stopped_early=outcome.stopped_early,
             checkpoint=checkpoint_msg(outcome.checkpoint),
             evaluations=evaluations,

@@ -14,6 +14,7 @@ from support.nodes import Bench, bench
 
 from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState
+from amf_ros.core.values import Outcome
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.fine_tuner import FineTunerNode
 from amf_ros.nodes.policy_executor import PolicyExecutorNode
@@ -23,8 +24,10 @@ from amf_ros.nodes.task_selector import TaskSelectorNode
 from amf_ros.nodes.teleop import TeleopNode
 from amf_ros.ros import names
 from amf_ros.ros.client.answers import Refused
+from amf_ros.ros.session_worker import RosWorker
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.uniform import Uniform
+from amf_ros.session.base import EpisodeResult
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import Plan
 from amf_ros.store.demonstrations import DemonstrationStore
@@ -149,6 +152,34 @@ def test_who_demonstrates_is_kept_with_the_recording(
         assert send(made).result().error_code == Code.FINE_TUNING_FAILED
     store = DemonstrationStore(run.demonstrations)
     assert [store.info(id_).source.name for id_ in store.ids()] == [source]
+
+
+@pytest.mark.parametrize(
+    ("fields", "tried", "code"),
+    [
+        ({}, 3, Code.DEMONSTRATION_FAILED),
+        ({"attempts": 2}, 2, Code.DEMONSTRATION_FAILED),
+        ({"attempts": 5, "go_on": True}, 5, Code.NONE),
+    ],
+)
+def test_the_goal_says_how_often_a_demonstration_is_tried_and_what_then(
+    session: Bench, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], tried: int, code: int
+) -> None:
+    seeds: list[int] = []
+
+    def fail(worker: RosWorker, task_id: str, demonstration_id: str, seed: int) -> EpisodeResult:
+        seeds.append(seed)
+        return EpisodeResult(Outcome.FAILURE, 1)
+
+    monkeypatch.setattr(RosWorker, "demonstrate", fail)
+    session.add(TaskSelectorNode)
+    result = send(session, **fields).result()
+    assert result.error_code == code, result.error_msg
+    assert len(set(seeds)) == len(seeds) == tried
+    if code:
+        assert f"failed {tried} times in a row" in result.error_msg
+    else:
+        assert result.rounds_completed == 1 and list(result.missed_ids) == ["push_green"]
 
 
 def test_a_fine_tuning_that_fails(session: Bench, run: RunDirectory) -> None:

@@ -105,6 +105,8 @@ def goal_of(plan: Plan) -> RunSession.Goal:
         evaluation_episodes=plan.evaluation_episodes,
         final_episodes=plan.final_episodes,
         fine_tune_steps=plan.fine_tune_steps,
+        attempts=plan.attempts,
+        go_on=plan.go_on,
         stop_early=plan.stop_early,
         seed=plan.seed,
     )
