@@ -9,8 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from amf_ros.cli.output import short
 from amf_ros.core.config import Model, PretrainConfig
 from amf_ros.core.errors import ConfigError
 from amf_ros.core.paths import home_expanded
-from amf_ros.store.files import storage_errors, write_whole
+from amf_ros.store.files import storage_errors, write_folder_whole, write_whole
 
 _DESCRIPTION, _SUMMARY, _REPORT, _LOCK = "demo.json", "summary.json", "report.html", ".lock"
 # What a pre-trained policy follows from, besides its configuration.
@@ -140,17 +138,10 @@ def copy_checkpoint(source: Path, checkpoints: Path) -> None:
     Raises:
         StorageError: the disk is full or not writable.
     """
-    target, staging = checkpoints / source.name, checkpoints / f".staging-{source.name}-{os.getpid()}"
-    if target.exists():
-        return
-    with storage_errors(target):
-        try:
-            staging.mkdir(parents=True)
-            for path in source.iterdir():  # copytree would hide why it failed in a list
-                shutil.copyfile(path, staging / path.name)
-            staging.rename(target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+    target = checkpoints / source.name
+    if not target.exists():
+        with storage_errors(target):
+            write_folder_whole(target, {path.name: path.read_bytes() for path in source.iterdir()})
 
 
 def _free_name(root: Path) -> Path:

@@ -3,10 +3,12 @@
     plan.py       what is asked for, and the seeds that follow from it
     base.py       phases, states, and the worker protocol
     journal.py    SQLite: every step done, so that a killed session continues where it was
-    loop.py       the algorithm
+    loop.py       the algorithm; answers.py checks what strategies answer
+    stores.py     what a session keeps, in its directory or in memory
     summary.py    what a journal says, for reports
-    local.py      the worker without ROS, and ``run_local``; what it keeps: stores.py
-    memory.py     ``run_in_memory``: the same without files, for benchmarks; stores.py: what both keep
+    inspection.py one look at a session directory
+    local.py      the worker without ROS, and ``run_local``
+    memory.py     ``run_in_memory``: the same without files, for benchmarks
 
 Imports training and everything below it; never ROS. ``amf_ros.ros.session_worker`` is the other worker.
 """

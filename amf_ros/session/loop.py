@@ -1,24 +1,23 @@
-"""Algorithm 1 of arXiv 2410.05026: select, demonstrate, fine-tune, evaluate, again; in-process and over ROS.
+"""Runs Algorithm 1 of arXiv 2410.05026: select, demonstrate, fine-tune, evaluate, again.
 
     result = run(plan, worker, journal, report=lambda state: print(state.detail))
 
-Every step has a key in the journal and arguments that follow from the plan alone, so a session that was
-killed anywhere and run again makes the same sequence as one that was not.
+It is the same in one process and over ROS. Every step has a key in the journal and arguments that follow
+from the plan alone, so a session that was killed anywhere and run again makes the same sequence as one that
+was not.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from amf_ros.core.errors import Cancelled, ConfigError, DataError, SelectionError
+from amf_ros.core.errors import Cancelled, ConfigError, DataError
 from amf_ros.core.plugins import load
 from amf_ros.core.values import CheckpointInfo, Outcome
-from amf_ros.selection.base import Selection
+from amf_ros.session.answers import check_answer, finite, plain
 from amf_ros.session.base import EpisodeResult, Phase, State, Worker
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import MAX_ATTEMPTS, Plan, derive_seed
@@ -29,7 +28,7 @@ __all__ = ["MAX_ATTEMPTS", "Result", "audit_episodes", "run"]
 
 @dataclass(frozen=True)
 class Result:
-    """What a session reached.
+    """Says what a session reached.
 
     Attributes:
         demonstrations: task ids, in the order demonstrated.
@@ -76,7 +75,7 @@ def run(
 
 
 def audit_episodes(strategy: str) -> int:
-    """Episodes per task that a strategy wants to see before it is asked for the first time.
+    """Return how many episodes per task a strategy wants to see before it is asked for the first time.
 
     Its class says so in ``audit_episodes``; without that attribute, one if it needs states, else none.
 
@@ -143,7 +142,7 @@ class _Session:
         return checkpoint
 
     def _first_episodes(self, audit: int) -> dict[str, int]:
-        """Episodes per task before the first round; at least ``audit`` of each candidate and target."""
+        """Count the episodes before the first round: at least ``audit`` of each candidate and target."""
         plan = self._plan
         episodes = dict.fromkeys(plan.targets, plan.episodes(0))
         if audit:
@@ -152,14 +151,14 @@ class _Session:
         return episodes
 
     def _select(self) -> tuple[list[tuple[str, str]], bool]:
-        """The round's batch: task ids, each with the reason given for it; and whether they are worth it."""
+        """Return the round's batch, task ids with the reason for each, and whether they are worth it."""
         plan, number = self._plan, self._state.round
 
         def step() -> dict[str, Any]:
             seed = derive_seed(plan.seed, "select", number)
             selection = self._worker.select(plan.demonstrations_per_round, seed)
-            _check_answer(selection, plan)
-            return _plain(selection)
+            check_answer(selection, plan)
+            return plain(selection)
 
         detail = f"asking {plan.strategy!r} for the next task"
         value, fresh = self._step(f"r{number:03d}/select", Phase.SELECTING, step, detail=detail)
@@ -171,7 +170,7 @@ class _Session:
         return [(task_id, reasons.get(task_id, "")) for task_id in value["task_ids"]], worthwhile
 
     def _demonstrate(self, index: int, task_id: str, reason: str) -> None:
-        """One demonstration that is no failure; its seed is the same whenever it is the n-th of its task."""
+        """Ask for demonstrations until one is no failure; the n-th of a task always has the same seed."""
         number, plan = self._state.round, self._plan
         # One that was missed counts too: asked for again, the task has other starts.
         count = self._kept.count(task_id) + self._missed.count(task_id)
@@ -216,7 +215,7 @@ class _Session:
             tuning = self._worker.fine_tune(
                 initial, self._first_round + number, plan.fine_tune_steps, seed, note
             )
-            return {"checkpoint": asdict(tuning.checkpoint), "loss": _finite(tuning.loss)}
+            return {"checkpoint": asdict(tuning.checkpoint), "loss": finite(tuning.loss)}
 
         detail = f"training on {len(self._kept)} demonstrations"
         value, _ = self._step(f"r{number:03d}/fine_tune", Phase.FINE_TUNING, step, detail=detail)
@@ -250,7 +249,7 @@ class _Session:
     def _episode(
         self, key: str, phase: Phase, about: Mapping[str, Any], make: Callable[[], EpisodeResult], detail: str
     ) -> tuple[EpisodeResult, bool]:
-        """A step that is one demonstration or roll-out, stored with what it was asked for."""
+        """Make a step that is one demonstration or roll-out, and store it with what was asked for."""
 
         def step() -> dict[str, Any]:
             made = make()
@@ -263,7 +262,7 @@ class _Session:
     def _step(
         self, key: str, phase: Phase, step: Callable[[], Any], task_id: str = "", detail: str = ""
     ) -> tuple[Any, bool]:
-        """The value of a journalled step, and whether it was made just now."""
+        """Return the value of a journalled step, and whether it was made just now."""
         fresh = self._journal.get(key) is None
         if fresh:
             if self._should_stop():
@@ -276,35 +275,6 @@ class _Session:
     def _tell(self, phase: Phase, task_id: str = "", detail: str = "") -> None:
         self._state = replace(self._state, phase=phase, task_id=task_id, detail=detail)
         self._report(self._state)
-
-
-def _check_answer(selection: Selection, plan: Plan) -> None:
-    """A strategy from outside may answer anything."""
-    strange = Counter(selection.task_ids) - Counter(list(plan.candidates) * plan.demonstrations_per_round)
-    if strange or len(selection.task_ids) != plan.demonstrations_per_round:
-        raise SelectionError(
-            f"strategy {plan.strategy!r} answered {list(selection.task_ids)}; "
-            f"it must name {plan.demonstrations_per_round} of the candidates {', '.join(plan.candidates)}"
-        )
-
-
-def _plain(selection: Selection) -> dict[str, Any]:
-    scores = [
-        {key: _finite(value) if isinstance(value, float) else value for key, value in score._asdict().items()}
-        for score in selection.scores
-    ]
-    return {
-        "task_ids": list(selection.task_ids),
-        "strategy": selection.strategy,
-        "reason": selection.reason,
-        "scores": scores,
-        "worthwhile": bool(selection.worthwhile),
-    }
-
-
-def _finite(value: float) -> float | None:
-    """None for what JSON cannot hold: NaN means that it was not computed."""
-    return float(value) if math.isfinite(value) else None
 
 
 def _so_far(counts: Mapping[str, tuple[int, int]]) -> str:
