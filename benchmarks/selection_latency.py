@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import F32, Problem, TaskRecord, target_weights
+from amf_ros.selection.strategies.amf import Amf
 from amf_ros.selection.threads import cores
 
 DEMONSTRATIONS = 20
@@ -138,7 +138,7 @@ def turn(job: Job) -> Turn:
             raise SystemExit(f"{num_tasks} candidates: the strategy solved again instead of following")
     cpu = (time.process_time() - cpu) / calls
     _, batch = timed(replace(problem, num_tasks=4))
-    found = Turn(first, warm, cpu, batch, strategy.last.held / 1e6, peak_mb(), strategy.last.precision)
+    found = Turn(first, warm, cpu, batch, strategy.last.kept_bytes / 1e6, peak_mb(), strategy.last.precision)
     for threads in (1, cores()) if num_tasks <= peer_limit else ():
         theirs, found.peer[threads] = peer_choice(problem, config, threads)
         if theirs != chosen:

@@ -3,8 +3,8 @@
     proposed = propose_task(suite, strategy, problem, policy, states, seed=0)
     proposed.parameters, proposed.score
 
-The score of :mod:`amf_ros.selection.amf` is maximised over the parameters: eq. 2 of arXiv 2410.05026 with the
-argmax over a box in place of a list. Imports policies, selection, tasks and errors.
+The score of :mod:`amf_ros.selection.information_gain` is maximised over the parameters: eq. 2 of arXiv
+2410.05026 with the argmax over a box in place of a list. Imports policies, selection, tasks and errors.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from amf_ros.core.errors import NoEmbeddings
 from amf_ros.core.values import Array
 from amf_ros.policies.base import F32, Policy
-from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem
+from amf_ros.selection.gain_strategy import GainStrategy
 from amf_ros.selection.parametric import Proposal, gains_of, propose
 from amf_ros.tasks.base import Suite
 
@@ -43,7 +43,7 @@ class ParametricSuite(Suite, Protocol):
 
 def propose_task(
     suite: ParametricSuite,
-    strategy: Amf,
+    strategy: GainStrategy,
     problem: Problem,
     policy: Policy,
     states: States,
@@ -55,7 +55,7 @@ def propose_task(
 
     Args:
         suite: gives the box, and embeddings in it.
-        strategy: ``Amf`` or a form of it.
+        strategy: AMF in any form.
         problem: with rows of ``policy.embed``, without a task part beside them; its candidates play no part.
         policy: whose rows those are.
         states: expected of demonstrations, such as roll-outs of the current policy or :class:`Nearest`.

@@ -1,20 +1,23 @@
 """Which task to demonstrate next. Receives arrays and ids, never a policy or a message.
 
-    base.py          problem, selection, the strategy protocol, checks
-    posterior.py     Gaussian posterior in weight space: gain, conditioning
-    amf.py           expected information gain (the method)
-    question.py  workspace.py  blocks.py   what it asks of a problem, and keeps between calls
-    certified.py     its choices made in float32 that are those of float64
-    amf_outcomes.py  the same, with variances corrected by what the policy was seen to do
-    amf_cost.py  amf_outcomes_cost.py   both per minute of demonstrating
-    uniform.py  round_robin.py  least_demonstrated.py  rebalancing.py  audit_then_count.py
-    uncertainty.py  largest_loss.py  lowest_success.py   the baselines
-    counting.py  outcomes.py   what baselines share: counting a batch as it goes, success rates
-    variances.py     what is not known of the states that tasks visit
-    costs.py         what a demonstration takes the operator, learned
-    importance.py    weights of demonstrations for tasks they are not of
-    proposals.py     maximising a score over continuous task parameters
-    threads.py       BLAS on one thread, blocks of work on several
+    base.py              problem, selection, the strategy protocol, checks
+    information_gain.py  eq. 2 of the paper: expected information gain, exact, in float64
+    posterior.py         what is known of the expert: a Gaussian posterior in weight space
+    scaled_problem.py    a problem as eq. 2 asks it: one scale, weighted states
+    engine/              eq. 2 asked again and again, for up to thousands of tasks, behind open_scorer()
+    gain_strategy.py     information gain as a strategy: features x gain x price
+      weight_space.py        features of a kernel
+      outcome_correction.py  features corrected by what the policy was seen to do
+      costs.py               the price: what a demonstration takes the operator, learned
+      reasons.py             sentences that say why
+    strategies/          one rule per file: the five forms of AMF, and the baselines
+      counting.py            what baselines share: whom to choose from, counting a batch as it goes
+      success_rates.py       how often a task succeeds
+      posterior_variance.py  how little is known of the states that tasks visit
+    importance.py        weights of demonstrations for tasks they are not of
+    parametric.py        maximising a score over continuous task parameters
+    cancellation.py      giving up a choice that nobody waits for
+    threads.py           BLAS on one thread
 
-Imports types, errors and config only.
+Imports core only.
 """

@@ -134,7 +134,7 @@ class Strategy(Protocol):
 def target_weights(
     suite: Sequence[str], target_ids: Sequence[str] = (), weights: Sequence[float] = ()
 ) -> dict[str, float]:
-    """The evaluation distribution mu, normalised, in the suite's order.
+    """Return the evaluation distribution mu, normalised, in the suite's order.
 
     Args:
         suite: ids of all tasks.
@@ -187,7 +187,7 @@ def check(problem: Problem, checked: Problem | None = None) -> None:
         BadFeatures: features of different length, or not finite.
         BadWeights: weights of targets or states that are negative, not finite, or of no sum.
     """
-    changed = None if checked is None else moved(problem, checked)
+    changed = None if checked is None else changed_records(problem, checked)
     if changed is None:
         _check_names(problem)
     if problem.num_tasks < 1:
@@ -197,8 +197,8 @@ def check(problem: Problem, checked: Problem | None = None) -> None:
     _check_features(problem, checked, changed)
 
 
-def moved(problem: Problem, earlier: Problem) -> list[tuple[TaskRecord, TaskRecord]] | None:
-    """Records that are other ones than in an earlier problem, and those; None where ids or weights may be.
+def changed_records(problem: Problem, earlier: Problem) -> list[tuple[TaskRecord, TaskRecord]] | None:
+    """Return records that are others than in an earlier problem, and those; None where ids or weights may be.
 
     At a glance: equal candidates and targets that are not the same objects are not compared.
     """
@@ -211,7 +211,7 @@ def moved(problem: Problem, earlier: Problem) -> list[tuple[TaskRecord, TaskReco
 
 
 def best(scores: Mapping[str, float], seed: int) -> str:
-    """The id with the largest score; scores equal to rounding are ties, which ``seed`` and the ids decide.
+    """Return the id with the largest score; ``seed`` and the ids decide between scores equal to rounding.
 
     The order of ``scores`` plays no part, so the answer does not change when tasks change places.
     """
@@ -223,7 +223,7 @@ def best(scores: Mapping[str, float], seed: int) -> str:
 
 
 def ranked(scores: Sequence[Score]) -> tuple[Score, ...]:
-    """Best first; equal scores keep their order."""
+    """Return scores best first; equal ones keep their order."""
     return tuple(sorted(scores, key=lambda score: -score.score))
 
 

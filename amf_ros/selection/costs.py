@@ -2,7 +2,7 @@
 
     seconds = demonstration_seconds({"push": [(12.0, True), (20.0, False)], "lift": []}, reset_s=10.0)
 
-Plain numbers; imports errors and types.
+Imports base, errors and values.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy as np
 
 from amf_ros.core.errors import SelectionError
 from amf_ros.core.values import Array
+from amf_ros.selection.base import Problem
 
 
 def demonstration_seconds(
     attempts: Mapping[str, Sequence[tuple[float, bool]]], reset_s: float, strength: float = 1.0
 ) -> dict[str, float]:
-    """Expected seconds until there is one usable demonstration of each task.
+    """Return the expected seconds until there is one usable demonstration of each task.
 
         t(c) = a(c) (d(c) + reset),    by Wald's identity: attempts are alike and stop at the first usable one
 
@@ -59,7 +60,7 @@ def demonstration_seconds(
 
 
 def prices(seconds: Sequence[float]) -> Array:
-    """Minutes of one demonstration of each task, (n,), by which a score is divided.
+    """Return the minutes of one demonstration of each task, (n,), by which a score is divided.
 
     Args:
         seconds: one per task [s]; NaN where nobody knows, which is taken for the mean of the others. 1 for
@@ -79,6 +80,20 @@ def prices(seconds: Sequence[float]) -> Array:
     # Exactly rounded, so that the order of the tasks plays no part.
     mean = math.fsum(known) / len(known)
     return np.array([(mean if math.isnan(value) else value) / 60 for value in seconds])
+
+
+def minutes(problem: Problem) -> Array:
+    """Return the minutes of one demonstration of each candidate, (candidates,).
+
+    A task nobody has timed is taken for the mean of the timed ones; where none is, each costs 1.
+
+    Raises:
+        SelectionError: a duration is zero, negative or infinite.
+    """
+    of_task = dict(
+        zip((task.id for task in problem.tasks), prices([task.demonstration_s for task in problem.tasks]))
+    )
+    return np.array([of_task[key] for key in problem.candidates])
 
 
 def _total(tries: Sequence[tuple[float, bool]]) -> float:

@@ -1,26 +1,48 @@
-"""What the rules that look at one task at a time share: an argmax, and batches by counting what is planned.
+"""What the rules share that look at one task at a time: whom to choose from, and batches by counting.
 
-    return select_by(problem, "name", value=lambda task, planned: ..., reason=lambda task: ...)
+    return select_largest(problem, "name", value=lambda task, planned: ..., reason=lambda task: ...)
 
-Imports base and errors.
+Such a rule cannot tell what one task teaches another. So it demonstrates what was asked for: candidates with
+a positive target weight, and any candidate only where none of them is a target. Imports base.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check, ranked
-from amf_ros.selection.patience import go_on
+from amf_ros.selection.cancellation import raise_if_cancelled
+
+NO_TARGET = "not among the targets"
 
 
-def select_by(
+def wanted_candidates(problem: Problem) -> tuple[str, ...]:
+    """Return the candidates with a positive target weight, in order; all of them where none has one."""
+    wanted = tuple([key for key in problem.candidates if problem.targets.get(key, 0.0) > 0])
+    return wanted or problem.candidates
+
+
+def scores_of(
+    problem: Problem, values: Mapping[str, float], reason: Callable[[str], str]
+) -> tuple[Score, ...]:
+    """Return the scores of all candidates, best first; those without a value come last, 1 below the least."""
+    least = min(values.values()) - 1
+    return ranked(
+        [
+            Score(key, values.get(key, least), reason=reason(key) if key in values else NO_TARGET)
+            for key in problem.candidates
+        ]
+    )
+
+
+def select_largest(
     problem: Problem,
     strategy: str,
     value: Callable[[TaskRecord, int], float],
     reason: Callable[[TaskRecord], str],
 ) -> Selection:
-    """c_n = argmax_c value(c, planned(c)): a batch counts its earlier choices; the seed breaks ties.
+    """Choose c_n = argmax_c value(c, planned(c)): a batch counts its earlier choices; the seed breaks ties.
 
     Args:
         problem: checked here.
@@ -33,12 +55,12 @@ def select_by(
     """
     check(problem)
     records = {task.id: task for task in problem.tasks}
-    values = {key: value(records[key], 0) for key in problem.candidates}
-    scores = ranked([Score(key, value, reason=reason(records[key])) for key, value in values.items()])
+    values = {key: value(records[key], 0) for key in wanted_candidates(problem)}
+    scores = scores_of(problem, values, lambda key: reason(records[key]))
     planned: Counter[str] = Counter()
     chosen: list[str] = []
     for _ in range(problem.num_tasks):
-        go_on()
+        raise_if_cancelled()
         key = best(values, problem.seed)
         chosen.append(key)
         planned[key] += 1
@@ -47,5 +69,5 @@ def select_by(
 
 
 def counted(number: int, thing: str) -> str:
-    """``1 demonstration``, ``2 demonstrations``."""
+    """Return ``1 demonstration``, ``2 demonstrations``."""
     return f"{number} {thing}{'' if number == 1 else 's'}"

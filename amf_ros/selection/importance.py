@@ -39,7 +39,7 @@ class ImportanceWeights:
 
 
 def importance_weights(log_ratios: Array, min_effective: float = MIN_EFFECTIVE) -> ImportanceWeights:
-    """Weights of n demonstrations for m tasks.
+    """Return the weights of n demonstrations for m tasks.
 
     Args:
         log_ratios: (m, n) sums over time of log pi(a|s,c') - log pi(a|s,c_i); -inf = impossible under c'.
@@ -67,7 +67,7 @@ def importance_weights(log_ratios: Array, min_effective: float = MIN_EFFECTIVE) 
 
 
 def gaussian_log_ratio(actions: Array, own: Array, others: Array, variance: float) -> Array:
-    """Log of prod_t N(a_t; others_t, v) / N(a_t; own_t, v), one for each other task, (m,).
+    """Return the log of prod_t N(a_t; others_t, v) / N(a_t; own_t, v), one for each other task, (m,).
 
     Args:
         actions: (T, a) demonstrated, in standardised units.

@@ -4,7 +4,7 @@
     proposal = propose(score, low=[-1, -1], high=[1, 1], seed=0)
 
 A task parameter is a goal, a pose, a size: whatever a caller can turn into the states that a demonstration
-of it would visit. Imports amf and base; the scores of hypothetical tasks are those of eq. 2.
+of it would visit. Imports gain_strategy and base; the scores of hypothetical tasks are those of eq. 2.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from scipy.optimize import differential_evolution
 
 from amf_ros.core.errors import SelectionError
 from amf_ros.core.values import Array
-from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.posterior import Rows
+from amf_ros.selection.gain_strategy import GainStrategy
+from amf_ros.selection.posterior import Floats
 
 
 @dataclass(frozen=True)
@@ -80,20 +80,20 @@ def propose(
     return Proposal(np.clip(found.x, bounds[:, 0], bounds[:, 1]), -float(found.fun), calls)
 
 
-def gains_of(strategy: Amf, problem: Problem, trajectories: Sequence[Rows]) -> Array:
-    """What the strategy would score tasks that are in no list, (m,): [nat], [nat / min] with costs.
+def gains_of(strategy: GainStrategy, problem: Problem, trajectories: Sequence[Floats]) -> Array:
+    """Return what the strategy would score tasks that are in no list, (m,): [nat], [nat / min] with costs.
 
     Each is what demonstrating it would teach the problem's targets. Costs of an unlisted task are the mean
     of the timed ones. A kept ``strategy`` answers repeated calls from its cache.
 
     Args:
-        strategy: ``Amf`` or a form of it.
+        strategy: AMF in any form.
         problem: its candidates play no part.
         trajectories: of each hypothetical task the rows (n, p) of states that a demonstration would visit,
             features as in ``problem``.
 
     Raises:
-        SelectionError: see :meth:`amf_ros.selection.amf.Amf.select`.
+        SelectionError: see :meth:`amf_ros.selection.gain_strategy.GainStrategy.select`.
     """
     ids = tuple(f"proposal {number}" for number in range(len(trajectories)))
     records = tuple(TaskRecord(key, np.asarray(rows, np.float32)) for key, rows in zip(ids, trajectories))
@@ -102,13 +102,13 @@ def gains_of(strategy: Amf, problem: Problem, trajectories: Sequence[Rows]) -> A
     return np.array([scores[key] for key in ids])
 
 
-def gain_of(strategy: Amf, problem: Problem, trajectory: Rows) -> float:
-    """:func:`gains_of` for one hypothetical task with state rows (n, p)."""
+def gain_of(strategy: GainStrategy, problem: Problem, trajectory: Floats) -> float:
+    """Return :func:`gains_of` for one hypothetical task with state rows (n, p)."""
     return float(gains_of(strategy, problem, [trajectory])[0])
 
 
 def _box(low: Sequence[float] | Array, high: Sequence[float] | Array) -> Array:
-    """The box as scipy wants it, (q, 2)."""
+    """Return the box as scipy wants it, (q, 2)."""
     lower, upper = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     if lower.ndim != 1 or lower.shape != upper.shape or not len(lower):
         raise SelectionError(

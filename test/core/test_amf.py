@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import IllConditioned, NoEmbeddings, SelectionError
-from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem, TaskRecord
+from amf_ros.selection.strategies.amf import Amf
 
 CONFIG = SelectionConfig(noise_variance=0.1, states_per_trajectory=4)
 
@@ -144,14 +144,13 @@ def test_without_coverage_in_the_configuration_that_of_the_checkpoint_is_left_ou
 
 
 def test_scores_are_divided_by_prices_and_gains_are_not():
-    class Priced(Amf):
-        def _prices(self, problem):
-            return np.where(np.array(problem.candidates) == dear, 1e3, 2.0)
+    def price(problem):
+        return np.where(np.array(problem.candidates) == dear, 1e3, 2.0)
 
     problem = make_problem(batch=2)
     plain = Amf(CONFIG).select(problem)
     dear = plain.task_ids[0]
-    found = Priced(CONFIG).select(problem)
+    found = Amf(CONFIG, price=price).select(problem)
     assert dear not in found.task_ids and found.scores[-1].task_id == dear
     before = {s.task_id: s.score for s in plain.scores}
     for score in found.scores:
@@ -161,12 +160,11 @@ def test_scores_are_divided_by_prices_and_gains_are_not():
 
 @pytest.mark.parametrize("price", [0.0, -1.0, np.nan, np.inf])
 def test_prices_that_are_none_are_refused(price):
-    class Priced(Amf):
-        def _prices(self, problem):
-            return np.full(len(problem.candidates), price)
+    def same(problem):
+        return np.full(len(problem.candidates), price)
 
     with pytest.raises(SelectionError, match="price"):
-        Priced(CONFIG).select(make_problem())
+        Amf(CONFIG, price=same).select(make_problem())
 
 
 def test_worthwhile_compares_the_best_gain_with_the_bound():
@@ -178,11 +176,15 @@ def test_worthwhile_compares_the_best_gain_with_the_bound():
 
 def test_the_selection_carries_the_matrix_in_the_order_of_its_scores(monkeypatch):
     problem = make_problem()
-    selection, gains = Amf(CONFIG).select(problem), Amf(CONFIG).gains(problem)
-    assert selection.targets == gains.targets and selection.gains.dtype == np.float32
-    rows = [gains.candidates.index(score.task_id) for score in selection.scores]
-    np.testing.assert_allclose(selection.gains, gains.matrix[rows], rtol=1e-6)
-    monkeypatch.setattr("amf_ros.selection.amf.MATRIX_ENTRIES", 35)
+    selection = Amf(CONFIG).select(problem)
+    assert selection.targets == problem.candidates and selection.gains.dtype == np.float32
+    totals = selection.gains @ [problem.targets[key] for key in selection.targets]
+    np.testing.assert_allclose(totals, [score.score for score in selection.scores], rtol=1e-6)
+    for column, key in enumerate(selection.targets):
+        alone = {s.task_id: s.score for s in Amf(CONFIG).select(replace(problem, targets={key: 1.0})).scores}
+        expected = [alone[score.task_id] for score in selection.scores]
+        np.testing.assert_allclose(selection.gains[:, column], expected, rtol=0.2)  # of another scale
+    monkeypatch.setattr("amf_ros.selection.gain_strategy.MATRIX_ENTRIES", 35)
     large = Amf(CONFIG).select(problem)
     assert (large.gains, large.targets) == (None, ()) and large.scores == selection.scores
 
@@ -190,23 +192,20 @@ def test_the_selection_carries_the_matrix_in_the_order_of_its_scores(monkeypatch
 def test_reasons_are_given_for_the_best_and_for_the_chosen(monkeypatch):
     problem = make_problem()
     full = Amf(CONFIG).select(problem)
-    monkeypatch.setattr("amf_ros.selection.amf.NUM_REASONS", 2)
+    monkeypatch.setattr("amf_ros.selection.gain_strategy.NUM_REASONS", 2)
     found = Amf(CONFIG).select(problem)
     assert [s.reason for s in found.scores] == [s.reason for s in full.scores[:2]] + [""] * 4
     assert found.reason == full.reason
 
 
 def test_a_kernel_of_its_own_scale_is_left_as_it_is():
-    class Kernel(Amf):
-        rescale = False
-
-        def _features(self, problem):
-            return replace(
-                problem, tasks=tuple(replace(t, states=t.states * np.float32(2)) for t in problem.tasks)
-            )
+    def doubled(problem, config):
+        return replace(
+            problem, tasks=tuple(replace(t, states=t.states * np.float32(2)) for t in problem.tasks)
+        )
 
     problem = replace(make_problem(num_demonstrated=0), coverage=None)
-    found = Kernel(CONFIG).select(problem)
+    found = Amf(CONFIG, features=doubled, rescale=False).select(problem)
     quarter = CONFIG.model_copy(update={"noise_variance": CONFIG.noise_variance / 4})
     for left, right in zip(found.scores, Amf(quarter).select(problem).scores):
         assert left.score == pytest.approx(right.score, rel=1e-6)
@@ -314,14 +313,6 @@ def test_reason_tells_how_many_demonstrations_importance_weights_amount_to():
     reasons = {s.task_id: s.reason for s in found.scores}
     assert "states by importance (2.3 effective demonstrations)" in reasons[problem.tasks[0].id]
     assert sum("by importance" in reason for reason in reasons.values()) == 1
-
-
-def test_gain_matrix_adds_up_to_the_scores():
-    problem = make_problem()
-    gains = Amf(CONFIG).gains(problem)
-    totals = gains.matrix @ [problem.targets[task_id] for task_id in gains.targets]
-    scores = {s.task_id: s.score for s in Amf(CONFIG).select(problem).scores}
-    assert dict(zip(gains.candidates, totals.tolist())) == pytest.approx(scores)
 
 
 def test_missing_states_are_named():

@@ -13,10 +13,10 @@ from amf_ros.core.config import KernelConfig, SelectionConfig
 from amf_ros.core.covariance import product_kernel
 from amf_ros.core.errors import SelectionError
 from amf_ros.core.values import Array
-from amf_ros.selection.amf_gp import AmfGp
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.kernels import in_weight_space
-from amf_ros.selection.uncertainty_gp import UncertaintyGp
+from amf_ros.selection.strategies.amf_gp import AmfGp
+from amf_ros.selection.strategies.uncertainty_gp import UncertaintyGp
+from amf_ros.selection.weight_space import in_weight_space
 
 D, K = 3, 2
 IDS = ("a", "b", "c", "d")
@@ -105,7 +105,7 @@ def test_scores_are_those_of_a_gaussian_process(
 
 
 def test_uncertainty_is_the_variance_of_a_gaussian_process() -> None:
-    problem = made(3)
+    problem = replace(made(3), targets=dict.fromkeys(IDS[:3], 1 / 3))
     seen = np.concatenate([problem.demonstrated, problem.anchors])  # type: ignore[list-item]
     got = {score.task_id: score.score for score in UncertaintyGp(CONFIG).select(problem).scores}
     for task in problem.tasks[:3]:

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
-from amf_ros.selection.certified import PROBES
-from amf_ros.selection.workspace import Workspace
+from amf_ros.selection.engine.blocked import BlockedGain
+from amf_ros.selection.engine.rounding import PROBES
+from amf_ros.selection.strategies.amf import Amf
 
 
 class AmfSingle(Amf):
@@ -78,7 +78,7 @@ def test_clear_winners_need_few_scores_in_float64():
     strategy = AmfSingle(CONFIG)
     strategy.select(many())
     assert strategy.last.precision == "float32" and strategy.last.rescored == PROBES
-    assert 0 < strategy.last.roundings < 1  # errors stay below the bound with c = 1
+    assert 0 < strategy.last.rounding < 1  # errors stay below the bound with c = 1
 
 
 def test_more_winners_than_probes_are_all_scored_in_float64():
@@ -105,26 +105,27 @@ def test_features_that_float32_cannot_hold_are_left_to_float64():
 def test_a_cache_gone_wrong_is_noticed_and_made_anew():
     problem, strategy = many(), AmfSingle(CONFIG)
     expected = strategy.select(problem)
-    for block in strategy._workspace._blocks:
+    for block in strategy._scorer._blocks:
         block.cross *= np.float32(1 + 1e-3)
     found = strategy.select(problem)
     assert found == expected
-    assert not strategy.last.followed and strategy.last.roundings < 1
+    assert not strategy.last.followed and strategy.last.rounding < 1
     assert strategy.select(problem) == expected and strategy.last.followed
 
 
 def test_errors_larger_than_expected_widen_the_search(monkeypatch):
     problem, strategy = many(), AmfSingle(CONFIG)
     expected = strategy.select(problem)
-    best, totals = problem.candidates.index(expected.task_ids[0]), Workspace.totals
+    best, totals = problem.candidates.index(expected.task_ids[0]), BlockedGain._totals
 
-    def wrong(workspace, weights, matrix=False):
-        found = totals(workspace, weights, matrix)
-        found.gains[:] *= 1.5  # more than the best one is ahead of the next ones
-        found.gains[best] /= 2.0
+    def wrong(scorer, blocks, names, dtype, matrix):
+        found = totals(scorer, blocks, names, dtype, matrix)
+        if dtype is np.float32:
+            found.gains[:] *= 1.5  # more than the best one is ahead of the next ones
+            found.gains[best] /= 2.0
         return found
 
-    monkeypatch.setattr(Workspace, "totals", wrong)
+    monkeypatch.setattr(BlockedGain, "_totals", wrong)
     found = AmfSingle(CONFIG)
     assert found.select(problem).task_ids == expected.task_ids
-    assert found.last.rescored > PROBES and found.last.roundings > 1
+    assert found.last.rescored > PROBES and found.last.rounding > 1

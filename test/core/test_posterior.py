@@ -1,24 +1,30 @@
 """The weight-space posterior against a Gaussian process in closed form on kernel matrices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amf_ros.core.errors import IllConditioned
-from amf_ros.selection.posterior import (
-    FEW,
-    Posterior,
-    condition,
-    directions,
-    information_gain,
-    product,
-    trajectory_gains,
-    variance,
-    whitened,
-)
+from amf_ros.selection.engine.blocked import half_log
+from amf_ros.selection.information_gain import information, known_share, removed_variance
+from amf_ros.selection.posterior import Posterior
 
 NOISES = st.floats(0.01, 10.0)
+
+
+def variance(psi):
+    """Of whitened rows, where nothing came since."""
+    return np.square(psi).sum(axis=1)
+
+
+def information_gain(psi_candidate, psi_evaluation, noise, form="exact"):
+    """What one candidate's whitened states tell about each whitened evaluation state."""
+    cross, gram = psi_candidate @ psi_evaluation.T, psi_candidate @ psi_candidate.T
+    v = variance(psi_evaluation)
+    return information(removed_variance(cross[None], gram[None], v, noise), v, noise, form)[0]
 
 
 def naive_variance(x, data, noise):
@@ -85,18 +91,6 @@ def test_more_data_never_raises_the_variance(rows, noise):
     assert (after <= before * (1 + 1e-9) + 1e-12).all()
 
 
-@settings(max_examples=150, deadline=None)
-@given(settings_of_rows(), NOISES)
-def test_conditioning_agrees_with_fitting_again(rows, noise):
-    data, chosen, evaluation = rows
-    posterior = Posterior.fit(data, noise)
-    updated = condition(posterior.whiten(evaluation), posterior.whiten(chosen), noise)
-    again = Posterior.fit(np.concatenate([data, chosen]), noise).whiten(evaluation)
-    size = max(1.0, float(np.square(evaluation).sum(axis=1).max()))
-    # The rows differ by a rotation; what they mean, all covariances, must not.
-    np.testing.assert_allclose(updated @ updated.T, again @ again.T, atol=1e-7 * size)
-
-
 @settings(max_examples=50, deadline=None)
 @given(settings_of_rows(), NOISES)
 def test_moments_count_as_the_data_they_come_from(rows, noise):
@@ -121,23 +115,17 @@ def test_a_coverage_that_is_no_sum_of_squares_is_refused():
 
 @settings(max_examples=150, deadline=None)
 @given(settings_of_rows(), NOISES)
-def test_directions_taken_one_after_the_other_agree_with_fitting_again(rows, noise):
+def test_looks_one_after_the_other_agree_with_fitting_again(rows, noise):
     data, first, second = rows
-    posterior, seen = Posterior.fit(data, noise), np.zeros((0, data.shape[1]))
+    posterior = Posterior.fit(data, noise)
     for more in (first, second):
-        new = posterior.whiten(more)
-        seen = np.concatenate([seen, directions(new, new - (new @ seen.T) @ seen, noise, new.shape[1])])
-    psi, width = posterior.whiten(second), data.shape[1]
-    size = max(1.0, float(np.square(second).sum(axis=1).max()))
-    np.testing.assert_allclose(second @ posterior.whitening(), psi, atol=1e-9 * size)
-    beside = np.concatenate([psi, psi @ psi.T], axis=1)  # products with other rows are carried along
-    taken = directions(beside, beside, noise, width)
-    np.testing.assert_allclose(
-        taken[:, width:], taken[:, :width] @ psi.T, atol=1e-9 * max(1, np.square(psi).sum())
-    )
+        posterior = posterior.after(posterior.whiten(more))
+    psi = posterior.whiten(second)
     again = Posterior.fit(np.concatenate([data, first, second]), noise).whiten(second)
-    taken = psi @ seen.T
-    np.testing.assert_allclose(psi @ psi.T - taken @ taken.T, again @ again.T, atol=1e-7 * size)
+    size = max(1.0, float(np.square(second).sum(axis=1).max()))
+    # The rows differ by a rotation; what they mean, all covariances, must not.
+    np.testing.assert_allclose(posterior.unseen(psi) @ psi.T, again @ again.T, atol=1e-7 * size)
+    np.testing.assert_allclose(posterior.variance(psi), variance(again), atol=1e-7 * size)
 
 
 @settings(max_examples=100, deadline=None)
@@ -161,20 +149,22 @@ def test_float32_gains_are_as_exact_for_small_shares_as_for_large_ones():
     rng = np.random.default_rng(0)
     psi_c, psi_e = rng.normal(size=(3, 5)), rng.normal(size=(400, 5)) * 10.0 ** rng.uniform(-6, 0, (400, 1))
     # Evaluation states of one size whose share in the candidate's rows spans twelve decades.
-    cross, prior = psi_e @ psi_c.T, np.full(400, 60.0)
-    gram = psi_c @ psi_c.T
-    exact = trajectory_gains(cross.T[None], gram[None], prior, 0.1)
-    single = trajectory_gains(cross.T[None].astype(np.float32), gram[None], prior.astype(np.float32), 0.1)
-    assert single.dtype == np.float32
-    np.testing.assert_allclose(single, exact, rtol=1e-5)
+    cross, gram, v = psi_c @ psi_e.T, psi_c @ psi_c.T, np.full(400, 60.0)
+    shares = []
+    for kind in (np.float64, np.float32):
+        prior = v.astype(kind)
+        removed = removed_variance(cross.astype(kind)[None], gram[None], prior, 0.1)
+        shares.append(known_share(removed, prior, 0.1))
+    assert shares[1].dtype == np.float32
+    np.testing.assert_allclose(half_log(shares[1]), -0.5 * np.log1p(-shares[0]), rtol=1e-5)
 
 
 def test_states_whose_squares_drown_the_noise_still_have_a_gain():
     rows = np.repeat(np.array([[1e9, 0.0], [1e9, 1.0]]), 2, axis=0)
     gain = information_gain(rows, rows, 1e-3)
     assert np.isfinite(gain).all() and (gain > 0).all()
-    left = rows @ rows.T - np.square(directions(rows, rows, 1e-3, 2) @ rows.T).sum(axis=0)
-    assert np.isfinite(left).all()
+    posterior = replace(Posterior.fit(rows[:0], 1e-3), root=np.asfortranarray(np.eye(2)))
+    assert np.isfinite(posterior.after(rows).variance(rows)).all()
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e9, 1e12])
@@ -190,17 +180,4 @@ def test_data_that_drown_the_prior_leave_what_they_did_not_see(scale):
 
 def test_further_states_that_no_number_describes_are_ill_conditioned():
     with pytest.raises(IllConditioned, match="not finite"):
-        directions(np.full((2, 3), np.nan), np.zeros((2, 3)), 0.1, 3)
-
-
-@pytest.mark.parametrize("count", [0, 1, 7, FEW, FEW + 1, 100])
-@pytest.mark.parametrize("width", [1, 5, 300, 700])
-def test_products_strip_by_strip_are_those_of_the_whole(count, width):
-    rng = np.random.default_rng(count + width)
-    rows, others = rng.normal(size=(count, width)), rng.normal(size=(width, 230))
-    upper = np.asfortranarray(np.triu(rng.normal(size=(width, width))))
-    wide = np.full((count, 240), np.nan)
-    product(rows, others, wide[:, 10:])
-    np.testing.assert_allclose(wide[:, 10:], rows @ others, rtol=1e-12, atol=1e-11)
-    np.testing.assert_allclose(product(rows, others), rows @ others, rtol=1e-12, atol=1e-11)
-    np.testing.assert_allclose(whitened(rows, upper), rows @ upper, rtol=1e-12, atol=1e-11)
+        Posterior.fit(np.zeros((0, 3)), 0.1).after(np.full((2, 3), np.nan))

@@ -18,9 +18,9 @@ from amf_ros.knowledge.problem import ProblemBuilder, build_problem, evaluations
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.coverage import Coverage
 from amf_ros.policies.base import F32, PolicySpec
-from amf_ros.selection.amf import Amf
 from amf_ros.selection.base import Problem
 from amf_ros.selection.costs import demonstration_seconds
+from amf_ros.selection.strategies.amf import Amf
 
 IDS = ("wipe", "pour", "stir")
 CONFIG = SelectionConfig(

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
-from amf_ros.selection.amf import Amf
-from amf_ros.selection.amf_cost import AmfCost
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
 from amf_ros.selection.parametric import gain_of, gains_of, propose
+from amf_ros.selection.strategies.amf import Amf
+from amf_ros.selection.strategies.amf_cost import AmfCost
 
 CENTRES = np.stack(np.meshgrid(*[np.linspace(-1.3, 1.3, 8)] * 2), axis=-1).reshape(-1, 2)
 GRID = np.stack(np.meshgrid(*[np.linspace(-1, 1, 41)] * 2), axis=-1).reshape(-1, 2)

@@ -12,7 +12,7 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import NoEmbeddings, SelectionError
 from amf_ros.core.plugins import load
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
-from amf_ros.selection.outcomes import success_rate
+from amf_ros.selection.success_rates import success_rate
 
 IDS = ("lift", "push", "stack", "open")
 NAN = float("nan")

@@ -9,20 +9,15 @@ from hypothesis import strategies as st
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
-from amf_ros.selection.amf import Amf
-from amf_ros.selection.amf_outcomes import AmfOutcomes
+from amf_ros.selection import outcome_correction
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
+from amf_ros.selection.strategies.amf import Amf
+from amf_ros.selection.strategies.amf_outcomes import AmfOutcomes
 
 NOISE, T = 0.1, 8
 CONFIG = SelectionConfig(noise_variance=NOISE, states_per_trajectory=T)
 IDS = tuple(f"task_{i}" for i in range(5))
 # What stands at 0, 1, ... below: the first two tasks are covered, the third was demonstrated once.
-
-
-class Unrounded(AmfOutcomes):
-    """The equations as they stand."""
-
-    steps = 1 << 30
 
 
 def make_problem(seed=0, batch=1, coverage=True, **columns):
@@ -90,7 +85,9 @@ def expected_scores(problem, rates, prior):
 
 
 def scores(problem):
-    return {score.task_id: score.score for score in Unrounded(CONFIG).select(problem).scores}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcome_correction, "STEPS", 1 << 30)  # the equations as they stand
+        return {score.task_id: score.score for score in AmfOutcomes(CONFIG).select(problem).scores}
 
 
 @settings(max_examples=30, deadline=None)

@@ -160,3 +160,32 @@ def test_who_needs_states_says_whose_are_missing_and_who_does_not_does_without(n
             select(name, problem)
     else:
         assert select(name, problem).task_ids == ("task",)
+
+
+BASELINES = [name for name in STRATEGIES if not name.startswith("amf")]
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@EXAMPLES
+@given(problems())
+def test_a_baseline_demonstrates_what_was_asked_for(name, problem):
+    wanted = {key for key in problem.candidates if problem.targets[key] > 0}
+    answer = select(name, problem)
+    assert set(answer.task_ids) <= (wanted or set(problem.candidates))
+    values = {score.task_id: score.score for score in answer.scores}
+    others = set(values) - wanted
+    if wanted and others:
+        assert max(values[key] for key in others) < min(values[key] for key in wanted)
+        assert {s.reason for s in answer.scores if s.task_id in others} == {"not among the targets"}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_without_any_target_among_the_candidates_chooses_from_all(name):
+    rng = np.random.default_rng(0)
+    records = tuple(
+        replace(_record(f"task_{row}", rng), num_demonstrations=0, num_audited=0, num_audit_successes=0)
+        for row in range(3)
+    )
+    targets = {"task_0": 1.0, "task_1": 0.0, "task_2": 0.0}
+    problem = Problem(records, ("task_1", "task_2"), targets, np.zeros((0, P), np.float32), num_tasks=40)
+    assert set(select(name, problem).task_ids) == {"task_1", "task_2"}

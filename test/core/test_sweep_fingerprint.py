@@ -62,8 +62,8 @@ def test_what_a_suite_says_counts(folder: Path) -> None:
 
 def test_only_what_is_outside_amf_ros_has_a_hash_of_its_own(folder: Path) -> None:
     assert of_objects(strategy=["amf"], policy=["mlp"]) == {}
-    assert of_objects(strategy=["amf_ros.selection.amf:Amf"]) == of_objects(
-        strategy=["amf_ros.selection.uniform:Uniform"]
+    assert of_objects(strategy=["amf_ros.selection.strategies.amf:Amf"]) == of_objects(
+        strategy=["amf_ros.selection.strategies.uniform:Uniform"]
     )
     assert set(of_objects(strategy=["my_bench.arms:far"], policy=["mlp"])) == {"strategy"}
     assert list(of_code()) == ["code"] and of_module("x", None) == {}

@@ -16,9 +16,9 @@ from amf_ros.policies.base import PolicySpec
 from amf_ros.policies.gp import GpPolicy
 from amf_ros.rollout.episodes import demonstrate, run_policy
 from amf_ros.rollout.robot_environment import make_environment
-from amf_ros.selection.amf_gp import AmfGp
 from amf_ros.selection.base import Problem
 from amf_ros.selection.parametric import gains_of
+from amf_ros.selection.strategies.amf_gp import AmfGp
 from amf_ros.tasks.integrator import GOALS, IntegratorSuite
 
 SUITE = IntegratorSuite()

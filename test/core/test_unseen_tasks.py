@@ -14,7 +14,7 @@ from amf_ros.knowledge.problem import build_problem
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.cloning import pretrain
 from amf_ros.policies.base import PolicySpec
-from amf_ros.selection.amf import Amf
+from amf_ros.selection.strategies.amf import Amf
 
 IDS = ("wipe", "pour", "stir")  # the last one is unseen
 MODELS = ("features", "loss_gradient", "loss_gradient_predictive", "full_gradient", "dropout", "ensemble")

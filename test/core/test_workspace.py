@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import IllConditioned, NoEmbeddings
-from amf_ros.selection import blocks
-from amf_ros.selection import question as questions
-from amf_ros.selection.amf import Amf
+from amf_ros.selection import scaled_problem
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
-from amf_ros.selection.question import Question
+from amf_ros.selection.engine import blocked
+from amf_ros.selection.scaled_problem import ScaledProblem
+from amf_ros.selection.strategies.amf import Amf
 
 CONFIG = SelectionConfig(states_per_trajectory=4)
 P = 12
@@ -188,31 +188,28 @@ def test_short_memory_keeps_less_and_answers_alike(memory_mb):
         assert_alike(short.select(problem), ample.select(problem))
         more = np.random.default_rng(3).normal(size=(4, 10 * P)).astype(np.float32)
         problem = replace(problem, demonstrated=np.concatenate([problem.demonstrated, more]))
-    assert ample.last.streamed == 0 and ample.last.held > 7e6
+    assert ample.last.streamed == 0 and ample.last.kept_bytes > 7e6
     assert short.last.streamed > 0 or memory_mb == 8
-    assert short._workspace is None or short._workspace.held() <= memory_mb * 1e6
+    assert short._scorer is None or short._scorer.nbytes <= memory_mb * 1e6
 
 
-@pytest.mark.parametrize("kind", [Amf, AmfSingle])
-def test_blocks_that_are_computed_together_hold_what_each_would_alone(monkeypatch, kind):
+def test_blocks_of_any_size_hold_what_each_candidate_would_alone(monkeypatch):
     rng = np.random.default_rng(4)
     problem = make_problem(rng, 9)
     problem = replace(
         problem, tasks=tuple(replace(t, states=rows(rng, 3 + i // 6)) for i, t in enumerate(problem.tasks))
     )
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)  # a block for each candidate
     answers = []
-    for most, sizes in ((1, [1] * 9), (9, [3, 3, 2, 1]), (1024, [6, 3])):
-        monkeypatch.setattr(blocks, "TOGETHER", most)
-        asked, kept = problem, kind(CONFIG)
+    for size, blocks in ((1, 9), (3 << 20, 2)):
+        monkeypatch.setattr(blocked, "BLOCK_BYTES", size)
+        asked, kept = problem, AmfSingle(CONFIG)
         answers.append([kept.select(asked)])
-        assert [len(group) for group in blocks.together(kept._workspace._blocks)] == sizes
+        assert len(kept._scorer._blocks) == blocks
         for event in ("demonstration", "longer", "candidates", "occupancy", "batch"):
             asked = happen(event, asked, np.random.default_rng(5))
             answers[-1].append(kept.select(asked))
-    for alone, *others in zip(*answers):
-        for other in others:
-            assert_alike(other, alone)
+    for alone, together in zip(*answers):
+        assert_alike(together, alone)
 
 
 def test_concurrent_callers_get_their_own_answers():
@@ -247,27 +244,27 @@ def test_after_a_refusal_the_instance_answers_as_before(event):
 
 
 def test_too_many_evaluation_states_are_thinned_to_the_same_number_for_each_target(monkeypatch):
-    monkeypatch.setattr(questions, "EVALUATION_STATES", 40)
+    monkeypatch.setattr(scaled_problem, "EVALUATION_STATES", 40)
     rng = np.random.default_rng(6)
     problem = make_problem(rng, num_tasks=4, num_states=5)
-    full = Question.of(problem, CONFIG)
+    full = ScaledProblem.of(problem, CONFIG)
     assert full.thinned == 0 and full.evaluation("task_0")[0].shape == (5, P)
     # Each state ten times: ten of fifty at even steps are each state twice.
     often = replace(
         problem, tasks=tuple(replace(t, states=np.repeat(t.states, 10, axis=0)) for t in problem.tasks)
     )
-    assert Question.of(often, CONFIG).thinned == 10
+    assert ScaledProblem.of(often, CONFIG).thinned == 10
     assert_alike(Amf(CONFIG).select(often), Amf(CONFIG).select(problem))
 
 
 def test_thinning_follows_the_weights_and_leaves_each_target_a_state(monkeypatch):
-    monkeypatch.setattr(questions, "EVALUATION_STATES", 3)
+    monkeypatch.setattr(scaled_problem, "EVALUATION_STATES", 3)
     problem = make_problem(np.random.default_rng(7), num_tasks=4, num_states=5)
     weights = np.array([0, 0, 1, 8, 0], np.float32)
-    question = Question.of(with_task(problem, 1, weights=weights), CONFIG)
-    assert question.thinned == 1
-    states, counts = question.evaluation("task_1")
-    np.testing.assert_allclose(states, problem.tasks[1].states[3:4] * question.scale)
+    scaled = ScaledProblem.of(with_task(problem, 1, weights=weights), CONFIG)
+    assert scaled.thinned == 1
+    states, counts = scaled.evaluation("task_1")
+    np.testing.assert_allclose(states, problem.tasks[1].states[3:4] * scaled.scale)
     assert counts.tolist() == [1.0]
 
 
@@ -275,34 +272,31 @@ def test_scale_stays_put_while_the_mean_square_moves_a_little():
     problem = make_problem(np.random.default_rng(8))
     for factor in (0.98, 1.0, 1.02):
         states = problem.tasks[0].states * np.float32(factor)
-        assert Question.of(with_task(problem, 0, states=states), CONFIG).scale == 1.0
+        assert ScaledProblem.of(with_task(problem, 0, states=states), CONFIG).scale == 1.0
     doubled = replace(problem, tasks=tuple(replace(t, states=t.states * 2) for t in problem.tasks))
-    assert Question.of(doubled, CONFIG).scale == 0.5
+    assert ScaledProblem.of(doubled, CONFIG).scale == 0.5
 
 
 @pytest.mark.parametrize("kind", [Amf, AmfSingle])
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6), events=st.lists(st.sampled_from(EVENTS), max_size=5))
 def test_thinned_targets_are_followed_beside_whole_ones(monkeypatch, kind, seed, events):
-    monkeypatch.setattr(questions, "EVALUATION_STATES", 21)
+    monkeypatch.setattr(scaled_problem, "EVALUATION_STATES", 21)
     rng = np.random.default_rng(seed)
     problem = make_problem(rng, num_states=6)  # thinned to 3 states each
     for index in (0, 3):
         problem = with_task(problem, index, states=rows(rng, 2))
     kept = kind(CONFIG)
     assert_alike(kept.select(problem), kind(CONFIG).select(problem))
-    assert set(kept._workspace._place) == {"task_0", "task_3"}
     for event in events:
         problem = happen(event, problem, rng)
         assert_alike(kept.select(problem), kind(CONFIG).select(problem))
 
 
 def test_a_target_that_comes_to_be_thinned_no_longer_stands_whole(monkeypatch):
-    monkeypatch.setattr(questions, "EVALUATION_STATES", 21)
+    monkeypatch.setattr(scaled_problem, "EVALUATION_STATES", 21)
     rng = np.random.default_rng(9)
     problem, kept = make_problem(rng, num_states=6), Amf(CONFIG)
     for length in (3, 6, 3):
         problem = with_task(problem, 0, states=rows(rng, length))
         assert_alike(kept.select(problem), Amf(CONFIG).select(problem))
-        assert ("task_0" in kept._workspace._place) is (length == 3)
-    assert kept.last.followed

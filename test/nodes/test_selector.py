@@ -18,7 +18,7 @@ from amf_ros.core.errors import DataError
 from amf_ros.core.values import Outcome, Rollout
 from amf_ros.ros.selecting.selector import Question, Selector
 from amf_ros.selection.base import Problem, Selection
-from amf_ros.selection.uniform import Uniform
+from amf_ros.selection.strategies.uniform import Uniform
 from amf_ros.store.rollouts import RolloutStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite

@@ -26,7 +26,7 @@ from amf_ros.ros import names
 from amf_ros.ros.client.answers import Refused
 from amf_ros.ros.session_worker import RosWorker
 from amf_ros.selection.base import Problem, Selection
-from amf_ros.selection.uniform import Uniform
+from amf_ros.selection.strategies.uniform import Uniform
 from amf_ros.session.base import EpisodeResult
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import Plan

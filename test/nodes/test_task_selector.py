@@ -25,7 +25,7 @@ from amf_ros.learning.coverage import Coverage
 from amf_ros.nodes.task_selector import TaskSelectorNode
 from amf_ros.ros import names
 from amf_ros.selection.base import Problem, Selection
-from amf_ros.selection.uniform import Uniform
+from amf_ros.selection.strategies.uniform import Uniform
 from amf_ros.store.rollouts import RolloutStore
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.tabletop import TabletopSuite

@@ -12,7 +12,7 @@ from support.deadline import DEADLINE_S
 
 from amf_ros.core.errors import Cancelled, OutOfTime
 from amf_ros.ros.selecting.thinking import Thinker
-from amf_ros.selection.patience import go_on
+from amf_ros.selection.cancellation import raise_if_cancelled
 
 
 class Stuck:
@@ -53,7 +53,7 @@ def test_who_waits_too_long_is_told_and_the_strategy_stops_between_two_steps(thi
     def steps(_: Any) -> None:
         try:
             while True:
-                go_on()
+                raise_if_cancelled()
         except OutOfTime:
             stopped.set()
             raise

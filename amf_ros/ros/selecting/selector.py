@@ -30,7 +30,7 @@ from amf_ros.ros.selecting.fallback import TRY, counts_only, instead
 from amf_ros.ros.selecting.question import Question
 from amf_ros.ros.selecting.thinking import Thinker
 from amf_ros.selection.base import Problem, Selection, Strategy, target_weights
-from amf_ros.selection.patience import go_on
+from amf_ros.selection.cancellation import raise_if_cancelled
 from amf_ros.session.stores import Kept, file_stores
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import Suite
@@ -167,7 +167,7 @@ class Selector:
             if known is not None:
                 self._answers.move_to_end(question)
                 return known
-            go_on()
+            raise_if_cancelled()
             problem = self._problem(question, knowledge)
         answer = self._answer(question, strategy, problem, knowledge.checkpoint)
         self._keep(question, answer, knowledge)

@@ -4,7 +4,7 @@
     answer = thinker.ask(lambda strategy: strategy.select(problem), patience_s=20.0)
 
 Questions to one strategy are answered in turn; those to another one do not wait for them. A question whose
-asker has gone is forgotten, or stopped between two of the strategy's steps (``selection/patience.py``). A
+asker has gone is forgotten, or stopped between two of the strategy's steps (``selection/cancellation.py``). A
 strategy that does not stop keeps nobody waiting: new questions to it are refused until it has.
 """
 
@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from amf_ros.core.errors import Cancelled, OutOfTime, shown
 from amf_ros.selection.base import Strategy
-from amf_ros.selection.patience import until
+from amf_ros.selection.cancellation import cancelled_by
 
 T = TypeVar("T")
 STOPPING_S = 1.0  # a strategy that has not stopped this long after it was asked to counts as stuck
@@ -78,7 +78,7 @@ class Thinker:
         def run() -> T:
             self._begin(gone)
             try:
-                with until(gone.is_set):
+                with cancelled_by(gone.is_set):
                     return think(self._strategy)
             finally:
                 self._begin(None)

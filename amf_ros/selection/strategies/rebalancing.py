@@ -3,7 +3,8 @@
     selection = Rebalancing().select(problem)
 
 The privileged baseline of arXiv 2410.05026, section 5: it knows how many demonstrations of each task
-pre-training had. Deterministic form: c_n = argmax_c mu(c) - n(c) / sum n, with n(c) both counts together.
+pre-training had. Deterministic form: c_n = argmax_c mu(c) - n(c) / sum n, with n(c) both counts together,
+over the candidates that are targets.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Mapping
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
-from amf_ros.selection.base import Problem, Score, Selection, best, check, ranked
-from amf_ros.selection.patience import go_on
+from amf_ros.selection.base import Problem, Selection, best, check
+from amf_ros.selection.cancellation import raise_if_cancelled
+from amf_ros.selection.counting import scores_of, wanted_candidates
 
 
 class Rebalancing:
@@ -40,24 +42,20 @@ class Rebalancing:
             )
         counts = {task.id: (task.num_pretraining or 0) + task.num_demonstrations for task in problem.tasks}
         lacking = _lacking(problem, counts)
-        scores = ranked(
-            [
-                Score(
-                    key, value, reason=f"{counts[key]} demonstrations with pre-training, {value:+.0%} short"
-                )
-                for key, value in lacking.items()
-            ]
-        )
+        reasons = {
+            key: f"{counts[key]} demonstrations with pre-training, {value:+.0%} short"
+            for key, value in lacking.items()
+        }
         chosen: list[str] = []
         for _ in range(problem.num_tasks):
-            go_on()
+            raise_if_cancelled()
             chosen.append(best(_lacking(problem, counts), problem.seed))
             counts[chosen[-1]] += 1
-        why = next(score.reason for score in scores if score.task_id == chosen[0])
-        return Selection(tuple(chosen), scores, self.name, f"{chosen[0]}: {why}")
+        scores = scores_of(problem, lacking, reasons.__getitem__)
+        return Selection(tuple(chosen), scores, self.name, f"{chosen[0]}: {reasons[chosen[0]]}")
 
 
 def _lacking(problem: Problem, counts: Mapping[str, int]) -> dict[str, float]:
-    """mu(c) - n(c) / sum n for each candidate: by how much its share falls short."""
+    """Return mu(c) - n(c) / sum n for each wanted candidate: by how much its share falls short."""
     total = max(sum(counts.values()), 1)
-    return {key: problem.targets.get(key, 0.0) - counts[key] / total for key in problem.candidates}
+    return {key: problem.targets.get(key, 0.0) - counts[key] / total for key in wanted_candidates(problem)}

@@ -6,8 +6,9 @@
 
 What one does by looking at training curves; active learning calls it loss-based querying (Yoo, Kweon,
 Learning Loss for Active Learning, CVPR 2019, which predicts the loss where this rule measures it). The
-target weights play no part. Nothing is known of a task that was never demonstrated: it goes before all
-others and is scored with twice the largest loss. Within a batch each planned demonstration divides the claim.
+weights of the targets play no part, but only candidates that are targets are chosen. Nothing is known of a
+task that was never demonstrated: it goes before all others and is scored with twice the largest loss. Within
+a batch each planned demonstration divides the claim.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
 from amf_ros.selection.base import Problem, Selection, TaskRecord, check
-from amf_ros.selection.counting import counted, select_by
+from amf_ros.selection.counting import counted, select_largest, wanted_candidates
 
 
 class LargestLoss:
@@ -36,7 +37,7 @@ class LargestLoss:
             SelectionError: the problem has no answer, or nobody computed the loss of a demonstrated task.
         """
         check(problem)
-        wanted = set(problem.candidates)
+        wanted = set(wanted_candidates(problem))
         shown = [task for task in problem.tasks if task.id in wanted and task.num_demonstrations]
         silent = [task.id for task in shown if not (math.isfinite(task.loss) and task.loss >= 0)]
         if silent:
@@ -49,7 +50,7 @@ class LargestLoss:
         def loss(task: TaskRecord) -> float:
             return task.loss if task.num_demonstrations else unknown
 
-        return select_by(
+        return select_largest(
             problem,
             self.name,
             value=lambda task, planned: loss(task) / (1 + planned),

@@ -5,7 +5,7 @@
 A Gaussian process with kernel k, looked at on finitely many points, is a linear model in features phi with
 phi(x) . phi(x') = k(x, x'). Rows of a factor of the kernel matrix over all points of a problem are such
 features (:func:`amf_ros.core.covariance.kernel_features`), so that the posterior in weight space is the
-Gaussian process's own, exactly. Imports base, config, errors and kernels.
+Gaussian process's own, exactly. Imports base, config, errors and covariance.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from amf_ros.selection.base import Problem
 
 
 def in_weight_space(problem: Problem, config: SelectionConfig) -> Problem:
-    """The same question with rows whose inner products are covariances of unit variance.
+    """Return the same problem with rows whose inner products are covariances of unit variance.
 
     Args:
         problem: rows are inputs; the last ``task_columns`` are the task's. With 0 of them the rows are

@@ -1,4 +1,4 @@
-"""How often a task succeeds, from the roll-outs that there are. Imports base and errors.
+"""How often a task succeeds, judged by the roll-outs that there are. Imports base and errors.
 
 rate = success_rate(record)
 """
@@ -10,7 +10,7 @@ from amf_ros.selection.base import TaskRecord
 
 
 def success_rate(record: TaskRecord, planned: int = 0) -> float:
-    """Posterior mean of the rate at which the policy does the task, in (0, 1).
+    """Return the posterior mean of the rate at which the policy does the task, in (0, 1).
 
         (s + 1 + m) / (n + 2 + m)
 
@@ -52,8 +52,8 @@ def check_counts(record: TaskRecord) -> None:
         raise SelectionError(f"{record.id!r}: {record.num_demonstrations} demonstrations; give 0 or more")
 
 
-def told(record: TaskRecord) -> str:
-    """What the roll-outs say, as a clause."""
+def describe_rollouts(record: TaskRecord) -> str:
+    """Return a clause about what the roll-outs say."""
     if record.num_episodes:
         return f"{record.num_successes}/{record.num_episodes} successes"
     if record.num_audited:

@@ -19,20 +19,15 @@ exp(-2 g), on average: by 2% at 0.01. Whoever gives r minutes for a nat sets it 
 
 from __future__ import annotations
 
-import numpy as np
-
-from amf_ros.core.values import Array
-from amf_ros.selection.amf import Amf
-from amf_ros.selection.base import Problem
-from amf_ros.selection.costs import prices
+from amf_ros.core.config import SelectionConfig
+from amf_ros.selection.costs import minutes
+from amf_ros.selection.gain_strategy import GainStrategy
 
 
-class AmfCost(Amf):
+class AmfCost(GainStrategy):
     """Expected information gain per minute of demonstrating."""
 
     name = "amf_cost"
 
-    def _prices(self, problem: Problem) -> Array:
-        minutes = prices([task.demonstration_s for task in problem.tasks])
-        of = dict(zip((task.id for task in problem.tasks), minutes.tolist()))
-        return np.array([of[key] for key in problem.candidates])
+    def __init__(self, config: SelectionConfig | None = None) -> None:
+        super().__init__(config, price=minutes)

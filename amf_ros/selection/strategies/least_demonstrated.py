@@ -7,14 +7,15 @@
 Highest averages in the form of Sainte-Lague (Balinski, Young, Fair Representation, 1982): as demonstrations
 grow, their shares stay nearest to mu. With equal weights it is "fewest first". Against round-robin it
 follows the weights and lets the seed decide between equals instead of the suite's order; against rebalancing
-it does not know what pre-training had. Where no candidate is a target, all weigh alike.
+it does not know what pre-training had. Candidates that are no targets are not chosen; where none is a target,
+all weigh alike.
 """
 
 from __future__ import annotations
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Selection, TaskRecord
-from amf_ros.selection.counting import counted, select_by
+from amf_ros.selection.counting import counted, select_largest
 
 
 class LeastDemonstrated:
@@ -28,17 +29,18 @@ class LeastDemonstrated:
 
     def select(self, problem: Problem) -> Selection:
         """Choose. Raises SelectionError where the problem has no answer."""
-        wanted = any(problem.targets.get(key, 0.0) > 0 for key in problem.candidates)
 
         def weight(task: TaskRecord) -> float:
-            return problem.targets.get(task.id, 0.0) if wanted else 1.0
+            return (
+                problem.targets.get(task.id, 0.0) or 1.0
+            )  # without a weight only where no candidate has one
 
-        return select_by(
+        return select_largest(
             problem,
             self.name,
             value=lambda task, planned: weight(task) / (task.num_demonstrations + planned + 0.5),
             reason=lambda task: (
                 f"{counted(task.num_demonstrations, 'demonstration')} collected"
-                + (f" at a weight of {weight(task):.2g}" if wanted else "")
+                + (f" at a weight of {weight(task):.2g}" if problem.targets.get(task.id) else "")
             ),
         )

@@ -11,8 +11,8 @@ import pytest
 from amf_ros.core.errors import OutOfTime
 from amf_ros.core.plugins import load, names
 from amf_ros.selection.base import Problem, TaskRecord, target_weights
-from amf_ros.selection.patience import go_on, present, until
-from amf_ros.selection.threads import spread
+from amf_ros.selection.cancellation import cancelled_by, current_check, raise_if_cancelled
+from amf_ros.selection.engine.parallel import spread
 
 
 def problem(num_tasks: int) -> Problem:
@@ -37,16 +37,16 @@ class After:
 
 
 def test_without_a_limit_it_goes_on() -> None:
-    go_on()
-    with until(None):
-        go_on()
-    assert present() is None
+    raise_if_cancelled()
+    with cancelled_by(None):
+        raise_if_cancelled()
+    assert current_check() is None
 
 
 def test_a_limit_holds_inside_its_block_only() -> None:
-    with until(lambda: True), pytest.raises(OutOfTime):
-        go_on()
-    go_on()
+    with cancelled_by(lambda: True), pytest.raises(OutOfTime):
+        raise_if_cancelled()
+    raise_if_cancelled()
 
 
 GREEDY = [name for name in names("strategy") if name not in ("uniform", "amf_gp", "uncertainty_gp")]
@@ -56,7 +56,7 @@ GREEDY = [name for name in names("strategy") if name not in ("uniform", "amf_gp"
 def test_every_strategy_that_chooses_step_by_step_stops_and_answers_the_same_afterwards(name: str) -> None:
     strategy = load("strategy", name)()
     before = strategy.select(problem(40)).task_ids
-    with until(After(20)), pytest.raises(OutOfTime):
+    with cancelled_by(After(20)), pytest.raises(OutOfTime):
         strategy.select(replace(problem(40), seed=1))
     assert strategy.select(problem(40)).task_ids == before
 
@@ -70,6 +70,6 @@ def test_threads_that_help_stop_too() -> None:
         if len(done) == 3:
             over.set()
 
-    with until(over.is_set), pytest.raises(OutOfTime):
+    with cancelled_by(over.is_set), pytest.raises(OutOfTime):
         spread(work, list(range(1000)), threads=2)
     assert 3 <= len(done) < 1000

@@ -2,15 +2,17 @@
 
     selection = RoundRobin().select(problem)
 
-c_n = argmin_c n(c), the first of equals; what a careful operator does with a list. It counts only what
-was collected here, not pre-training (see :mod:`amf_ros.selection.rebalancing`).
+c_n = argmin_c n(c) over the candidates that are targets, the first of equals; what a careful operator does
+with a list. It counts only what was collected here, not pre-training
+(see :mod:`amf_ros.selection.strategies.rebalancing`).
 """
 
 from __future__ import annotations
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.selection.base import Problem, Score, Selection, check, ranked
-from amf_ros.selection.patience import go_on
+from amf_ros.selection.base import Problem, Selection, check
+from amf_ros.selection.cancellation import raise_if_cancelled
+from amf_ros.selection.counting import scores_of, wanted_candidates
 
 
 class RoundRobin:
@@ -25,14 +27,13 @@ class RoundRobin:
     def select(self, problem: Problem) -> Selection:
         """Choose. Raises SelectionError where the problem has no answer."""
         check(problem)
-        wanted = set(problem.candidates)
+        wanted = set(wanted_candidates(problem))
         counts = {task.id: task.num_demonstrations for task in problem.tasks if task.id in wanted}
-        scores = ranked(
-            [Score(key, -count, reason=f"{count} demonstrations collected") for key, count in counts.items()]
-        )
+        reasons = {key: f"{count} demonstrations collected" for key, count in counts.items()}
+        scores = scores_of(problem, {key: -count for key, count in counts.items()}, reasons.__getitem__)
         chosen: list[str] = []
         for _ in range(problem.num_tasks):
-            go_on()
+            raise_if_cancelled()
             chosen.append(min(counts, key=counts.__getitem__))
             counts[chosen[-1]] += 1
         why = f"{chosen[0]}: {scores[0].reason}, the first of the fewest"

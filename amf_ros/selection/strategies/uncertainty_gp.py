@@ -4,14 +4,15 @@
 
     c_n = argmax_c E_{s ~ rho_c} [ v(s, c) ],    v the posterior variance under SelectionConfig.kernel
 
-See :mod:`amf_ros.selection.uncertainty` for the rule and :mod:`amf_ros.selection.amf_gp` for the model.
+See :mod:`amf_ros.selection.strategies.uncertainty` for the rule and
+:mod:`amf_ros.selection.strategies.amf_gp` for the model.
 """
 
 from __future__ import annotations
 
-from amf_ros.selection.base import Problem
-from amf_ros.selection.kernels import in_weight_space
-from amf_ros.selection.uncertainty import Uncertainty
+from amf_ros.core.config import SelectionConfig
+from amf_ros.selection.strategies.uncertainty import Uncertainty
+from amf_ros.selection.weight_space import in_weight_space
 
 
 class UncertaintyGp(Uncertainty):
@@ -19,5 +20,5 @@ class UncertaintyGp(Uncertainty):
 
     name = "uncertainty_gp"
 
-    def _features(self, problem: Problem) -> Problem:
-        return in_weight_space(problem, self._config)
+    def __init__(self, config: SelectionConfig | None = None) -> None:
+        super().__init__(config, features=in_weight_space)

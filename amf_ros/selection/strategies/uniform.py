@@ -1,8 +1,9 @@
-"""Uniform: each candidate with the same probability, whatever is known. The paper's first baseline.
+"""Uniform: each candidate that is a target with the same probability, whatever is known.
 
     selection = Uniform().select(problem)
 
-arXiv 2410.05026, section 5: c_n ~ U(C). Draws of a batch are independent: a task may come twice.
+The first baseline of arXiv 2410.05026, section 5: c_n ~ U(C), with C the candidates that are targets. Draws
+of a batch are independent: a task may come twice.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.selection.base import Problem, Score, Selection, check
+from amf_ros.selection.base import Problem, Selection, check
+from amf_ros.selection.counting import scores_of, wanted_candidates
 
 
 class Uniform:
@@ -26,9 +28,9 @@ class Uniform:
         """Choose. Raises SelectionError where the problem has no answer."""
         check(problem)
         # Sorted, so that the draw does not depend on the order in which a caller lists the candidates.
-        ids = sorted(problem.candidates)
+        ids = sorted(wanted_candidates(problem))
         draws = np.random.default_rng(problem.seed).integers(len(ids), size=problem.num_tasks)
         reason = f"drawn at random, as likely as each of the {len(ids)} candidates"
-        scores = tuple(Score(task_id, 1 / len(ids), reason=reason) for task_id in problem.candidates)
+        scores = scores_of(problem, dict.fromkeys(ids, 1 / len(ids)), lambda key: reason)
         chosen = tuple(ids[draw] for draw in draws)
         return Selection(chosen, scores, self.name, f"{chosen[0]}: {reason}")

@@ -4,18 +4,18 @@
 
     c_n = argmin_c (s(c) + 1 + m(c)) / (n(c) + 2 + m(c))
 
-the posterior mean of the success rate (:func:`amf_ros.selection.outcomes.success_rate`): s of n episodes
+the posterior mean of the success rate (:func:`amf_ros.selection.success_rates.success_rate`): s of n episodes
 of the current policy succeeded, and each of m demonstrations planned in this batch counts as one success
-to come, so that a batch does not spend itself on a single task. The target weights play no part. Without any
-roll-out it is "fewest first".
+to come, so that a batch does not spend itself on a single task. The weights of the targets play no part, but
+only candidates that are targets are chosen. Without any roll-out it is "fewest first".
 """
 
 from __future__ import annotations
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Selection
-from amf_ros.selection.counting import counted, select_by
-from amf_ros.selection.outcomes import success_rate, told
+from amf_ros.selection.counting import counted, select_largest
+from amf_ros.selection.success_rates import describe_rollouts, success_rate
 
 
 class LowestSuccess:
@@ -30,9 +30,11 @@ class LowestSuccess:
 
     def select(self, problem: Problem) -> Selection:
         """Choose. Raises SelectionError where the problem has no answer, or counts contradict each other."""
-        return select_by(
+        return select_largest(
             problem,
             self.name,
             value=lambda task, planned: -success_rate(task, planned),
-            reason=lambda task: f"{told(task)}, {counted(task.num_demonstrations, 'demonstration')}",
+            reason=lambda task: (
+                f"{describe_rollouts(task)}, {counted(task.num_demonstrations, 'demonstration')}"
+            ),
         )

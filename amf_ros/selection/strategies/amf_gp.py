@@ -13,15 +13,15 @@ directions that are still unknown.
 
 from __future__ import annotations
 
-from amf_ros.selection.amf import Amf
-from amf_ros.selection.base import Problem
-from amf_ros.selection.kernels import in_weight_space
+from amf_ros.core.config import SelectionConfig
+from amf_ros.selection.gain_strategy import GainStrategy
+from amf_ros.selection.weight_space import in_weight_space
 
 
-class AmfGp(Amf):
+class AmfGp(GainStrategy):
     """Expected information gain with the kernel of ``SelectionConfig.kernel``."""
 
     name = "amf_gp"
 
-    def _features(self, problem: Problem) -> Problem:
-        return in_weight_space(problem, self._config)
+    def __init__(self, config: SelectionConfig | None = None) -> None:
+        super().__init__(config, features=in_weight_space)

@@ -1,0 +1,52 @@
+"""Sentences that say why information gain chose a task. Imports base.
+
+clauses = gain_reasons(records, targets, gains)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from amf_ros.selection.base import TaskRecord
+from amf_ros.selection.posterior import Floats
+
+WORTH_TELLING = 0.05
+"""Gains of at least this share of a candidate's largest are named in its reason."""
+
+
+def gain_reasons(records: Sequence[TaskRecord], targets: Sequence[str], gains: Floats) -> list[str]:
+    """Return one readable clause for each of some candidates.
+
+    Args:
+        records: of the candidates.
+        targets: columns of ``gains``.
+        gains: (candidates, targets) [nat] what a demonstration of each would teach each target.
+    """
+    place = {key: column for column, key in enumerate(targets)}
+    return [_reason(record, targets, place.get(record.id, -1), own) for record, own in zip(records, gains)]
+
+
+def _reason(record: TaskRecord, targets: Sequence[str], own: int, gains: Floats) -> str:
+    """Return what is known about the task, and which targets a demonstration would teach."""
+    least = max(WORTH_TELLING * gains.max(), np.finfo(gains.dtype).tiny)
+    taught = [] if own < 0 else [f"expected to teach {gains[own]:.2g} nat of it"]
+    count = int((gains >= least).sum()) - int(own >= 0 and gains[own] >= least)
+    if count:
+        largest = np.argsort(-gains, kind="stable")[:4].tolist()  # one of them may be the task itself
+        others = [column for column in largest if column != own and gains[column] >= least][:3]
+        named = ", ".join([f"{targets[column]} ({gains[column]:.2g} nat)" for column in others])
+        rest = f" and {count - 3} more" if count > 3 else ""
+        taught.append(f"{'also' if taught else 'expected to teach'} {named}{rest}")
+    return f"{_known(record)}; {', '.join(taught) or 'not expected to teach the targets anything'}"
+
+
+def _known(record: TaskRecord) -> str:
+    number = record.num_demonstrations
+    known = "1 demonstration" if number == 1 else f"{number} demonstrations"
+    if record.num_episodes:
+        known += f", {record.num_successes}/{record.num_episodes} successes"
+    if not np.isnan(record.effective_sample_size):
+        known += f", states by importance ({record.effective_sample_size:.1f} effective demonstrations)"
+    return known
