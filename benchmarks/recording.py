@@ -3,7 +3,7 @@
     source scripts/env.sh && python benchmarks/recording.py [--steps 200] [--objects 20] [--json]
 
 Writes a demonstration of three streams (joint states, scene, commands) as the recorder does, raw bytes
-through ``Recording.write``, and beside it through ``mcap_ros2.writer``, which encodes every message
+through ``DemonstrationWriter.write``, and beside it through ``mcap_ros2.writer``, which encodes every message
 again. The ratio of the two rates is what raw subscriptions buy. Then reads it as the fine-tuner does.
 """
 
