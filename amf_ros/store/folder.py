@@ -41,10 +41,17 @@ def demonstration_files(folder: Path) -> list[Path]:
 
 
 def check_named(path: Path) -> None:
-    """Check that a file may be a demonstration, by its name. Raises ForeignFile."""
+    """Check that a file may be a demonstration, by its name.
+
+    Raises:
+        ForeignFile: it is named otherwise, is no file, or another file has the same id in another format.
+    """
     try:
         check_id("demonstration", path.stem)
     except DataError as error:
         raise ForeignFile(f"{path}: is not named as demonstrations are: a copy?") from error
     if not path.is_file() and (path.is_symlink() or path.exists()):
         raise ForeignFile(f"{path}: {'leads nowhere' if path.is_symlink() else 'is no file'}")
+    first = file_of(path.parent, path.stem)
+    if first is not None and first != path:
+        raise ForeignFile(f"{path}: has the id of {first.name}, which counts")

@@ -24,6 +24,7 @@ from amf_ros.contract.codecs import Arrived
 from amf_ros.core.errors import AmfError, ContractError, DataError, StorageError, UnknownName
 from amf_ros.core.values import Outcome, Value
 from amf_ros.store.files import free_name, move_whole, storage_errors
+from amf_ros.store.folder import file_of
 from amf_ros.store.metadata import About, result_strings
 from amf_ros.store.reading import ABOUT, RESULT, RawTopic, StreamDecoder
 from amf_ros.store.recovery import CHUNK_BYTES
@@ -141,7 +142,7 @@ class DemonstrationWriter:
         """
         self._open()
         try:
-            if self._target.exists():
+            if file_of(self._target.parent, self.about.id) is not None:
                 raise DataError(f"demonstration {self.about.id!r} exists already; choose another id")
             arrays = replay(
                 self._values,

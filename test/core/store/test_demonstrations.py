@@ -13,6 +13,7 @@ from amf_ros.core.values import Demonstration, Outcome, Source
 from amf_ros.store import folder
 from amf_ros.store.array_format import ArrayFormat
 from amf_ros.store.demonstrations import DemonstrationStore
+from amf_ros.store.doctor import examine
 from amf_ros.store.schemas import schema_text
 
 
@@ -215,6 +216,24 @@ def test_an_id_is_taken_once_whoever_made_it(store, contract, suite, record, dra
             store.save(simulated(id_), POINT)
         with pytest.raises(DataError, match="exists already"):
             store.stage(id_, suite.task("push"), contract)
+
+
+def test_an_id_that_was_taken_while_it_was_recorded_is_refused(store, record, draw):
+    recording = record("d1", draw())
+    store.save(simulated("d1"), POINT)
+    with pytest.raises(DataError, match="exists already"):
+        recording.finish(Outcome.SUCCESS)
+    assert [info.uri.rpartition("/")[2] for info in store.infos()] == ["d1.safetensors"]
+
+
+def test_two_files_of_one_id_count_once_and_the_doctor_names_the_other(store, record, draw):
+    store.save(simulated("d1"), POINT)
+    aside = (store.root / "d1.safetensors").rename(store.root / "aside")
+    record("d1", draw(5)).finish(Outcome.SUCCESS)
+    aside.rename(store.root / "d1.safetensors")
+    assert [info.num_steps for info in store.infos()] == [5] and len(store.attempts()["push"]) == 1
+    (finding,) = examine(store)
+    assert "has the id of d1.mcap" in finding.problem and "--trash d1.safetensors" in finding.remedy
 
 
 def test_a_recording_is_of_no_use_to_a_suite_with_its_own_simulator(store, record, draw):
