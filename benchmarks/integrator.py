@@ -23,7 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from amf_ros.contract import ObservationLayout
 from amf_ros.core.config import GpConfig, KernelConfig, SelectionConfig, TrainingConfig
+from amf_ros.core.frames import Frames
 from amf_ros.core.plugins import load
 from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Source
 from amf_ros.knowledge.parametric_tasks import propose_task
@@ -65,7 +67,12 @@ SUITE = IntegratorSuite()
 IDS = tuple(task.id for task in SUITE.tasks)
 GOALS = np.array([SUITE.embedding(task_id) for task_id in IDS])  # (12, 2)
 SPEC = PolicySpec(
-    SUITE.observation_names, SUITE.action_names, SUITE.embedding_names, "integrator", SUITE.fps, 1
+    ObservationLayout.of_vector(SUITE.observation_names),
+    SUITE.action_names,
+    SUITE.embedding_names,
+    "integrator",
+    SUITE.fps,
+    1,
 )
 
 
@@ -74,14 +81,16 @@ def demonstrate(goal: Array, seed: int, name: str, task_id: str) -> Demonstratio
     path = integrator.roll_out(integrator.expert, integrator.start(seed)[None], goal[None])[0, :-1]
     stamps = (np.arange(NUM_STEPS) * 1e9 / SUITE.fps).astype(np.int64)
     actions = integrator.expert(path, goal)
-    return Demonstration(name, task_id, path, actions, stamps, Outcome.SUCCESS, Source.SCRIPTED_EXPERT)
+    return Demonstration(
+        name, task_id, Frames.of_vectors(path), actions, stamps, Outcome.SUCCESS, Source.SCRIPTED_EXPERT
+    )
 
 
 def roll_out(policy: GpPolicy, goals: Array, starts: Array) -> Array:
     """Many episodes at once from ``starts`` (n, 2): positions (n, NUM_STEPS + 1, 2)."""
 
     def act(positions: Array, goals: Array) -> Array:
-        return policy.infer(positions.astype(np.float32), goals.astype(np.float32))[:, 0]
+        return policy.infer(Frames.of_vectors(positions).float32(), goals.astype(np.float32))[:, 0]
 
     return integrator.roll_out(act, starts, goals)
 
@@ -130,7 +139,14 @@ class Run:
         nearest = np.linalg.norm(paths[:, 1:] - goals[:, None], axis=2).min(axis=1)
         outcomes = [Outcome.SUCCESS if near < integrator.TOLERANCE else Outcome.FAILURE for near in nearest]
         return [
-            Rollout(f"r{number:02d}_{i:02d}", IDS[task], path[:-1], outcome, checkpoint_id(number), NUM_STEPS)
+            Rollout(
+                f"r{number:02d}_{i:02d}",
+                IDS[task],
+                Frames.of_vectors(path[:-1]),
+                outcome,
+                checkpoint_id(number),
+                NUM_STEPS,
+            )
             for i, (task, path, outcome) in enumerate(zip(self.audited, paths, outcomes))
         ]
 
@@ -170,7 +186,7 @@ class Run:
 
     def rows(self, demo: Demonstration) -> F32:
         """What a demonstration adds to D."""
-        states = evenly(demo.observations).astype(np.float32)
+        states = Frames.of_vectors(evenly(demo.observations.flat())).float32()
         return self.policy.embed(
             states, np.tile(self.goals[demo.task_id], (len(states), 1)).astype(np.float32)
         )

@@ -29,6 +29,7 @@ import numpy as np
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
 from amf_ros.core.config import PretrainConfig
+from amf_ros.core.frames import Frames
 from amf_ros.core.plugins import load, names
 from amf_ros.core.values import Outcome, Rollout
 from amf_ros.ros import names as ros_names
@@ -39,7 +40,7 @@ from amf_ros.store.rollouts import RolloutStore
 from amf_ros.store.run_directory import RunDirectory
 
 BATCH = 3
-WIDTH = len(load_contract("panda_tabletop").observation_names)
+WIDTH = len(load_contract("panda_tabletop").layout.elements)
 SEEDS = itertools.count(1)
 
 
@@ -61,7 +62,7 @@ def visit(run: RunDirectory, task_id: str, number: int) -> None:
     states = np.random.default_rng(number).normal(size=(150, WIDTH))
     name = f"pretrained_e{number:02d}_{task_id}"
     outcome = (Outcome.FAILURE, Outcome.SUCCESS)[number % 2]  # each news moves the rate, and so the anchors
-    rollout = Rollout(name, task_id, states, outcome, "pretrained", len(states))
+    rollout = Rollout(name, task_id, Frames.of_vectors(states), outcome, "pretrained", len(states))
     RolloutStore(run.rollouts).save(rollout)
 
 

@@ -13,7 +13,7 @@ Imports types, errors, paths and config only.
 """
 
 from amf_ros.contract.contract import Contract, load_contract
-from amf_ros.contract.layout import Interface, SuiteInterface
+from amf_ros.contract.layout import Interface, ObservationLayout, SuiteInterface
 from amf_ros.contract.topics import Topic
 
-__all__ = ["Contract", "Interface", "SuiteInterface", "Topic", "load_contract"]
+__all__ = ["Contract", "Interface", "ObservationLayout", "SuiteInterface", "Topic", "load_contract"]

@@ -16,18 +16,15 @@ from typing import Any
 import numpy as np
 
 from amf_ros.contract.codecs import to_value
-from amf_ros.contract.features import ROLE, compile_feature, feature_names, frames, optional_roles, rows
-from amf_ros.contract.spec import (
-    ActionElement,
-    ContractSpec,
-    JointAngleFeature,
-    JointFeature,
-)
+from amf_ros.contract.feature_spec import JointAngleFeature, JointFeature
+from amf_ros.contract.features import ROLE, rows
+from amf_ros.contract.observing import Observer
+from amf_ros.contract.spec import ActionElement, ContractSpec
 from amf_ros.contract.topics import NS_PER_MS, named, observed
 from amf_ros.core.config import load_yaml
 from amf_ros.core.errors import ContractError, StaleObservation, UnknownName
 from amf_ros.core.paths import find_config
-from amf_ros.core.values import Array, JointCommand, JointState, Observation, SceneState, Task, Value
+from amf_ros.core.values import Array, JointCommand, JointState, Observation, Picture, SceneState, Task, Value
 
 
 def _meaning(element: ActionElement) -> dict[str, Any]:
@@ -67,24 +64,16 @@ class Contract:
         self.recorded = frozenset(
             {self.command.name, self.applied.name, *(topic.name for topic in self.topics)}
         )
-        self._types = {
-            topic.name: topic.type for topic in (*self.topics, self.command, self.published, self.applied)
+        self._named = {
+            topic.name: topic for topic in (*self.topics, self.command, self.published, self.applied)
         }
         self.joint_topics = tuple(topic.name for topic in self.topics if topic.kind == "joints")
         self.joints_topic = self.joint_topics[0]
         self.scene_topic = next((topic.name for topic in self.topics if topic.kind == "scene"), None)
         self.joints_age_ns = max(topic.max_age_ns for topic in self.topics if topic.kind == "joints")
         self._max_age_ns = {topic.name: topic.max_age_ns for topic in self.topics}
-        self.optional_roles = optional_roles(f for fs in spec.observations.values() for f in fs)
-        self._vectors = {
-            key: [compile_feature(feature, self.optional_roles) for feature in features]
-            for key, features in spec.observations.items()
-        }
-        self.vector_names = {
-            key: tuple(name for feature in features for name in feature_names(feature))
-            for key, features in spec.observations.items()
-        }
-        self.observation_names = tuple(name for names in self.vector_names.values() for name in names)
+        self._observer = Observer(spec)
+        self.layout, self.optional_roles = self._observer.layout, self._observer.optional_roles
         self.command_joints = tuple(joint for element in spec.action.elements for joint in element.joints)
         modes = [element.mode for element in spec.action.elements for _ in element.joints]
         self.action_names = tuple(f"{j}.{m}" for j, m in zip(self.command_joints, modes, strict=True))
@@ -95,9 +84,7 @@ class Contract:
         self.continuous = frozenset(joint for element in spec.action.elements for joint in element.continuous)
         self._turning = np.array([joint in self.continuous for joint in self.command_joints])
         self.needs = self._needs()
-        self.frames = frozenset(
-            frame for fs in spec.observations.values() for feature in fs for frame in frames(feature)
-        )
+        self.looked_at = self._observer.looked_at
         self.hash = self._hash()
         self.digest = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:16]
 
@@ -117,20 +104,19 @@ class Contract:
         """Of what defines features and actions; topic names, ages and qos may change freely."""
         defining = {
             "fps": self.fps,
-            "observations": {
-                key: [feature.model_dump(mode="json") for feature in features]
-                for key, features in self.spec.observations.items()
-            },
+            "observations": self._observer.meaning(),
             "action": [_meaning(element) for element in self.spec.action.elements],
         }
         return hashlib.sha256(json.dumps(defining).encode()).hexdigest()[:16]
 
     def type_of(self, topic: str) -> str:
         """Say the ROS type of one of the contract's topics, by its name inside."""
-        return self._types[topic]
+        return self._named[topic].type
 
     def read(self, topic: str, message: Any) -> Value:
         """Read a message of one of the contract's topics: live, recording and in replay.
+
+        Of a picture only what the contract's observations show of it is kept.
 
         Args:
             topic: as the contract calls it inside.
@@ -139,7 +125,16 @@ class Contract:
         Raises:
             DataError: the message's parts do not fit.
         """
-        return to_value(self._types[topic], message)
+        known = self._named[topic]
+        return self.seen(topic, to_value(known.type, message, known.names))
+
+    def seen(self, topic: str, value: Value) -> Value:
+        """Give what observations show of a value: of a picture its views, anything else as it is.
+
+        Raises:
+            DataError: a picture that the views do not fit.
+        """
+        return self._observer.views(topic, value) if isinstance(value, Picture) else value
 
     def observe(
         self,
@@ -156,7 +151,7 @@ class Contract:
             now_ns: the instant to judge ages by; None = the newest of the inputs.
 
         Returns:
-            One vector per key of ``observations``; its stamp is the newest input's.
+            A frame with an array for each key of ``observations``; its stamp is the newest input's.
 
         Raises:
             StaleObservation: a stream is missing, too old, or stamped in the future.
@@ -171,13 +166,11 @@ class Contract:
                 f"{self.name}: {self.joints_topic!r} must be a JointState and {self.scene_topic!r} "
                 f"a SceneState, got {type(joints).__name__} and {type(scene).__name__}"
             )
-        values = {
-            key: np.concatenate([compute(joints, scene, roles) for compute in computes])
-            for key, computes in self._vectors.items()
-        }
-        observation = Observation(newest, values)
-        self._check_finite(observation.vector, self.observation_names, "observation")
-        return observation
+        try:
+            frame = self._observer.frame(inputs, joints, scene, roles)
+        except ContractError as error:
+            raise ContractError(f"{self.name}: {error}") from error
+        return Observation(newest, frame)
 
     def _check_fresh(self, inputs: Mapping[str, Value], now_ns: int | None) -> int:
         used = [self.joints_topic, *(t.name for t in self.topics if t.name not in self.joint_topics)]
@@ -263,13 +256,10 @@ class Contract:
         Raises:
             ContractError: naming what is missing and what there is.
         """
-        used = [feature for features in self.spec.observations.values() for feature in features]
-        joints = (JointFeature, JointAngleFeature)
-        observed = [joint for f in used if isinstance(f, joints) for joint in f.joints]
-        self._require("joint", [*self.command_joints, *observed], joint_names)
-        wanted = [frame for feature in used for frame in frames(feature)]
-        roles = [frame.removeprefix(ROLE) for frame in wanted if frame.startswith(ROLE)]
-        fixed = [frame for frame in wanted if not frame.startswith(ROLE)]
+        self._require("joint", self.needs, joint_names)
+        wanted = self.looked_at
+        roles = [name.removeprefix(ROLE) for name in wanted if name.startswith(ROLE)]
+        fixed = [name for name in wanted if not name.startswith(ROLE)]
         scene = None if scene_names is None else tuple(scene_names)
         if scene is not None:
             self._require("scene object", fixed, scene)

@@ -4,7 +4,7 @@ compute = compile_feature(spec, optional)
 names, values = feature_names(spec), compute(joints, scene, roles)
 
 A role that a task does not name is absent, where the contract allows it: what looks at it is zero, and an
-element of its own (:class:`~amf_ros.contract.spec.PresentFeature`) says so.
+element of its own (:class:`~amf_ros.contract.feature_spec.PresentFeature`) says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from amf_ros.contract.spec import (
+from amf_ros.contract.feature_spec import (
     FeatureSpec,
     JointAngleFeature,
     JointFeature,
@@ -22,6 +22,7 @@ from amf_ros.contract.spec import (
     PresentFeature,
     RelativePositionFeature,
     RelativeYawFeature,
+    StateFeature,
     YawFeature,
 )
 from amf_ros.core.errors import ContractError
@@ -37,7 +38,7 @@ def rows(kind: str, known: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[in
     return tuple(indices(kind, known, wanted))
 
 
-def frames(spec: FeatureSpec) -> tuple[str, ...]:
+def looked_at(spec: StateFeature) -> tuple[str, ...]:
     """The scene objects and ``role.<name>`` that a feature looks at."""
     if isinstance(spec, (JointFeature, JointAngleFeature, PresentFeature)):
         return ()
@@ -51,7 +52,7 @@ def optional_roles(features: Iterable[FeatureSpec]) -> frozenset[str]:
     return frozenset(spec.of.removeprefix(ROLE) for spec in features if isinstance(spec, PresentFeature))
 
 
-def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
+def feature_names(spec: StateFeature) -> tuple[str, ...]:
     """One name per element, e.g. ``role.object-tool0.position.x``."""
     if isinstance(spec, JointFeature):
         return tuple(f"{joint}.{spec.feature.removeprefix('joint_')}" for joint in spec.joints)
@@ -59,14 +60,14 @@ def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
         return tuple(f"{joint}.angle.{part}" for joint in spec.joints for part in ("sin", "cos"))
     if isinstance(spec, PresentFeature):
         return (f"{spec.of}.present",)
-    subject = "-".join(frames(spec))
+    subject = "-".join(looked_at(spec))
     if isinstance(spec, (PositionFeature, RelativePositionFeature)):
         return tuple(f"{subject}.position.{axis}" for axis in spec.axes)
     times = "" if spec.symmetry == 1 else str(spec.symmetry)
     return (f"{subject}.yaw{times}.sin", f"{subject}.yaw{times}.cos")
 
 
-def compile_feature(spec: FeatureSpec, optional: frozenset[str] = frozenset()) -> Compute:
+def compile_feature(spec: StateFeature, optional: frozenset[str] = frozenset()) -> Compute:
     """Return the function that computes one feature, (n,) float64.
 
     Args:
@@ -82,8 +83,8 @@ def compile_feature(spec: FeatureSpec, optional: frozenset[str] = frozenset()) -
     of_poses = (
         _positions(spec) if isinstance(spec, (PositionFeature, RelativePositionFeature)) else _yaws(spec)
     )
-    looked_at = [name.removeprefix(ROLE) for name in frames(spec) if name.startswith(ROLE)]
-    lacked = [role for role in looked_at if role in optional]
+    roles = [name.removeprefix(ROLE) for name in looked_at(spec) if name.startswith(ROLE)]
+    lacked = [role for role in roles if role in optional]
     return _zero_without(lacked, of_poses, len(feature_names(spec))) if lacked else of_poses
 
 
@@ -157,11 +158,11 @@ def _yaws(spec: YawFeature | RelativeYawFeature) -> Compute:
     return compute
 
 
-def _poses(spec: FeatureSpec, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
+def _poses(spec: StateFeature, scene: SceneState | None, roles: Mapping[str, str]) -> Array:
     """Poses (n, 7) of the frames a feature looks at, roles resolved."""
     if scene is None:
         raise ContractError(f"feature {feature_names(spec)[0]!r} needs a scene state and none was given")
-    wanted = tuple(_resolve(name, roles) for name in frames(spec))
+    wanted = tuple(_resolve(name, roles) for name in looked_at(spec))
     poses: Array = scene.poses[list(rows("scene object", scene.names, wanted))]
     return poses
 

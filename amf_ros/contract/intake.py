@@ -9,14 +9,14 @@ that no role names. A joint state may hold only some of the joints. Imports cont
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from amf_ros.contract.contract import Contract, shortest
+from amf_ros.contract.feature_spec import RelativeYawFeature, YawFeature
 from amf_ros.contract.features import ROLE
-from amf_ros.contract.spec import RelativeYawFeature, YawFeature
 from amf_ros.core.errors import BadMessage, OutOfRange
 from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, Numbers, SceneState, Value
 
@@ -78,7 +78,7 @@ class Intake:
                     self._ranges[joint] = (min(element.range), max(element.range))
                 else:
                     self._steps[joint] = element.max_step
-        self._frames, self._turned = _frames(contract, roles)
+        self._objects, self._turned = _objects(contract, roles)
 
     def check(self, topic: str, value: Value, arrival_ns: int) -> bool:
         """Whether a decoded message can be used; returns whether its stream's clock moved (a reset).
@@ -159,7 +159,7 @@ class Intake:
 
     def _check_scene(self, topic: str, scene: SceneState) -> None:
         _require_names(topic, scene.names, len(scene.poses))
-        for name in sorted(self._frames):
+        for name in sorted(self._objects):
             if name not in scene.names:
                 known = ", ".join(map(_short, scene.names[:8])) or "none"
                 raise BadMessage(topic, f"lacks scene object {name!r}; it holds {known}")
@@ -273,10 +273,10 @@ class Intake:
         )
 
 
-def _frames(contract: Contract, roles: Mapping[str, str] | None) -> tuple[frozenset[str], frozenset[str]]:
+def _objects(contract: Contract, roles: Mapping[str, str] | None) -> tuple[frozenset[str], frozenset[str]]:
     """Scene objects that are used, and of these whose orientation is, with roles resolved where known."""
 
-    def resolved(names: frozenset[str]) -> frozenset[str]:
+    def resolved(names: Iterable[str]) -> frozenset[str]:
         fixed = {name for name in names if not name.startswith(ROLE)}
         acted = {name.removeprefix(ROLE) for name in names if name.startswith(ROLE)}
         return frozenset(fixed | {roles[role] for role in acted if role in roles} if roles else fixed)
@@ -288,7 +288,7 @@ def _frames(contract: Contract, roles: Mapping[str, str] | None) -> tuple[frozen
                 turned.add(feature.of)
             elif isinstance(feature, RelativeYawFeature):
                 turned.update((feature.of, feature.to))
-    return resolved(contract.frames), resolved(frozenset(turned))
+    return resolved(contract.looked_at), resolved(turned)
 
 
 def _check_numbers(topic: str, numbers: Numbers) -> None:

@@ -5,35 +5,25 @@ spec = load_yaml(path, ContractSpec)
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from functools import partial
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from amf_ros.contract.codecs import JOINT_STATE, JOINT_TRAJECTORY, SCENE_STATE, of_kind
-from amf_ros.core.config import Model
-
-Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9_./-]+$")]
-
-_TOPIC = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
-TOPIC_RULE: Final = (
-    "letters, digits and _ in parts between single slashes, no part starting with a digit, no __, no slash "
-    "at the end; absolute (/left/joint_states) or relative (joint_states)"
+from amf_ros.contract.codecs import JOINT_STATE, JOINT_TRAJECTORY, SCENE_STATE, Kind, codec_of, of_kind
+from amf_ros.contract.feature_spec import (
+    FeatureSpec,
+    ImageFeature,
+    JointAngleFeature,
+    JointFeature,
+    Name,
+    NumbersFeature,
+    PresentFeature,
+    TopicName,
+    inside,
 )
-
-
-def _topic_name(name: str) -> str:
-    """A name that ROS takes for a topic, of any node. Raises ValueError with the rule."""
-    if not _TOPIC.fullmatch(name) or "__" in name:
-        near = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9_/]", "_", name))
-        hint = f"; try {near!r}" if near != name and _TOPIC.fullmatch(near) else ""
-        raise ValueError(f"{name[:80]!r} is not a ROS topic name: {TOPIC_RULE}{hint}")
-    return name
-
-
-TopicName = Annotated[str, AfterValidator(_topic_name)]
+from amf_ros.core.config import Model
 
 
 def _one_of(allowed: tuple[str, ...], type_: str) -> str:
@@ -47,11 +37,6 @@ ObservedType = Annotated[
     str, AfterValidator(partial(_one_of, of_kind("joints", "scene", "numbers", "picture")))
 ]
 CommandType = Annotated[str, AfterValidator(partial(_one_of, of_kind("command")))]
-
-
-def inside(topic: str) -> str:
-    """The one spelling that the package uses for a topic, however the contract writes it: no slash first."""
-    return topic.removeprefix("/")
 
 
 MOST_MS: Final = 3_600_000.0  # an hour: more is no age but a mistake
@@ -93,80 +78,31 @@ class TopicSpec(Model):
     """One observed stream."""
 
     type: ObservedType = Field(description="ROS type, one of amf_ros/contract/codecs.py")
+    names: tuple[Name, ...] = Field(
+        (), description="of the numbers in its messages, in order, where the type gives them no names"
+    )
     qos: QosSpec = QosSpec()
     align: AlignSpec = AlignSpec()
     on_stale: Literal["stop"] = Field("stop", description="stale input is an error; never zero-filled")
     min_rate_hz: float = Field(0.0, ge=0, description="a demonstration with a slower stream is refused [Hz]")
 
+    @model_validator(mode="after")
+    def _fits_type(self) -> TopicSpec:
+        codec = codec_of(self.type)
+        if codec.elements is None and not self.names:
+            raise ValueError(f"names is needed: {self.type} gives its numbers no names; list them in order")
+        if codec.elements is not None and self.names:
+            raise ValueError(f"names belongs to types without names of their own; remove it from {self.type}")
+        if len(set(self.names)) != len(self.names):
+            raise ValueError("names lists one of them twice; they must differ")
+        if not codec.stamped and self.align.stamp != "receive":
+            raise ValueError(f"{self.type} has no header to take times from: write align: {{stamp: receive}}")
+        return self
 
-class JointFeature(Model):
-    """Measured joints, by name."""
-
-    feature: Literal["joint_position", "joint_velocity"]
-    joints: tuple[Name, ...] = Field(min_length=1, description="in this order")
-
-
-class JointAngleFeature(Model):
-    """Measured joints that turn without end, each as sine and cosine."""
-
-    feature: Literal["joint_angle"]
-    joints: tuple[Name, ...] = Field(min_length=1, description="in this order")
-
-
-class PositionFeature(Model):
-    """Where a frame is, in the base frame [m]."""
-
-    feature: Literal["position"]
-    of: Name = Field(description="scene object, or role.<name>")
-    axes: Literal["xyz", "xy", "z"] = Field("xyz", description="of the base frame")
-
-
-class RelativePositionFeature(Model):
-    """Where a frame is from another one, along the base axes [m]: position(of) - position(to)."""
-
-    feature: Literal["relative_position"]
-    of: Name = Field(description="scene object, or role.<name>")
-    to: Name = Field(description="scene object, or role.<name>")
-    axes: Literal["xyz", "xy", "z"] = Field("xyz", description="of the base frame")
-
-
-class YawFeature(Model):
-    """Heading of a frame's x axis about the base's z, as sine and cosine."""
-
-    feature: Literal["yaw"]
-    of: Name = Field(description="scene object, or role.<name>")
-    symmetry: int = Field(1, ge=1, le=12, description="n: looks the same every 360/n degrees (cube: 4)")
-
-
-class RelativeYawFeature(Model):
-    """Heading of one frame minus that of another, as sine and cosine."""
-
-    feature: Literal["relative_yaw"]
-    of: Name = Field(description="scene object, or role.<name>")
-    to: Name = Field(description="scene object, or role.<name>")
-    symmetry: int = Field(1, ge=1, le=12, description="n: looks the same every 360/n degrees (cube: 4)")
-
-
-class PresentFeature(Model):
-    """Whether the task names a role: 1, or 0 where it does not; then what looks at the role is 0 as well.
-
-    A role whose presence no feature observes must be named by every task.
-    """
-
-    feature: Literal["present"]
-    of: Annotated[str, Field(pattern=r"^role\.[A-Za-z0-9_-]+$", description="role.<name>")]
-
-
-FeatureSpec = Annotated[
-    JointFeature
-    | JointAngleFeature
-    | PositionFeature
-    | RelativePositionFeature
-    | YawFeature
-    | RelativeYawFeature
-    | PresentFeature,
-    Field(discriminator="feature"),
-]
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The names of the numbers that a message holds; none of a type that holds something else."""
+        return self.names or codec_of(self.type).elements or ()
 
 
 class EndpointSpec(Model):
@@ -264,12 +200,25 @@ class ContractSpec(Model):
         return value
 
     @model_validator(mode="after")
+    def _streams_there(self) -> ContractSpec:
+        known = {inside(name): topic for name, topic in self.topics.items()}
+        for key, features in self.observations.items():
+            for feature in features:
+                if isinstance(feature, (NumbersFeature, ImageFeature)):
+                    _require_topic(key, feature, known.get(inside(feature.topic)))
+            if len(features) > 1 and any(isinstance(feature, ImageFeature) for feature in features):
+                raise ValueError(
+                    f"observations.{key} joins a picture with something else; give it a key alone"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> ContractSpec:
         types: list[str] = [topic.type for topic in self.topics.values()]
         if JOINT_STATE not in types:
             raise ValueError(f"topics needs at least one of type {JOINT_STATE}, found none")
         scene = any(
-            not isinstance(f, (JointFeature, JointAngleFeature, PresentFeature))
+            not isinstance(f, (JointFeature, JointAngleFeature, PresentFeature, NumbersFeature, ImageFeature))
             for fs in self.observations.values()
             for f in fs
         )
@@ -312,3 +261,21 @@ class ContractSpec(Model):
         if twice:
             raise ValueError(f"record_extra repeats {', '.join(twice)}, which is recorded anyway")
         return self
+
+
+def _require_topic(key: str, feature: NumbersFeature | ImageFeature, topic: TopicSpec | None) -> None:
+    """Check that a feature finds what it reads. Raises ValueError."""
+    kind: Kind = "picture" if isinstance(feature, ImageFeature) else "numbers"
+    if topic is None or codec_of(topic.type).kind != kind:
+        found = "is not among topics" if topic is None else f"is of type {topic.type}"
+        raise ValueError(
+            f"observations.{key}: topic {feature.topic!r} {found}; allowed are topics of types "
+            f"{', '.join(of_kind(kind))}"
+        )
+    if isinstance(feature, NumbersFeature):
+        strange = [name for name in feature.elements or () if name not in topic.elements]
+        if strange:
+            raise ValueError(
+                f"observations.{key}: {feature.topic} has no element {strange[0]!r}; it has "
+                f"{', '.join(topic.elements)}"
+            )

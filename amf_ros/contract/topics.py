@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from amf_ros.contract.codecs import Kind, codec_of
-from amf_ros.contract.spec import StampSpec, TopicSpec, inside
+from amf_ros.contract.feature_spec import inside
+from amf_ros.contract.spec import StampSpec, TopicSpec
 
 NS_PER_MS = 1_000_000
 
@@ -29,6 +30,7 @@ class Topic:
         depth: messages kept.
         absolute: the contract wrote it with a slash first: it stays out of the node's namespace.
         receive: its messages count from their arrival on, whatever their stamps say.
+        names: of the numbers in its messages, where the contract gives them.
         offset_ns: added to its header stamps: its clock lags by this [ns].
         max_offset_ns: arrival minus stamp may stay beyond this for a moment only [ns]; 0 = no limit.
     """
@@ -42,6 +44,7 @@ class Topic:
     depth: int = 50
     absolute: bool = False
     receive: bool = False
+    names: tuple[str, ...] = ()
     offset_ns: int = 0
     max_offset_ns: int = 0
 
@@ -93,5 +96,6 @@ def observed(name: str, topic: TopicSpec) -> Topic:
         on_stale=topic.on_stale,
         reliability=topic.qos.reliability,
         depth=topic.qos.depth,
+        names=topic.names,
     )
     return replace(made, max_offset_ns=made.max_offset_ns or made.max_age_ns)

@@ -16,3 +16,6 @@ SESSION_DIRECTORY = "runs/default"
 
 REAL_TIME_FACTOR = 1.0
 """Speed of simulated time; 0 is lock-step."""
+
+CAMERA_SIZE = (320, 240)
+"""Width and height of the pictures that a simulated camera takes [pixel]."""

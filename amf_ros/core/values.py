@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amf_ros.core.errors import UnknownName
+from amf_ros.core.frames import Frame, Frames
 
 Array = NDArray[np.float64]
 
@@ -162,21 +163,24 @@ class Picture:
     pixels: NDArray[Any]
 
 
-Value = JointState | SceneState | JointCommand | JointPlan | Numbers | Picture
+@dataclass(frozen=True)
+class Views:
+    """What a contract takes of one picture: entry of the observation -> pixels (height, width, channels)."""
+
+    stamp_ns: int
+    pixels: Mapping[str, NDArray[Any]]
+
+
+Value = JointState | SceneState | JointCommand | JointPlan | Numbers | Picture | Views
 """What a message of one of the types that a contract can name says."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What a policy sees at one instant: one vector per contract key, in the contract's order."""
+    """What a policy sees at one instant: a frame with an array for each key of the contract, in its order."""
 
     stamp_ns: int
-    values: Mapping[str, Array]
-
-    @property
-    def vector(self) -> Array:
-        """All vectors joined, (d,)."""
-        return np.concatenate([np.asarray(v, dtype=np.float64).ravel() for v in self.values.values()])
+    values: Frame
 
 
 @dataclass(frozen=True)
@@ -211,14 +215,14 @@ class Demonstration:
     """One recorded demonstration as arrays: T steps, one per action.
 
     Attributes:
-        observations: (T, d) float64, columns as the contract's ``observation_names``.
+        observations: T frames, entries as the contract's ``layout``.
         actions: (T, a) float64, columns as the contract's ``action_names``, encoded by its mode.
         stamps_ns: (T,) int64, header stamp of each step's action.
     """
 
     id: str
     task_id: str
-    observations: Array
+    observations: Frames
     actions: Array
     stamps_ns: NDArray[np.int64]
     outcome: Outcome = Outcome.UNLABELED
@@ -242,14 +246,14 @@ class Rollout:
     """States that the policy visited in one episode; the selector embeds them as a task's occupancy.
 
     Attributes:
-        observations: (T, d) float64, columns as the contract's ``observation_names``.
+        observations: T frames, entries as the contract's ``layout``.
         checkpoint_id: the policy that ran.
         fingerprint: of that checkpoint's weights: the same id may stand for others later; empty = not known.
     """
 
     id: str
     task_id: str
-    observations: Array
+    observations: Frames
     outcome: Outcome
     checkpoint_id: str
     num_steps: int

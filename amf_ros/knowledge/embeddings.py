@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.core.values import Array, Demonstration
+from amf_ros.core.frames import Frames
+from amf_ros.core.values import Demonstration
 from amf_ros.knowledge.trajectories import Trajectory, direction, states_of
 from amf_ros.knowledge.uncertainty.base import States, UncertaintyModel
 from amf_ros.knowledge.uncertainty.loading import make_model
@@ -49,7 +50,7 @@ class Embedder:
         self._print = _fingerprint(self._model, policy)
         self._kept: dict[Any, F32] = {}
         self._used: set[Any] = set()
-        self._digests: dict[int, tuple[Array, bytes]] = {}
+        self._digests: dict[int, tuple[Frames, bytes]] = {}
 
     def holds(self, policy: Policy, fitted: Fitted) -> bool:
         """Whether this policy's features are these too: fine-tuned policies of one pi_0 share them."""
@@ -134,8 +135,9 @@ class Embedder:
 
         def make() -> F32:
             if not parts:
-                d, k = len(self._policy.spec.observation_names), len(self._policy.spec.task_names)
-                return self._model.embed(States(np.zeros((0, d), np.float32), np.zeros((0, k), np.float32)))
+                spec = self._policy.spec
+                tasks = np.zeros((0, len(spec.task_names)), np.float32)
+                return self._model.embed(States(spec.layout.stacked([]).float32(), tasks))
             return np.concatenate([self._embed(key, *part) for key, part in zip(keys, parts, strict=True)])
 
         return self._once(("phi", keys), make)
@@ -174,12 +176,10 @@ class Embedder:
         self._used.add(where)
         known = self._digests.get(where)
         if known is None or known[0] is not trajectory.observations:
-            arrays = [trajectory.observations]
-            if isinstance(trajectory, Demonstration):
-                arrays.append(trajectory.actions)
             digest = hashlib.blake2b(digest_size=16)
-            for array in arrays:
-                digest.update(np.ascontiguousarray(array).tobytes())
+            trajectory.observations.update(digest)
+            if isinstance(trajectory, Demonstration):
+                digest.update(np.ascontiguousarray(trajectory.actions).tobytes())
             known = self._digests[where] = (trajectory.observations, digest.digest())
         return known[1]
 
@@ -187,8 +187,9 @@ class Embedder:
 def _fingerprint(model: UncertaintyModel, policy: Policy) -> bytes:
     """Of pi_0 and the model: what they answer to states nobody else asks about."""
     spec, rng = policy.spec, np.random.default_rng(0)
-    shapes = (len(spec.observation_names),), (len(spec.task_names),), (spec.chunk, len(spec.action_names))
-    observations, tasks, chunks = (rng.standard_normal((8, *shape), dtype=np.float32) for shape in shapes)
+    observations = spec.layout.drawn(rng, 8).float32()
+    shapes = (len(spec.task_names),), (spec.chunk, len(spec.action_names))
+    tasks, chunks = (rng.standard_normal((8, *shape), dtype=np.float32) for shape in shapes)
     valid = np.ones((8, spec.chunk), np.float32)
     answers = model.embed(States(observations, tasks, chunks, valid)), policy.embed(observations, tasks)
     return hashlib.blake2b(b"".join(np.ascontiguousarray(a).tobytes() for a in answers)).digest()

@@ -170,9 +170,11 @@ class Importance:
         policy, suite = self._evidence.checkpoint.policy, self._evidence.suite
         units = inspectable(policy, "importance")
         size, width = len(demo.observations), demo.actions.shape[1]
-        tasks = np.repeat(np.array([suite.embedding(key) for key in ids], dtype=np.float32), size, axis=0)
-        observations = np.tile(demo.observations.astype(np.float32), (len(ids), 1))
-        chunks = policy.infer(observations, tasks)  # (m T, H, a)
+        embeddings = np.array([suite.embedding(key) for key in ids], dtype=np.float32)
+        observations = demo.observations.float32()
+        # Task by task: the pictures of a demonstration are not copied for each of them.
+        answered = [policy.infer(observations, np.tile(e, (size, 1))) for e in embeddings]
+        chunks = np.concatenate(answered)  # (m T, H, a)
         answers = units.standardise(chunks)[:, :width].reshape(len(ids), size, width).astype(np.float64)
         shown = np.repeat(demo.actions[:, None].astype(np.float32), chunks.shape[1], axis=1)  # (T, H, a)
         actions = units.standardise(shown)[:, :width].astype(np.float64)

@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from amf_ros.core.errors import NoEmbeddings
+from amf_ros.core.frames import Frames
 from amf_ros.core.values import Array
 from amf_ros.policies.base import F32, Policy
 from amf_ros.selection.base import Problem
@@ -78,7 +79,7 @@ def rows_of(suite: ParametricSuite, policy: Policy, states: States, parameters: 
     visited = np.asarray(states(parameters), dtype=np.float32)  # (m, n, d)
     count, length, width = visited.shape
     tasks = np.repeat([suite.embedding_of(point) for point in parameters], length, axis=0).astype(np.float32)
-    rows = policy.embed(visited.reshape(count * length, width), tasks)
+    rows = policy.embed(Frames.of_vectors(visited.reshape(count * length, width)), tasks)
     return list(rows.reshape(count, length, -1))
 
 

@@ -22,7 +22,7 @@ def states_of(
     """States of a trajectory as those of a task, with the actions where it demonstrates that very task.
 
     Args:
-        trajectory: whose observations (T, d) are used.
+        trajectory: whose observations are used.
         task_id: which task they are asked about.
         embedding: its embedding (k,).
         chunk: H, actions per state.
@@ -38,7 +38,7 @@ def states_of(
         chunks = trajectory.actions[np.minimum(ahead, steps - 1)].astype(np.float32)
         valid = (ahead < steps).astype(np.float32)
     return States(
-        observations=trajectory.observations[rows].astype(np.float32),
+        observations=trajectory.observations[rows].float32(),
         tasks=np.tile(np.asarray(embedding, dtype=np.float32), (len(rows), 1)),
         chunks=chunks,
         valid=valid,

@@ -6,6 +6,7 @@ check_fits(checkpoint, contract, suite)
 from __future__ import annotations
 
 from amf_ros.contract import Interface
+from amf_ros.contract.layout import names_difference
 from amf_ros.core.errors import CheckpointError
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.tasks.base import Suite
@@ -24,15 +25,14 @@ def check_fits(checkpoint: Checkpoint, contract: Interface, suite: Suite) -> Non
     """
     spec, who = checkpoint.policy.spec, f"checkpoint {checkpoint.info.id!r}"
     hint = "choose another checkpoint or contract, or pre-train again with 'amf pretrain'"
-    for kind, made_for, running in (
-        ("observations", spec.observation_names, contract.observation_names),
-        ("actions", spec.action_names, contract.action_names),
-        ("task embeddings", spec.task_names, suite.embedding_names),
-    ):
-        if made_for != running:
-            raise CheckpointError(
-                f"{who} was made for other {kind}: {_difference(made_for, running)}; {hint}"
-            )
+    differences = {
+        "observations": spec.layout.difference(contract.layout),
+        "actions": names_difference(spec.action_names, contract.action_names),
+        "task embeddings": names_difference(spec.task_names, suite.embedding_names),
+    }
+    for kind, difference in differences.items():
+        if difference:
+            raise CheckpointError(f"{who} was made for other {kind}: {difference}; {hint}")
     if spec.fps != contract.fps:
         raise CheckpointError(
             f"{who} acts at {spec.fps:g} Hz, contract {contract.name!r} at {contract.fps:g}; {hint}"
@@ -43,18 +43,3 @@ def check_fits(checkpoint: Checkpoint, contract: Interface, suite: Suite) -> Non
             f"{contract.hash}: the names agree, but how a feature or action is computed "
             f"(its range, say) does not; {hint}"
         )
-
-
-def _difference(made_for: tuple[str, ...], running: tuple[str, ...]) -> str:
-    """Say what one has and the other lacks, else where their order differs."""
-    lacking = [name for name in made_for if name not in running]
-    added = [name for name in running if name not in made_for]
-    parts = [f"it needs {', '.join(lacking)}"] if lacking else []
-    if added:
-        parts.append(f"it does not know {', '.join(added)}")
-    if parts:
-        return ", and ".join(parts)
-    row = next(
-        (i for i, (a, b) in enumerate(zip(made_for, running)) if a != b), min(len(made_for), len(running))
-    )
-    return f"element {row} is {made_for[row : row + 1]} there and {running[row : row + 1]} here"

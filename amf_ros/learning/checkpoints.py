@@ -14,17 +14,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors import SafetensorError
 
+from amf_ros.contract.layout import Entry, ObservationLayout
 from amf_ros.core.config import Model, load_yaml
 from amf_ros.core.errors import CheckpointError, ConfigError, UnknownName, shown
 from amf_ros.core.paths import local_path
@@ -36,7 +37,8 @@ from amf_ros.learning.coverage import Coverage, from_tensors, to_tensors
 from amf_ros.policies.base import PolicySpec, Trainable
 from amf_ros.store.files import check_id, storage_errors, write_folder_whole
 
-SCHEMA = "amf_checkpoint/1"
+SCHEMA = "amf_checkpoint/2"
+_OLD_SCHEMA = "amf_checkpoint/1"  # observations are one vector
 DESCRIPTION, TENSORS = "checkpoint.yaml", "policy.safetensors"
 _POLICY = "policy."
 
@@ -73,21 +75,46 @@ class Making(Model):
     loss: float | None = None
 
 
-class _Spec(Model):
-    """:class:`PolicySpec` on disk."""
+class _Entry(Model):
+    """Mirrors an entry of the layout."""
 
-    observation_names: tuple[str, ...]
+    name: str = Field(min_length=1)
+    shape: tuple[Annotated[int, Field(ge=0, le=10_000)], ...] = Field(min_length=1, max_length=4)
+    dtype: Literal["float64", "uint8", "uint16"]
+    elements: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _named(self) -> _Entry:
+        if len(self.shape) == 1 and len(self.elements) != self.shape[0]:
+            raise ValueError(f"entry {self.name!r} has shape {self.shape} and {len(self.elements)} elements")
+        return self
+
+
+class _Spec(Model):
+    """Mirrors :class:`PolicySpec`; ``observation_names`` is how older versions wrote one vector for all."""
+
+    observations: tuple[_Entry, ...] = ()
+    observation_names: tuple[str, ...] = ()
     action_names: tuple[str, ...]
     task_names: tuple[str, ...]
     contract_hash: str
     fps: float = Field(gt=0, le=1000)
     chunk: int = Field(ge=1, le=10_000)
 
+    def spec(self) -> PolicySpec:
+        """Make the policy's specification."""
+        layout = ObservationLayout.of_vector(self.observation_names)
+        if self.observations:
+            layout = ObservationLayout(tuple(Entry(**entry.model_dump()) for entry in self.observations))
+        return PolicySpec(
+            layout, self.action_names, self.task_names, self.contract_hash, self.fps, self.chunk
+        )
+
 
 class Description(Model):
     """Mirrors ``checkpoint.yaml``."""
 
-    schema_: str = Field(alias="schema", pattern=f"^{SCHEMA}$")
+    schema_: str = Field(alias="schema", pattern=f"^({SCHEMA}|{_OLD_SCHEMA})$")
     id: str
     policy: str
     round: int = Field(ge=0, lt=2**31)  # as far as messages go, in which all this is told
@@ -129,7 +156,7 @@ def save(
         "num_demonstrations": num_demonstrations,
         "stamp_ns": time.time_ns() if stamp_ns is None else stamp_ns,
         "sha256": hashlib.sha256(data).hexdigest(),
-        "spec": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(policy.spec).items()},
+        "spec": _written(policy.spec),
         "settings": dict(policy.settings()),
         "pretraining": dict(pretraining or {}),
         "making": (making or Making()).model_dump(),
@@ -169,6 +196,19 @@ def save_checkpoint(
     )
 
 
+def _written(spec: PolicySpec) -> dict[str, Any]:
+    entries = [{"name": e.name, "shape": list(e.shape), "dtype": e.dtype, "elements": list(e.elements)}
+               for e in spec.layout.entries]  # fmt: skip
+    return {
+        "observations": entries,
+        "action_names": list(spec.action_names),
+        "task_names": list(spec.task_names),
+        "contract_hash": spec.contract_hash,
+        "fps": spec.fps,
+        "chunk": spec.chunk,
+    }
+
+
 def load(source: Path | str, allow: Iterable[str] = ()) -> Checkpoint:
     """Read the checkpoint in a directory, given as a path or ``file://`` URI.
 
@@ -200,7 +240,7 @@ def load(source: Path | str, allow: Iterable[str] = ()) -> Checkpoint:
             raise CheckpointError(
                 f"checkpoint {path}: {name} holds NaN or infinity; use an older checkpoint or fine-tune again"
             )
-    spec = PolicySpec(**description.spec.model_dump())
+    spec = description.spec.spec()
     named = {name[len(_POLICY) :]: value for name, value in tensors.items() if name.startswith(_POLICY)}
     try:
         make = load_registered("policy", description.policy, allow)

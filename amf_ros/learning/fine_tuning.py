@@ -156,7 +156,8 @@ def recipe(
     digest.update(json.dumps([config.model_dump(mode="json"), num_steps, seed, start]).encode())
     for demo in demonstrations:
         digest.update(f"{demo.id}/{demo.task_id}/{demo.num_steps}".encode())
-        for array in (demo.observations, demo.actions, suite.embedding(demo.task_id)):
+        demo.observations.update(digest)
+        for array in (demo.actions, suite.embedding(demo.task_id)):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

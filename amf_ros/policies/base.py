@@ -1,8 +1,10 @@
-"""What a policy offers: infer, embed, save, and be trained. Everything batched, float32, numpy in and out.
+"""What a policy offers: infer, embed, save, and be trained. Everything batched, numpy in and out.
 
-    chunk = policy.infer(observations, tasks)      # (B, d), (B, k) -> (B, H, a)
+    chunk = policy.infer(observations, tasks)      # B frames, (B, k) -> (B, H, a)
 
-Imports config only.
+Observations are :class:`~amf_ros.core.frames.Frames`: ``observations["observation.state"]`` is (B, d)
+float32, a picture (B, height, width, channels) uint8. A policy that takes vectors only has a
+:class:`~amf_ros.policies.flat.FlatView`. Imports config, frames and layout only.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from amf_ros.contract import ObservationLayout
 from amf_ros.core.config import TrainingConfig
+from amf_ros.core.frames import Frames
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +31,7 @@ class PolicySpec:
     """What a policy was made for; a checkpoint is refused where it differs from the running contract.
 
     Attributes:
-        observation_names: d names of the observation vector's elements.
+        layout: the entries of the observations.
         action_names: a names of the action vector's elements.
         task_names: k names of the task embedding's elements (or just ``("0", "1", ...)``).
         contract_hash: of the contract the data were made with.
@@ -35,7 +39,7 @@ class PolicySpec:
         chunk: H, actions per inference.
     """
 
-    observation_names: tuple[str, ...]
+    layout: ObservationLayout
     action_names: tuple[str, ...]
     task_names: tuple[str, ...]
     contract_hash: str
@@ -48,14 +52,14 @@ class Steps:
     """What is cloned: N steps of demonstrations, each with the H actions that follow it.
 
     Attributes:
-        observations: (N, d).
+        observations: N frames.
         tasks: (N, k) task embeddings.
         chunks: (N, H, a) actions; past the end of a demonstration the last action is repeated.
         valid: (N, H) 1 where the action was demonstrated, 0 where it is padding.
         demonstrations: (N,) number of the demonstration that the step is of; None = all of one.
     """
 
-    observations: F32
+    observations: Frames
     tasks: F32
     chunks: F32
     valid: F32
@@ -70,11 +74,11 @@ class Policy(Protocol):
 
     spec: PolicySpec
 
-    def infer(self, observations: F32, tasks: F32) -> F32:
-        """Action chunks (B, H, a) for observations (B, d) and task embeddings (B, k)."""
+    def infer(self, observations: Frames, tasks: F32) -> F32:
+        """Give action chunks (B, H, a) for B observations and task embeddings (B, k)."""
 
-    def embed(self, observations: F32, tasks: F32) -> F32:
-        """Features phi (B, p) of the frozen pre-trained network, unit norm: what selection works on."""
+    def embed(self, observations: Frames, tasks: F32) -> F32:
+        """Give features phi (B, p) of the frozen pre-trained network, of unit norm, for selection."""
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
         """Everything needed to rebuild it, by name, for safetensors."""
@@ -91,23 +95,23 @@ class Inspectable(Protocol):
     with o = H a outputs in standardised units: f(s, c) = W h(s, c) + b.
     """
 
-    def hidden(self, observations: F32, tasks: F32) -> F32:
-        """The last hidden layer h, (B, w)."""
+    def hidden(self, observations: Frames, tasks: F32) -> F32:
+        """Give the last hidden layer h, (B, w)."""
 
     def head(self) -> F32:
-        """W, (o, w), without the bias."""
+        """Give W, (o, w), without the bias."""
 
-    def predict(self, observations: F32, tasks: F32) -> F32:
-        """The outputs f, (B, o), standardised."""
+    def predict(self, observations: Frames, tasks: F32) -> F32:
+        """Give the outputs f, (B, o), standardised."""
 
     def standardise(self, chunks: F32) -> F32:
-        """Action chunks (B, H, a) in the contract's units as outputs (B, o)."""
+        """Express action chunks (B, H, a) in the contract's units as outputs (B, o)."""
 
-    def layer_gradients(self, observations: F32, tasks: F32, cotangents: F32) -> list[tuple[F32, F32]]:
-        """The gradient of <cotangent, f> for each row, layer by layer, the head last.
+    def layer_gradients(self, observations: Frames, tasks: F32, cotangents: F32) -> list[tuple[F32, F32]]:
+        """Give the gradient of <cotangent, f> for each row, layer by layer, the head last.
 
         Args:
-            observations: (B, d).
+            observations: B frames.
             tasks: (B, k).
             cotangents: (B, o).
 

@@ -3,7 +3,7 @@
 The same object acts in-process and in the policy executor node, so that both give the same actions.
 
     controller = ChunkController(policy, suite.embedding(task_id))
-    action = controller.act(observation.vector)      # (d,) -> (a,)
+    action = controller.act(observation.values)      # a frame -> (a,)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import deque
 import numpy as np
 
 from amf_ros.core.errors import AmfError, PolicyFailed, shown
+from amf_ros.core.frames import Frame, Frames
 from amf_ros.core.values import Array
 from amf_ros.policies.base import F32, Policy
 
@@ -38,8 +39,8 @@ class ChunkController:
         """Forget what is left of the chunk: call at the start of an episode."""
         self._pending.clear()
 
-    def act(self, observation: Array) -> Array:
-        """The action (a,) for the observation (d,) of this control period.
+    def act(self, observation: Frame) -> Array:
+        """Give the action (a,) for the observation of this control period.
 
         Raises:
             PolicyFailed: the policy raised something, or answered with no finite action of its width.
@@ -48,13 +49,13 @@ class ChunkController:
             self._pending.extend(self._ask(observation))
         return self._pending.popleft().astype(np.float64)
 
-    def _ask(self, observation: Array) -> F32:
+    def _ask(self, observation: Frame) -> F32:
         """The actions (execute, a) that are played next. The one seam to a policy's own code: it may raise
         anything, and whoever drives an arm must hear of it as an error of ours.
         """
         try:
-            rows = np.asarray(observation, dtype=np.float32)[None]
-            chunk = np.asarray(self._policy.infer(rows, self._task))
+            one = Frames({name: np.asarray(values)[None] for name, values in observation.items()}).float32()
+            chunk = np.asarray(self._policy.infer(one, self._task))
         except AmfError:
             raise
         except Exception as error:  # a stranger's policy may raise anything: its caller gets POLICY_FAILED

@@ -25,9 +25,12 @@ from sklearn.gaussian_process.kernels import WhiteKernel
 from amf_ros.core.config import GpConfig, TrainingConfig, parse
 from amf_ros.core.covariance import product_kernel
 from amf_ros.core.errors import CheckpointError, ConfigError, TrainingDiverged
+from amf_ros.core.frames import Frames
 from amf_ros.core.values import Array
 from amf_ros.policies.base import F32, PolicySpec, Steps
+from amf_ros.policies.flat import FlatView
 
+WHO = "policy 'gp'"
 OBSERVATION_FLOOR = 0.02  # m, rad or sine: smaller variations are not blown up to a whole z
 ACTION_FLOOR = 1e-3  # rad, m or gripper fraction per step
 NOISE_BOUNDS = (1e-6, 1.0)  # of a fit
@@ -46,7 +49,7 @@ class GpPolicy:
 
     def __init__(self, spec: PolicySpec, config: GpConfig, arrays: Mapping[str, F32]) -> None:
         """Use :meth:`create` or :meth:`restore`. ``arrays`` holds statistics and data by name."""
-        self.spec, self.config = spec, config
+        self.spec, self.config, self._flat = spec, config, FlatView(spec.layout, WHO)
         self.task_columns = len(spec.task_names)
         self._arrays = dict(arrays)
         self._regressor: GaussianProcessRegressor | None = None
@@ -55,8 +58,9 @@ class GpPolicy:
     @classmethod
     def create(cls, spec: PolicySpec, steps: Steps, config: TrainingConfig, seed: int) -> GpPolicy:
         """Statistics of ``steps`` and no data yet; ``seed`` is not used, nothing here is random."""
-        observations, actions = steps.observations, steps.chunks[:, 0]
-        d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
+        flat = FlatView(spec.layout, WHO)
+        observations, actions = flat.rows(steps.observations), steps.chunks[:, 0]
+        d, k, a = len(flat), len(spec.task_names), len(spec.action_names)
         rows, chunks = np.zeros((0, d + k), np.float32), np.zeros((0, spec.chunk, a), np.float32)
         statistics = (
             observations.mean(axis=0),
@@ -89,8 +93,8 @@ class GpPolicy:
         error = (self.infer(steps.observations, steps.tasks) - steps.chunks) / self._arrays["action_std"]
         return float(np.abs(error)[steps.valid > 0].mean())
 
-    def infer(self, observations: F32, tasks: F32) -> F32:
-        """Mean action chunks (B, H, a) in the contract's units for (B, d) and (B, k)."""
+    def infer(self, observations: Frames, tasks: F32) -> F32:
+        """Mean action chunks (B, H, a) in the contract's units for B observations and (B, k)."""
         shape = (len(observations), self.spec.chunk, len(self.spec.action_names))
         mean = np.zeros(shape)
         if self._regressor is not None and len(observations):
@@ -99,7 +103,7 @@ class GpPolicy:
         actions: F32 = (mean * self._arrays["action_std"] + self._arrays["action_mean"]).astype(np.float32)
         return actions
 
-    def embed(self, observations: F32, tasks: F32) -> F32:
+    def embed(self, observations: Frames, tasks: F32) -> F32:
         """Inputs in units of their lengthscales [z(s) / l_s, c / l_c], (B, d + k): what AMF-GP works on."""
         return self._rows(observations, tasks) / self._lengthscales
 
@@ -136,7 +140,7 @@ class GpPolicy:
             config = parse(dict(settings), GpConfig, "settings")
         except ConfigError as error:
             raise CheckpointError(str(error)) from error
-        d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
+        d, k, a = len(FlatView(spec.layout, WHO)), len(spec.task_names), len(spec.action_names)
         width = {"rows": (d + k,), "chunks": (spec.chunk, a)}
         wanted: dict[str, tuple[int, ...]] = dict(zip(_STATISTICS, ((d,), (d,), (a,), (a,))))
         for name in _DATA:
@@ -154,19 +158,22 @@ class GpPolicy:
 
     @property
     def _lengthscales(self) -> F32:
-        d = len(self.spec.observation_names)
+        d = len(self._flat)
         scales = [self.config.state_lengthscale] * d + [self.config.task_lengthscale] * self.task_columns
         return np.array(scales, dtype=np.float32)
 
-    def _rows(self, observations: F32, tasks: F32) -> F32:
-        """[z(s), c], (n, d + k). The embedding stays as it is: its spread over the tasks that pre-training
-        had says nothing about those it had not.
+    def _rows(self, observations: Frames, tasks: F32) -> F32:
+        """Give [z(s), c], (n, d + k).
+
+        The embedding stays as it is: its spread over the tasks that pre-training had says nothing about those
+        it had not.
         """
-        z = (observations - self._arrays["observation_mean"]) / self._arrays["observation_std"]
+        mean, std = self._arrays["observation_mean"], self._arrays["observation_std"]
+        z = (self._flat.rows(observations) - mean) / std
         return np.concatenate([z, tasks], axis=1).astype(np.float32)
 
     def _kernel(self) -> Any:
-        c, d = self.config, len(self.spec.observation_names)
+        c, d = self.config, len(self._flat)
         return product_kernel(c.family, d, self.task_columns, c.state_lengthscale, c.task_lengthscale)
 
     def _solve(self) -> None:

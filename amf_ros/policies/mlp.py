@@ -1,6 +1,6 @@
 """The built-in policy: a task-conditioned perceptron that predicts chunks of actions.
 
-Inputs are the contract's observation vector at two scales beside the task's embedding; outputs are H
+Inputs are the contract's observations as one vector, at two scales beside the task's embedding; outputs are H
 actions of the contract. After the first fine-tuning it holds two networks, the trained one and the
 frozen pre-trained pi_0, mixed per task by the adaptive prior (:mod:`amf_ros.policies.prior`).
 
@@ -20,10 +20,13 @@ from torch import Tensor
 
 from amf_ros.core.config import Model, TrainingConfig, parse
 from amf_ros.core.errors import CheckpointError, ConfigError
+from amf_ros.core.frames import Frames
 from amf_ros.policies.base import F32, PolicySpec, Steps
+from amf_ros.policies.flat import FlatView
 from amf_ros.policies.network import ChunkNetwork, FarAndNear, Standardise
 from amf_ros.policies.prior import AdaptivePrior
 
+WHO = "policy 'mlp'"
 OBSERVATION_FLOOR = 0.02  # m, rad or sine: smaller variations are not blown up to a whole z
 OBSERVATION_CLIP = 5.0
 OBSERVATION_NEAR = 0.03  # m, rad or sine: what counts as nearly there
@@ -44,7 +47,7 @@ class MlpPolicy:
         prior: AdaptivePrior | None = None,
     ) -> None:
         """Use :meth:`create` or :meth:`restore`. ``frozen`` is pi_0 once fine-tuned, else None."""
-        self.spec = spec
+        self.spec, self._flat = spec, FlatView(spec.layout, WHO)
         self._hidden = hidden
         self._network, self._inputs, self._outputs = network, inputs, outputs
         self._frozen, self._prior = frozen, prior
@@ -56,9 +59,10 @@ class MlpPolicy:
     def create(cls, spec: PolicySpec, steps: Steps, config: TrainingConfig, seed: int) -> MlpPolicy:
         """Random weights drawn from ``seed``, statistics of ``steps``."""
         generator = torch.Generator().manual_seed(seed)
-        d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
+        flat = FlatView(spec.layout, WHO)
+        d, k, a = len(flat), len(spec.task_names), len(spec.action_names)
         inputs, outputs = _inputs(d), Standardise(a)
-        inputs.fit(torch.from_numpy(steps.observations), OBSERVATION_FLOOR)
+        inputs.fit(torch.from_numpy(flat.rows(steps.observations)), OBSERVATION_FLOOR)
         outputs.fit(torch.from_numpy(steps.chunks[:, 0]), ACTION_FLOOR)
         network = ChunkNetwork(2 * d, k, a, config.hidden, spec.chunk, generator)
         policy = cls(spec, config.hidden, network, inputs, outputs)
@@ -74,35 +78,38 @@ class MlpPolicy:
         array = np.ascontiguousarray(values, dtype=np.float32)
         return torch.from_numpy(array).to(self._inputs.mean.device)
 
+    def _rows(self, observations: Frames) -> Tensor:
+        return self._tensor(self._flat.rows(observations))
+
     @property
     def pretrained(self) -> ChunkNetwork:
         """pi_0."""
         return self._network if self._frozen is None else self._frozen
 
     @torch.inference_mode()
-    def infer(self, observations: F32, tasks: F32) -> F32:
-        """Action chunks (B, H, a) in the contract's units for (B, d) and (B, k)."""
-        x, c = self._inputs(self._tensor(observations)), self._tensor(tasks)
+    def infer(self, observations: Frames, tasks: F32) -> F32:
+        """Action chunks (B, H, a) in the contract's units for B observations and (B, k)."""
+        x, c = self._inputs(self._rows(observations)), self._tensor(tasks)
         actions = self._network(x, c)
         if self._frozen is not None and self._prior is not None:
             actions = self._prior.mix(actions, self._frozen(x, c), self._prior.rows(c))
         return _numpy(self._outputs.invert(actions))
 
     @torch.inference_mode()
-    def embed(self, observations: F32, tasks: F32) -> F32:
+    def embed(self, observations: Frames, tasks: F32) -> F32:
         """Features phi = [h, 1] / ||[h, 1]|| with h the last hidden layer of pi_0, (B, hidden[-1] + 1).
 
         pi_0 and the statistics never change while fine-tuning, so features of one session are
         comparable from the first round to the last (method.md, "In weight space").
         """
-        h = self.pretrained.features(self._inputs(self._tensor(observations)), self._tensor(tasks))
+        h = self.pretrained.features(self._inputs(self._rows(observations)), self._tensor(tasks))
         phi = torch.cat([h, torch.ones_like(h[:, :1])], dim=1)
         return _numpy(phi / phi.norm(dim=1, keepdim=True))
 
     @torch.inference_mode()
-    def hidden(self, observations: F32, tasks: F32) -> F32:
+    def hidden(self, observations: Frames, tasks: F32) -> F32:
         """The last hidden layer of pi_0, (B, hidden[-1])."""
-        h = self.pretrained.features(self._inputs(self._tensor(observations)), self._tensor(tasks))
+        h = self.pretrained.features(self._inputs(self._rows(observations)), self._tensor(tasks))
         return _numpy(h)
 
     def head(self) -> F32:
@@ -110,19 +117,17 @@ class MlpPolicy:
         return _numpy(self.pretrained.head.weight)
 
     @torch.inference_mode()
-    def predict(self, observations: F32, tasks: F32) -> F32:
+    def predict(self, observations: Frames, tasks: F32) -> F32:
         """What pi_0 answers, standardised and flat, (B, H a)."""
-        return _numpy(
-            self.pretrained(self._inputs(self._tensor(observations)), self._tensor(tasks)).flatten(1)
-        )
+        return _numpy(self.pretrained(self._inputs(self._rows(observations)), self._tensor(tasks)).flatten(1))
 
     def standardise(self, chunks: F32) -> F32:
         """Action chunks (B, H, a) in the contract's units as the network's outputs, (B, H a)."""
         return _numpy(self._outputs(self._tensor(chunks)).flatten(1))
 
-    def layer_gradients(self, observations: F32, tasks: F32, cotangents: F32) -> list[tuple[F32, F32]]:
+    def layer_gradients(self, observations: Frames, tasks: F32, cotangents: F32) -> list[tuple[F32, F32]]:
         """Gradients of <cotangent, pi_0> per layer and row: see ``policies.base.Inspectable``."""
-        x, c = self._inputs(self._tensor(observations)), self._tensor(tasks)
+        x, c = self._inputs(self._rows(observations)), self._tensor(tasks)
         pairs = self.pretrained.layer_gradients(x, c, self._tensor(cotangents))
         return [(_numpy(delta), _numpy(inputs)) for delta, inputs in pairs]
 
@@ -185,7 +190,7 @@ class MlpPolicy:
         Raises:
             CheckpointError: a setting or tensor is missing, superfluous or of another shape.
         """
-        d, k, a = len(spec.observation_names), len(spec.task_names), len(spec.action_names)
+        d, k, a = len(FlatView(spec.layout, WHO)), len(spec.task_names), len(spec.action_names)
         shape = _parse_settings(settings)
         hidden = shape.hidden
         sizes = {size for value in tensors.values() for size in value.shape}
@@ -252,7 +257,7 @@ class MlpObjective:
 
     def __init__(self, policy: MlpPolicy, steps: Steps, config: TrainingConfig) -> None:
         self._policy, self._config = policy, config
-        self._x = policy._inputs(policy._tensor(steps.observations))  # (N, d)
+        self._x = policy._inputs(policy._rows(steps.observations))  # (N, d)
         self._c = policy._tensor(steps.tasks)  # (N, k)
         chunks = policy._tensor(steps.chunks)
         self._y = (chunks - policy._outputs.mean) / policy._outputs.std  # (N, H, a)

@@ -159,12 +159,12 @@ def _panel(
 ) -> Panel:
     controller = ChunkController(policy, environment.suite.embedding(task_id))
     frames = []
-    vector = environment.reset(task_id, seed)
+    observation = environment.reset(task_id, seed)
     with one_thread():
         while not environment.done:
             if environment.num_steps % EVERY == 0:
                 frames.append(Image.fromarray(robot.render(*SIZE)))
-            vector = environment.step(controller.act(vector))
+            observation = environment.step(controller.act(observation))
     frames.append(Image.fromarray(robot.render(*SIZE)))
     seconds = environment.num_steps / robot.control_hz
     ended = f"done in {seconds:.1f} s" if environment.succeeded else f"not done in {seconds:.0f} s"

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from amf_ros.contract import Interface
+from amf_ros.core.frames import Frame
 from amf_ros.core.values import Array, Outcome
 from amf_ros.tasks.base import Suite
 
-Demonstrator = Callable[[], tuple[Array, Array] | None]
-"""Does one step of a demonstration: the action (a,) and the next observation (d,); None at its end."""
+Demonstrator = Callable[[], tuple[Array, Frame] | None]
+"""Does one step of a demonstration: the action (a,) and the next observation; None at its end."""
 
 
 class Environment(Protocol):
@@ -54,11 +55,11 @@ class Environment(Protocol):
     def done(self) -> bool:
         """Whether a policy's episode ends: done or out of time."""
 
-    def reset(self, task_id: str, seed: int) -> Array:
-        """Start an episode; the first observation (d,). Raises UnknownName."""
+    def reset(self, task_id: str, seed: int) -> Frame:
+        """Start an episode; give the first observation. Raises UnknownName."""
 
-    def step(self, action: Array) -> Array:
-        """Apply an action (a,) for one period; the next observation (d,). Raises ContractError."""
+    def step(self, action: Array) -> Frame:
+        """Apply an action (a,) for one period; give the next observation. Raises ContractError."""
 
     def demonstrator(self, seed: int) -> Demonstrator:
         """The scripted expert of the episode that was reset with ``seed``."""

@@ -25,14 +25,14 @@ def run_policy(
     Returns:
         The states it visited, one per action.
     """
-    vector = environment.reset(task_id, seed)
+    observation = environment.reset(task_id, seed)
     controller = ChunkController(policy, environment.suite.embedding(task_id))
     visited = []
     with one_thread():
         while not environment.done:
-            visited.append(vector)
-            vector = environment.step(controller.act(vector))
-    states = np.array(visited)
+            visited.append(observation)
+            observation = environment.step(controller.act(observation))
+    states = environment.interface.layout.stacked(visited)
     return Rollout(id, task_id, states, environment.outcome, checkpoint_id, len(states))
 
 
@@ -41,7 +41,7 @@ def demonstrate(environment: Environment, task_id: str, seed: int, id: str) -> D
 
     ``outcome`` says whether it worked; a failed demonstration is returned too.
     """
-    vector = environment.reset(task_id, seed)
+    observation = environment.reset(task_id, seed)
     show = environment.demonstrator(seed)
     observations, actions, stamps = [], [], []
     while not environment.timed_out:
@@ -49,14 +49,14 @@ def demonstrate(environment: Environment, task_id: str, seed: int, id: str) -> D
         shown = show()
         if shown is None:
             break
-        observations.append(vector)
+        observations.append(observation)
         stamps.append(stamp_ns)
-        action, vector = shown
+        action, observation = shown
         actions.append(action)
     return Demonstration(
         id=id,
         task_id=task_id,
-        observations=np.array(observations),
+        observations=environment.interface.layout.stacked(observations),
         actions=np.array(actions),
         stamps_ns=np.array(stamps, dtype=np.int64),
         outcome=environment.outcome,

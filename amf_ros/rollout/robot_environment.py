@@ -1,9 +1,9 @@
-"""Episodes as vectors: observations in, actions out, success and time judged.
+"""Episodes as arrays: observations in, actions out, success and time judged.
 
     with closing(make_environment(load_suite("tabletop"))) as environment:
-        vector = environment.reset("press_button", seed=3)
+        observation = environment.reset("press_button", seed=3)
         while not environment.done:
-            vector = environment.step(controller.act(vector))
+            observation = environment.step(controller.act(observation))
 
 :class:`RobotEnvironment` is a robot behind the same contract and safety gate as in the ROS graph, so that
 an episode here and one through the nodes in lock-step visit the same states. :class:`SuiteEnvironment` is
@@ -13,13 +13,22 @@ the simulator that a suite brings along.
 from __future__ import annotations
 
 from amf_ros.arm.gate import SafetyGate
-from amf_ros.arm.protocol import Robot
-from amf_ros.contract import Contract, Interface, load_contract
-from amf_ros.contract.codecs import JOINT_STATE
-from amf_ros.core.defaults import CONTRACT
-from amf_ros.core.errors import ConfigError
+from amf_ros.arm.protocol import Camera, Robot
+from amf_ros.contract import Contract, Interface, Topic, load_contract
+from amf_ros.core.defaults import CAMERA_SIZE, CONTRACT
+from amf_ros.core.errors import ConfigError, ContractError
+from amf_ros.core.frames import Frame
 from amf_ros.core.plugins import load
-from amf_ros.core.values import Array, JointCommand, JointState, Observation, Outcome, SceneState
+from amf_ros.core.values import (
+    Array,
+    JointCommand,
+    JointState,
+    Observation,
+    Outcome,
+    Picture,
+    SceneState,
+    Value,
+)
 from amf_ros.rollout.environment import Demonstrator, Environment, EpisodeCounter
 from amf_ros.rollout.suite_environment import SuiteEnvironment, suite_interface
 from amf_ros.sim.staging import load_staging
@@ -89,6 +98,7 @@ class RobotEnvironment(EpisodeCounter):
         self.robot, self.suite, self.contract = robot, suite, contract
         self._staging = load_staging(suite)
         self._gate = gate or SafetyGate(robot.limits, period_s=1.0 / robot.control_hz)
+        self._camera = _camera(robot, contract)
         self._task = suite.tasks[0]
         self._judge = Judge(suite, self._task.id)
         self.joints: JointState
@@ -110,8 +120,8 @@ class RobotEnvironment(EpisodeCounter):
         """SUCCESS once the task has been done for as long as the judge asks, else FAILURE."""
         return self._judge.outcome
 
-    def reset(self, task_id: str, seed: int) -> Array:
-        """Start an episode; the first observation vector (d,). Raises UnknownName before anything moves."""
+    def reset(self, task_id: str, seed: int) -> Frame:
+        """Start an episode; give the first observation. Raises UnknownName before anything moves."""
         task = self.suite.task(task_id)
         self.robot.reset(task_id, seed)
         self._task, self._judge = task, Judge(self.suite, task_id)
@@ -119,15 +129,15 @@ class RobotEnvironment(EpisodeCounter):
         self._gate.reset()
         return self._observe()
 
-    def step(self, action: Array) -> Array:
-        """Apply an action (a,) for one control period; the next observation vector (d,)."""
+    def step(self, action: Array) -> Frame:
+        """Apply an action (a,) for one control period; give the next observation."""
         return self.advance(self.contract.decode(action, self.joints, self.joints.stamp_ns))
 
-    def advance(self, command: JointCommand) -> Array:
+    def advance(self, command: JointCommand) -> Frame:
         """Apply a command, as a teleoperator gives it, for one control period."""
         return self._apply(self._gate.filter(command, self.joints))
 
-    def _apply(self, passed: JointCommand) -> Array:
+    def _apply(self, passed: JointCommand) -> Frame:
         self.robot.step(passed)
         self.num_steps += 1
         return self._observe()
@@ -138,7 +148,7 @@ class RobotEnvironment(EpisodeCounter):
         """
         expert = self._staging.expert(self._task.id, seed)
 
-        def show() -> tuple[Array, Array] | None:
+        def show() -> tuple[Array, Frame] | None:
             command = expert.command(self.joints, self.scene)
             if command is None:
                 return None
@@ -153,12 +163,36 @@ class RobotEnvironment(EpisodeCounter):
         """Free the robot's simulator."""
         self.robot.close()
 
-    def _observe(self) -> Array:
+    def _observe(self) -> Frame:
         self.joints, self.scene = self.robot.state()
         self._judge.update(self.scene)
-        inputs = {
-            topic.name: self.joints if topic.type == JOINT_STATE else self.scene
-            for topic in self.contract.topics
-        }
+        inputs = {topic.name: self._value(topic) for topic in self.contract.topics}
         self.observation = self.contract.observe(inputs, self._task.roles)
-        return self.observation.vector
+        return self.observation.values
+
+    def _value(self, topic: Topic) -> Value:
+        if topic.kind == "joints":
+            return self.joints
+        if topic.kind == "scene" or self._camera is None:
+            return self.scene
+        picture = Picture(self.joints.stamp_ns, "rgb8", self._camera.render(*CAMERA_SIZE))
+        return self.contract.seen(topic.name, picture)
+
+
+def _camera(robot: Robot, contract: Contract) -> Camera | None:
+    """Give the camera whose pictures the contract wants; None where it wants none.
+
+    Raises:
+        ContractError: the contract has a topic that nothing in this process can fill.
+    """
+    for topic in contract.topics:
+        if topic.kind == "numbers":
+            raise ContractError(
+                f"contract {contract.name!r}: topic {topic.name} of type {topic.type} is not simulated in "
+                "one process; use the graph, or a contract without it"
+            )
+    if all(topic.kind != "picture" for topic in contract.topics):
+        return None
+    if not isinstance(robot, Camera):
+        raise ContractError(f"contract {contract.name!r} has pictures, and the robot has no camera")
+    return robot

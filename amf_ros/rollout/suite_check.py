@@ -15,8 +15,10 @@ from contextlib import closing
 
 import numpy as np
 
+from amf_ros.contract import Interface
 from amf_ros.core.defaults import CONTRACT
 from amf_ros.core.errors import ContractError, UnknownName
+from amf_ros.core.frames import Frame, Frames
 from amf_ros.core.values import Array, Demonstration, indices
 from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import Environment, make_environment
@@ -73,7 +75,7 @@ def _said(suite: Suite, environment: Environment) -> list[SuiteFinding]:
     """What loading has found in order, and what the suite answers about a task that it has not."""
     fps, interface = environment.interface.fps, environment.interface
     steps = sorted({task.num_steps(fps) for task in suite.tasks})
-    sizes = (len(interface.observation_names), len(interface.action_names), len(suite.embedding_names))
+    sizes = (len(interface.layout.elements), len(interface.action_names), len(suite.embedding_names))
     limits = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
     return [
         SuiteFinding("tasks", "ok", f"{len(suite.tasks)}, ids and embeddings all different"),
@@ -115,7 +117,8 @@ class _Looks:
         self.tried.append(tried)
         try:
             starts = [self._environment.reset(task_id, seed) for seed in range(self._seeds)]
-            self._seen += starts
+            layout = self._environment.interface.layout
+            self._seen.append(_vectors(layout.stacked(starts), self._environment.interface))
             self._do_nothing(task_id)
             shown = [self._show(tried, 0)]
             shown += [self._show(tried, seed) for seed in range(1, self._seeds) if not self._late]
@@ -162,7 +165,7 @@ class _Looks:
         elif self._environment.timed_out:
             tried.timed_out += 1
         if shown.num_steps:
-            self._seen.append(shown.observations)
+            self._seen.append(_vectors(shown.observations, self._environment.interface))
             self._done.append(shown.actions)
         return shown
 
@@ -181,10 +184,10 @@ class _Looks:
         if self._environment.succeeded:
             self._idle.append(task_id)
 
-    def _again(self, task_id: str, starts: Sequence[Array], shown: Sequence[Demonstration]) -> None:
+    def _again(self, task_id: str, starts: Sequence[Frame], shown: Sequence[Demonstration]) -> None:
         """The first start once more: where much has happened since, and where nothing has."""
         for where, environment in (("later", self._environment), ("in a new simulator", self._other)):
-            off = _distance(environment.reset(task_id, 0), starts[0])
+            off = _apart(environment.reset(task_id, 0), starts[0])
             if off > _EQUAL:
                 self._unequal[task_id] = f"seed 0 starts elsewhere {where}, by up to {off:.3g}"
                 return  # what follows from another start says nothing about the expert
@@ -196,7 +199,7 @@ class _Looks:
                 self._unlike[task_id] = f"seed 0 gives another demonstration {where}: {counts}"
             elif (off := _distance(repeated.actions, shown[0].actions)) > _ALIKE:
                 self._unlike[task_id] = f"seed 0 gives other actions {where}, by up to {off:.3g}"
-        moved = any(_distance(start, starts[0]) > _EQUAL for start in starts[1:])
+        moved = any(_apart(start, starts[0]) > _EQUAL for start in starts[1:])
         varied = any(
             demo.num_steps != shown[0].num_steps or _distance(demo.actions, shown[0].actions) > _EQUAL
             for demo in shown[1:]
@@ -231,7 +234,7 @@ class _Looks:
 
     def _units(self) -> list[SuiteFinding]:
         interface, found = self._environment.interface, []
-        kinds = (("observations", interface.observation_names, self._seen),
+        kinds = (("observations", interface.layout.elements, self._seen),
                  ("actions", interface.action_names, self._done))  # fmt: skip
         for what, names, rows in kinds:
             if not rows:
@@ -262,6 +265,16 @@ def _judged(what: str, good: str, bad: Sequence[str]) -> SuiteFinding:
 
 def _distance(a: Array, b: Array) -> float:
     return float(np.abs(np.asarray(a) - np.asarray(b)).max(initial=0.0))
+
+
+def _apart(a: Frame, b: Frame) -> float:
+    return max(_distance(np.asarray(a[name], dtype=np.float64), b[name]) for name in a)
+
+
+def _vectors(frames: Frames, interface: Interface) -> Array:
+    """Give the vectors among the entries as one (T, d); pictures have no units."""
+    parts = [frames[entry.name] for entry in interface.layout.entries if entry.is_vector]
+    return np.concatenate(parts, axis=1) if parts else np.zeros((len(frames), 0))
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The simulator that a suite brings along, as an environment.
 
     environment = SuiteEnvironment(suite)
-    vector = environment.reset("north", seed=3)
+    observation = environment.reset("north", seed=3)
 
 Imports contract, tasks and types only.
 """
@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from amf_ros.contract import SuiteInterface
+from amf_ros.contract import ObservationLayout, SuiteInterface
 from amf_ros.core.errors import ContractError
+from amf_ros.core.frames import SINGLE, Frame
 from amf_ros.core.values import Array, Outcome
 from amf_ros.rollout.environment import Demonstrator, EpisodeCounter
 from amf_ros.tasks.base import SimulatedSuite
@@ -25,8 +26,8 @@ _WITHIN = 1e-9  # of rounding, by which an action may be out of its bounds
 
 def suite_interface(suite: SimulatedSuite) -> SuiteInterface:
     """Names and rate as the suite gives them."""
-    names = tuple(suite.observation_names), tuple(suite.action_names)
-    return SuiteInterface(suite.name, *names, float(suite.fps))
+    layout = ObservationLayout.of_vector(tuple(suite.observation_names))
+    return SuiteInterface(suite.name, layout, tuple(suite.action_names), float(suite.fps))
 
 
 class SuiteEnvironment(EpisodeCounter):
@@ -63,8 +64,8 @@ class SuiteEnvironment(EpisodeCounter):
         """Whether the task's time is over, or the simulator says that it has ended (``ended``)."""
         return super().timed_out or truth(getattr(self._simulator, "ended", False), f"{self._who}ended")
 
-    def reset(self, task_id: str, seed: int) -> Array:
-        """Start an episode; the first observation (d,).
+    def reset(self, task_id: str, seed: int) -> Frame:
+        """Start an episode; give the first observation.
 
         Raises:
             UnknownName: no such task.
@@ -74,8 +75,8 @@ class SuiteEnvironment(EpisodeCounter):
         self._outcome = Outcome.FAILURE
         return self._observation(self._simulator.reset(task_id, seed), "reset")
 
-    def step(self, action: Array) -> Array:
-        """Apply an action (a,) for one period; the next observation (d,).
+    def step(self, action: Array) -> Frame:
+        """Apply an action (a,) for one period; give the next observation.
 
         What is outside the bounds that the suite declares is brought to the nearest that is allowed.
 
@@ -100,7 +101,7 @@ class SuiteEnvironment(EpisodeCounter):
         An action outside the declared bounds raises ContractError: what is learned must be what was done.
         """
 
-        def show() -> tuple[Array, Array] | None:
+        def show() -> tuple[Array, Frame] | None:
             wanted = self._simulator.expert()
             if wanted is None:
                 return None
@@ -115,13 +116,13 @@ class SuiteEnvironment(EpisodeCounter):
         if close is not None:
             close()
 
-    def _observation(self, values: Any, method: str) -> Array:
+    def _observation(self, values: Any, method: str) -> Frame:
         if isinstance(values, tuple) and len(values) in (2, 4, 5) and np.ndim(values[0]):
             raise ContractError(
                 f"{self._who}{method} returns a tuple of {len(values)}, as gymnasium's does; return the "
                 "observation alone, or use amf_ros.tasks.gym; see docs/own_suite.md"
             )
-        return _vector(values, self.interface.observation_names, self._who + "observation")
+        return {SINGLE: _vector(values, self.interface.layout.elements, self._who + "observation")}
 
     def _action(self, values: Array) -> Array:
         return _vector(values, self.interface.action_names, self._who + "action")

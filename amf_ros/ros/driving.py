@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-
 from amf_ros.arm.driver import EPISODE_GAP_NS
 from amf_ros.arm.episode_follower import EpisodeFollower
 from amf_ros.contract import Contract
 from amf_ros.contract.align import Moment
-from amf_ros.core.values import Array, JointCommand, Outcome, Rollout, Task
+from amf_ros.core.frames import Frame
+from amf_ros.core.values import JointCommand, Outcome, Rollout, Task
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
 from amf_ros.tasks.base import RobotSuite
@@ -55,7 +54,7 @@ class Driving:
             exact=exact,
             gap_ns=max(EPISODE_GAP_NS, pause_ns),
         )
-        self._visited: list[Array] = []
+        self._visited: list[Frame] = []
         self.inference_s = 0.0
 
     @property
@@ -84,7 +83,7 @@ class Driving:
         done = moment.scene is not None and self._judge.update(moment.scene)
         if done or self.episode.timed_out:
             return None
-        observation = self._contract.observe(moment.inputs, self.task.roles).vector
+        observation = self._contract.observe(moment.inputs, self.task.roles).values
         started = time.monotonic()
         action = self._controller.act(observation)
         self.inference_s = time.monotonic() - started
@@ -93,6 +92,5 @@ class Driving:
 
     def rollout(self, rollout_id: str, checkpoint_id: str) -> Rollout:
         """What was visited, one state per command."""
-        width = len(self._contract.observation_names)
-        states = np.array(self._visited).reshape(-1, width)
+        states = self._contract.layout.stacked(self._visited)
         return Rollout(rollout_id, self.task.id, states, self.outcome, checkpoint_id, len(states))

@@ -136,7 +136,7 @@ def _clone(
 def make_spec(interface: Interface, suite: Suite, chunk: int) -> PolicySpec:
     """What a policy for this contract (or a suite's own interface) and suite is made for; H is ``chunk``."""
     return PolicySpec(
-        observation_names=interface.observation_names,
+        layout=interface.layout,
         action_names=interface.action_names,
         task_names=suite.embedding_names,
         contract_hash=interface.hash,

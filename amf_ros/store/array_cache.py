@@ -60,6 +60,7 @@ def _key(path: Path, interface: Interface, roles: Mapping[str, str]) -> tuple[st
 
 def _frozen(arrays: Arrays) -> Arrays:
     """Everybody gets the same arrays: who writes into them gets an error, and changes nobody's data."""
-    for array in (arrays.observations, arrays.actions, arrays.stamps_ns):
+    arrays.observations.frozen()
+    for array in (arrays.actions, arrays.stamps_ns):
         array.setflags(write=False)
     return arrays

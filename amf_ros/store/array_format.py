@@ -10,6 +10,7 @@ cannot be made anew by another. Imports contract, errors and the rest of the sto
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from amf_ros.core.errors import ContractError, DataError, ForeignFile
 from amf_ros.core.values import Demonstration, Outcome, Source
 from amf_ros.store.file_format import FileFormat, check_name
 from amf_ros.store.files import one_line, storage_errors, write_whole
+from amf_ros.store.frame_format import frame_order, frame_tensors, read_frames
 from amf_ros.store.metadata import About, DemonstrationInfo
 from amf_ros.store.replay import Arrays
 
@@ -42,8 +44,7 @@ class ArrayFormat(FileFormat):
         Raises:
             StorageError: the disk is full or not writable.
         """
-        arrays = {
-            "observations": np.ascontiguousarray(demonstration.observations, dtype=np.float64),
+        arrays = frame_tensors(demonstration.observations) | {
             "actions": np.ascontiguousarray(demonstration.actions, dtype=np.float64),
             "stamps_ns": np.ascontiguousarray(demonstration.stamps_ns, dtype=np.int64),
         }
@@ -56,7 +57,7 @@ class ArrayFormat(FileFormat):
             "recorded_ns": str(recorded_ns),
             "contract": interface.name,
             "contract_hash": interface.hash,
-        }
+        } | frame_order(demonstration.observations)
         with storage_errors(path):
             write_whole(path, save(arrays, about))
 
@@ -69,8 +70,7 @@ class ArrayFormat(FileFormat):
     ) -> Arrays:
         """Read the arrays as they were made; ``roles`` are in them already."""
         info, arrays = _read(path, named=True)
-        _check_columns(info, arrays, interface)
-        return arrays
+        return _fitted(info, arrays, interface)
 
 
 ARRAYS = ArrayFormat()
@@ -82,7 +82,7 @@ def _read(path: Path, named: bool) -> tuple[DemonstrationInfo, Arrays]:
         with safe_open(path, framework="numpy") as file:
             data = file.metadata() or {}
             id_ = data["id"]  # first: another program's file has none
-            arrays = Arrays(*(file.get_tensor(name) for name in ("observations", "actions", "stamps_ns")))
+            arrays = Arrays(read_frames(file), file.get_tensor("actions"), file.get_tensor("stamps_ns"))
         about = About(
             id=id_,
             task_id=data["task_id"],
@@ -120,28 +120,33 @@ def _read(path: Path, named: bool) -> tuple[DemonstrationInfo, Arrays]:
 def _check_arrays(arrays: Arrays) -> None:
     """Raise ValueError where they are no steps: not finite, not numbers, or not equally many."""
     observations, actions, stamps = arrays.observations, arrays.actions, arrays.stamps_ns
-    if observations.ndim != 2 or actions.ndim != 2 or stamps.ndim != 1:
+    if actions.ndim != 2 or stamps.ndim != 1:
         raise ValueError("its arrays are not (T, d)")
     if not len(observations) == len(actions) == len(stamps):
         raise ValueError(
             f"it has {len(observations)} observations, {len(actions)} actions and {len(stamps)} stamps"
         )
-    if observations.dtype != np.float64 or actions.dtype != np.float64 or stamps.dtype != np.int64:
-        raise ValueError(f"its arrays are {observations.dtype}, {actions.dtype} and {stamps.dtype}")
-    if not (np.isfinite(observations).all() and np.isfinite(actions).all()):
+    if actions.dtype != np.float64 or stamps.dtype != np.int64:
+        raise ValueError(f"its actions are {actions.dtype}, its stamps {stamps.dtype}")
+    if not np.isfinite(actions).all():
         raise ValueError("it holds NaN or infinity")
 
 
-def _check_columns(info: DemonstrationInfo, arrays: Arrays, interface: Interface) -> None:
-    """Check that the arrays mean what this interface says. Raises ContractError where they do not."""
+def _fitted(info: DemonstrationInfo, arrays: Arrays, interface: Interface) -> Arrays:
+    """Give the arrays as this interface names them.
+
+    Raises:
+        ContractError: another one made them; they cannot be made anew.
+    """
     made_by = info.about.contract_hash
-    widths = arrays.observations.shape[1], arrays.actions.shape[1]
-    if (made_by and made_by != interface.hash) or widths != (
-        len(interface.observation_names),
-        len(interface.action_names),
-    ):
+    try:
+        if made_by and made_by != interface.hash:
+            raise ValueError(f"their digest is {made_by}")
+        if arrays.actions.shape[1] != len(interface.action_names):
+            raise ValueError(f"they have {arrays.actions.shape[1]} action columns")
+        return replace(arrays, observations=interface.layout.fit(arrays.observations))
+    except ValueError as error:
         raise ContractError(
-            f"its {widths[0]} observation and {widths[1]} action columns were made in one process by "
-            f"contract {info.about.contract or 'unknown'!r} ({made_by or 'unknown'}), not by "
-            f"{interface.name!r} ({interface.hash})"
-        )
+            f"its arrays were made in one process by contract {info.about.contract or 'unknown'!r}, not by "
+            f"{interface.name!r} ({interface.hash}): {error}"
+        ) from error

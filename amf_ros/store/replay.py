@@ -8,7 +8,7 @@ Imports contract, messages, steps, types and errors only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -21,6 +21,7 @@ from amf_ros.contract.align import Moment, Sample, Streams
 from amf_ros.contract.codecs import Arrived
 from amf_ros.contract.intake import Intake
 from amf_ros.core.errors import BadMessage, DataError, OutOfRange, StaleObservation
+from amf_ros.core.frames import Frame, Frames
 from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, Value
 from amf_ros.store.steps import driven, expanded, steps
 
@@ -34,12 +35,13 @@ class Arrays:
     """One demonstration as numbers.
 
     Attributes:
-        observations, actions, stamps_ns: (T, d), (T, a) and (T,), of each step.
+        observations: T frames.
+        actions, stamps_ns: (T, a) and (T,), of each step.
         num_applied: steps whose action is the command as the robot applied it; else as it was asked.
         skipped: topic -> how many of its messages could not be used and what was wrong with the first.
     """
 
-    observations: Array
+    observations: Frames
     actions: Array
     stamps_ns: NDArray[np.int64]
     num_applied: int = 0
@@ -83,21 +85,27 @@ def replay(
     sifted.require([topic.name for topic in contract.topics])
     asked = _asked(sifted, contract, states, max(start_ns, sifted.complete_ns()), end_ns)
     _check_rates(sifted, contract, asked[0].stamp_ns, asked[-1].stamp_ns)
-    observations, actions, num_applied = [], [], 0
-    for command in asked:
-        try:
-            moment = _moment(states, command.stamp_ns, by_arrival)
-            observation = contract.observe(moment.inputs, roles, now_ns=command.stamp_ns)
-        except StaleObservation as error:
-            raise DataError(f"at {command.stamp_ns} ns: {error}") from error
-        applied = sifted.applied_of(command) if contract.learn == "applied" else None
-        num_applied += applied is not None
-        observations.append(observation.vector)
-        actions.append(contract.encode(_done(command, applied), moment.joints))
+    actions: list[Array] = []
+    num_applied = 0
+
+    def frames() -> Iterator[Frame]:
+        nonlocal num_applied
+        for command in asked:
+            try:
+                moment = _moment(states, command.stamp_ns, by_arrival)
+                observation = contract.observe(moment.inputs, roles, now_ns=command.stamp_ns)
+            except StaleObservation as error:
+                raise DataError(f"at {command.stamp_ns} ns: {error}") from error
+            applied = sifted.applied_of(command) if contract.learn == "applied" else None
+            num_applied += applied is not None
+            actions.append(contract.encode(_done(command, applied), moment.joints))
+            yield observation.values
+
+    observations = Frames.filled(len(asked), frames())
     if contract.learn == "applied" and not num_applied:
         _say_once(contract.applied.name)
     stamps = np.array([command.stamp_ns for command in asked], dtype=np.int64)
-    return Arrays(np.stack(observations), np.stack(actions), stamps, num_applied, sifted.skipped)
+    return Arrays(observations, np.stack(actions), stamps, num_applied, sifted.skipped)
 
 
 @lru_cache(maxsize=8)

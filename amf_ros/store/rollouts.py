@@ -13,13 +13,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from amf_ros.core.errors import BadId, DataError, ForeignFile, shown
 from amf_ros.core.values import Outcome, Rollout
 from amf_ros.store.files import check_id, leave_alone, one_line, storage_errors, write_whole
+from amf_ros.store.frame_format import frame_order, frame_tensors, read_frames
 
 SUFFIX = ".safetensors"
 
@@ -55,22 +55,19 @@ class RolloutStore:
         """Keep a roll-out; one of the same id is replaced whole.
 
         Args:
-            rollout: with observations (T, d).
+            rollout: with the states that were visited.
             saved_ns: wall clock [ns], the order of :meth:`all`; None = now.
 
         Returns:
             The same with its uri.
 
         Raises:
-            DataError: the id cannot be a file name, or the observations are no finite (T, d).
+            DataError: the id cannot be a file name, or an observation is not finite.
             StorageError: the disk is full; an older one of the same id stands.
         """
         path = self.root / (check_id("roll-out", rollout.id) + SUFFIX)
-        observations = np.ascontiguousarray(rollout.observations, dtype=np.float64)
-        if observations.ndim != 2 or not np.isfinite(observations).all():
-            raise DataError(
-                f"roll-out {rollout.id!r}: observations {observations.shape} must be (T, d) and finite"
-            )
+        if bad := rollout.observations.first_bad():
+            raise DataError(f"roll-out {rollout.id!r}: {bad} is not finite")
         metadata = {
             "id": rollout.id,
             "task_id": rollout.task_id,
@@ -79,9 +76,9 @@ class RolloutStore:
             "fingerprint": rollout.fingerprint,
             "num_steps": str(rollout.num_steps),
             "saved_ns": str(time.time_ns() if saved_ns is None else saved_ns),
-        }
+        } | frame_order(rollout.observations)
         with storage_errors(path):
-            write_whole(path, save({"observations": observations}, metadata))
+            write_whole(path, save(frame_tensors(rollout.observations), metadata))
         return replace(rollout, uri=path.resolve().as_uri())
 
     def all(self) -> list[Rollout]:
@@ -131,8 +128,7 @@ def read_rollout(path: Path) -> tuple[int, Rollout]:
         with safe_open(path, framework="numpy") as file:
             data = file.metadata() or {}
             id_ = data["id"]  # first: another program's file has none
-            observations = file.get_tensor("observations")
-        observations.setflags(write=False)
+            observations = read_frames(file).frozen()
         rollout = Rollout(
             id=id_,
             task_id=data["task_id"],
@@ -150,6 +146,4 @@ def read_rollout(path: Path) -> tuple[int, Rollout]:
         raise DataError(f"{path}: is damaged ({one_line(error)}); move it to the trash") from error
     if rollout.id != path.stem:
         raise ForeignFile(f"{path}: holds roll-out {shown(rollout.id)}: a copy, or renamed")
-    if observations.ndim != 2 or observations.dtype != np.float64 or not np.isfinite(observations).all():
-        raise DataError(f"{path}: is damaged (not finite (T, d)); move it to the trash")
     return saved_ns, rollout

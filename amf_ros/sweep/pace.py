@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from amf_ros.contract import Interface
 from amf_ros.core.errors import ConfigError
+from amf_ros.core.frames import Frame
 from amf_ros.core.values import Array, Outcome, indices
 from amf_ros.rollout.environment import Demonstrator, Environment
 from amf_ros.tasks.base import Suite
@@ -74,14 +75,14 @@ class PacedEnvironment:
         """Whether a policy's episode ends: done or out of time."""
         return self._inner.done
 
-    def reset(self, task_id: str, seed: int) -> Array:
-        """Start an episode; the first observation (d,). Raises UnknownName."""
+    def reset(self, task_id: str, seed: int) -> Frame:
+        """Start an episode; give the first observation. Raises UnknownName."""
         first = self._inner.reset(task_id, seed)
         self._factor, self._begun_ns = self._pace.get(task_id, 1.0), self._inner.stamp_ns
         return first
 
-    def step(self, action: Array) -> Array:
-        """Apply an action (a,) for one period; the next observation (d,). Raises ContractError."""
+    def step(self, action: Array) -> Frame:
+        """Apply an action (a,) for one period; give the next observation. Raises ContractError."""
         return self._inner.step(action)
 
     def demonstrator(self, seed: int) -> Demonstrator:

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.contracts import ALL, ARM, FINGER, MS, OBJECTS, ROLES, START, WHOLE, contract_with
+from support.frames import flat
 
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.align import Sample, Streams
@@ -69,7 +70,7 @@ def live(contract: Contract, messages: list[tuple[str, Arrived]]) -> list[tuple[
         if stamp is None:
             continue
         try:
-            seen.append((stamp, contract.observe(serving.moment(now).inputs, ROLES).vector))
+            seen.append((stamp, flat(contract.observe(serving.moment(now).inputs, ROLES))))
         except StaleObservation:
             continue
     return seen
@@ -135,7 +136,7 @@ def test_frames_of_serving_are_frames_of_replay_under_skew_jitter_and_other_rate
         recorded["teleop/command"] = [Arrived(command, stamp + 90 * MS)]
         arrays = replay(recorded, contract, ROLES, by_arrival=True)
         assert arrays.stamps_ns.tolist() == [stamp]
-        assert arrays.observations[0].tobytes() == vector.tobytes()
+        assert arrays.observations.flat()[0].tobytes() == vector.tobytes()
 
 
 def test_with_a_slow_scene_both_see_the_one_that_had_arrived():
@@ -150,8 +151,8 @@ def test_with_a_slow_scene_both_see_the_one_that_had_arrived():
         recorded[topic].append(message)
     stamp, vector = seen[40]
     recorded["teleop/command"] = [Arrived(JointCommand(stamp, ALL, np.full(8, 0.02)), stamp + MS)]
-    by_arrival = replay(recorded, WHOLE, ROLES, by_arrival=True).observations[0]
-    by_stamp = replay(recorded, WHOLE, ROLES).observations[0]
+    by_arrival = replay(recorded, WHOLE, ROLES, by_arrival=True).observations.flat()[0]
+    by_stamp = replay(recorded, WHOLE, ROLES).observations.flat()[0]
     assert by_arrival.tobytes() == vector.tobytes() != by_stamp.tobytes()
 
 
@@ -169,7 +170,9 @@ def test_a_recorder_that_was_busy_costs_no_demonstration():
         ],
     }
     arrays = replay(recorded, WHOLE, ROLES, by_arrival=True)
-    assert arrays.observations.tobytes() == replay(recorded, WHOLE, ROLES).observations.tobytes()
+    assert (
+        arrays.observations.flat().tobytes() == replay(recorded, WHOLE, ROLES).observations.flat().tobytes()
+    )
 
 
 class TestSplitJoints:

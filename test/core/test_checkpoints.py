@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import yaml
+from support.frames import steps_of
 
-from amf_ros.contract import Contract, load_contract
+from amf_ros.contract import Contract, ObservationLayout, load_contract
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import CheckpointError, DataError, StorageError
 from amf_ros.learning import checkpoints
@@ -42,11 +44,11 @@ def suite() -> TabletopSuite:
 @pytest.fixture(scope="module")
 def steps(contract: Contract, suite: TabletopSuite) -> Steps:
     rng = np.random.default_rng(0)
-    d, a = len(contract.observation_names), len(contract.action_names)
+    d, a = len(contract.layout.elements), len(contract.action_names)
     tasks = np.array([suite.embedding(task.id) for task in suite.tasks])
     n = len(tasks)
     arrays = (rng.normal(size=(n, d)), tasks, rng.normal(size=(n, 2, a)), np.ones((n, 2)))
-    return Steps(*(array.astype(np.float32) for array in arrays))
+    return steps_of(*arrays)
 
 
 @pytest.fixture
@@ -202,7 +204,7 @@ def damage(directory: Path, how: str) -> None:
     elif how == "not yaml":
         description.write_text("{")
     elif how == "other schema":
-        description.write_text(description.read_text().replace("amf_checkpoint/1", "amf_checkpoint/9"))
+        description.write_text(description.read_text().replace("amf_checkpoint/2", "amf_checkpoint/9"))
     else:
         content = yaml.safe_load(description.read_text())
         if how == "no settings":
@@ -248,9 +250,14 @@ def test_damaged_checkpoint_is_refused_in_one_line(
         (lambda d: d["spec"].update(chunk=10**9), "spec.chunk: Input should be less"),
         (lambda d: d["spec"].update(fps=0.0), "spec.fps: Input should be greater than 0"),
         (lambda d: d["spec"].update(fps="20"), r"spec.fps: .* \(got '20'\); leave out the quotes"),
-        (lambda d: d["spec"].update(observation_names=[]), "does not fit its description"),
+        (lambda d: d["spec"].update(observations=[]), "does not fit its description"),
+        (
+            lambda d: d["spec"]["observations"][0].update(shape=[10**9]),
+            "observations.0.shape.0: Input should be less",
+        ),
+        (lambda d: d["spec"]["observations"][0].update(elements=["x"]), "has shape .* and 1 elements"),
     ],
-    ids=["huge", "negative", "round", "stamp", "chunk", "rate", "text", "names"],
+    ids=["huge", "negative", "round", "stamp", "chunk", "rate", "text", "names", "shape", "elements"],
 )
 def test_numbers_that_cannot_be_are_refused_before_anything_of_that_size_is_made(
     tmp_path: Path, policy: MlpPolicy, change: Any, message: str
@@ -294,6 +301,33 @@ def test_a_policy_made_here_fits(
     check_fits(load(tmp_path / "r000"), contract, suite)
 
 
+def test_a_checkpoint_of_an_older_version_fits_what_it_was_made_for(
+    tmp_path: Path, policy: MlpPolicy, contract: Contract, suite: TabletopSuite, steps: Steps
+) -> None:
+    """Its observations were one vector, whatever the contract's entries are called."""
+    save(tmp_path, "r000", policy, round=0, num_demonstrations=0)
+    description = tmp_path / "r000" / "checkpoint.yaml"
+    content = yaml.safe_load(description.read_text())
+    entries = content["spec"].pop("observations")
+    names = [name for entry in entries for name in entry["elements"]]
+    content["spec"]["observation_names"], content["schema"] = names, "amf_checkpoint/1"
+    description.write_text(yaml.safe_dump(content))
+    loaded = load(tmp_path / "r000")
+    check_fits(loaded, contract, suite)
+    seen = steps.observations.split({entry["name"]: entry["shape"][0] for entry in entries})
+    assert loaded.policy.infer(seen, steps.tasks).tobytes() == policy.infer(seen, steps.tasks).tobytes()
+    content["spec"]["observation_names"] = names[1:]
+    description.write_text(yaml.safe_dump(content))
+    with pytest.raises(CheckpointError, match="does not fit its description"):
+        load(tmp_path / "r000")
+
+
+def renamed(spec: PolicySpec, elements: tuple[str, ...]) -> dict[str, Any]:
+    """Another layout: the first entry with these elements."""
+    first, *rest = spec.layout.entries
+    return {"layout": ObservationLayout((replace(first, elements=elements), *rest))}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -312,10 +346,10 @@ def test_checkpoint_for_something_else_is_refused_with_the_difference(
     tmp_path: Path, policy: MlpPolicy, contract: Contract, suite: TabletopSuite, change: str, message: str
 ) -> None:
     spec: PolicySpec = policy.spec
-    o, a, t = spec.observation_names, spec.action_names, spec.task_names
+    o, a, t = spec.layout.entries[0].elements, spec.action_names, spec.task_names
     changes: dict[str, dict[str, Any]] = {
-        "renamed observation": {"observation_names": ("wrist_force", *o[1:])},
-        "swapped observations": {"observation_names": (o[1], o[0], *o[2:])},
+        "renamed observation": renamed(spec, ("wrist_force", *o[1:])),
+        "swapped observations": renamed(spec, (o[1], o[0], *o[2:])),
         "renamed action": {"action_names": ("elbow", *a[1:])},
         "other tasks": {"task_names": (*t[:-1], "task=fly")},
         "rate": {"fps": 50.0},

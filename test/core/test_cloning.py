@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.frames import spec_of, vectors
 
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import DataError, TrainingDiverged
@@ -11,13 +12,13 @@ from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Task
 from amf_ros.learning.batches import make_steps
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.cloning import Progress, fine_tune, pretrain, train_anew
-from amf_ros.policies.base import PolicySpec, Trainable
+from amf_ros.policies.base import Trainable
 from amf_ros.tasks.base import Suite
 
 NUM_TASKS, D, A = 3, 4, 2
 CONFIG = TrainingConfig(hidden=(64, 64), chunk=2, pretrain_steps=600, batch_size=64)
-SPEC = PolicySpec(
-    observation_names=tuple(f"o{i}" for i in range(D)),
+SPEC = spec_of(
+    tuple(f"o{i}" for i in range(D)),
     action_names=tuple(f"a{i}" for i in range(A)),
     task_names=tuple(f"t{i}" for i in range(NUM_TASKS)),
     contract_hash="hash",
@@ -46,7 +47,7 @@ class LinearSuite:
         observations = np.random.default_rng(seed).normal(size=(steps, D))
         actions = self.actions(task_id, observations)
         stamps = np.arange(steps, dtype=np.int64) * 50_000_000
-        return Demonstration(f"{task_id}_{seed}", task_id, observations, actions, stamps)
+        return Demonstration(f"{task_id}_{seed}", task_id, vectors(observations), actions, stamps)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def error(suite: LinearSuite, policy: Trainable, task_id: str) -> float:
     observations = np.random.default_rng(99).normal(size=(200, D))
     tasks = np.tile(suite.embedding(task_id), (200, 1)).astype(np.float32)
     wanted = suite.actions(task_id, observations)
-    got = policy.infer(observations.astype(np.float32), tasks)[:, 0]
+    got = policy.infer(vectors(observations).float32(), tasks)[:, 0]
     return float(np.abs(got - wanted).mean() / np.abs(wanted).mean())
 
 
@@ -182,13 +183,13 @@ def test_demonstrations_without_steps_or_with_nan_raise(suite: LinearSuite, pret
     with pytest.raises(DataError, match="no steps"):
         fine_tune(pretrained, [empty], suite, CONFIG, 10, seed=0)  # type: ignore[arg-type]
     broken = suite.demonstration("task2", 7)
-    broken.observations[3, 1] = np.nan
+    broken.observations.flat()[3, 1] = np.nan
     with pytest.raises(DataError, match="task2_7"):
         fine_tune(pretrained, [broken], suite, CONFIG, 10, seed=0)  # type: ignore[arg-type]
 
 
 def test_embedding_stays_frozen_and_has_unit_norm(suite: LinearSuite, pretrained: Checkpoint) -> None:
-    observations = np.random.default_rng(1).normal(size=(50, D)).astype(np.float32)
+    observations = vectors(np.random.default_rng(1).normal(size=(50, D))).float32()
     tasks = np.eye(NUM_TASKS, dtype=np.float32)[np.arange(50) % NUM_TASKS]
     before = pretrained.policy.embed(observations, tasks)
     assert before.shape == (50, CONFIG.hidden[-1] + 1)

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from support.frames import flat
 
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.spec import ContractSpec
@@ -63,17 +64,17 @@ def observe(contract: Contract, joint_state: JointState, scene_state: SceneState
 
 
 def element(contract: Contract, name: str, joint_state=None, scene_state=None) -> float:
-    vector = observe(contract, joint_state or joints(), scene_state or scene()).vector
-    return float(vector[contract.observation_names.index(name)])
+    vector = flat(observe(contract, joint_state or joints(), scene_state or scene()))
+    return float(vector[contract.layout.elements.index(name)])
 
 
 class TestObserve:
     def test_every_element_has_its_name(self, contract):
         observation = observe(contract, joints(), scene())
-        assert observation.vector.shape == (len(contract.observation_names),)
-        assert len(set(contract.observation_names)) == len(contract.observation_names)
+        assert flat(observation).shape == (len(contract.layout.elements),)
+        assert len(set(contract.layout.elements)) == len(contract.layout.elements)
         assert {key: len(value) for key, value in observation.values.items()} == {
-            key: len(names) for key, names in contract.vector_names.items()
+            entry.name: len(entry.elements) for entry in contract.layout.entries
         }
 
     def test_positions_are_relative_along_the_base_axes(self, contract):
@@ -98,23 +99,23 @@ class TestObserve:
     @given(st.floats(-3.1, 3.1), st.integers(0, 3))
     def test_a_symmetric_object_looks_the_same_when_turned_by_its_symmetry(self, yaw, turns):
         contract = with_features({"feature": "yaw", "of": "role.object", "symmetry": 4})
-        before = observe(contract, joints(), scene(pose(), pose(yaw=yaw))).vector
-        after = observe(contract, joints(), scene(pose(), pose(yaw=yaw + turns * np.pi / 2))).vector
+        before = flat(observe(contract, joints(), scene(pose(), pose(yaw=yaw))))
+        after = flat(observe(contract, joints(), scene(pose(), pose(yaw=yaw + turns * np.pi / 2))))
         assert before == pytest.approx([np.sin(4 * yaw), np.cos(4 * yaw)], abs=1e-9)
         assert after == pytest.approx(before, abs=1e-9)
 
     def test_a_toppled_object_has_a_finite_heading(self):
         contract = with_features({"feature": "yaw", "of": "role.object"})
         toppled = [0, 0, 0, *Rotation.from_euler("y", np.pi / 2).as_quat()]
-        assert observe(contract, joints(), scene(pose(), toppled)).vector == pytest.approx([0, 0], abs=1e-12)
+        assert flat(observe(contract, joints(), scene(pose(), toppled))) == pytest.approx([0, 0], abs=1e-12)
 
     def test_joints_are_found_by_name_in_any_order(self, contract):
         state = joints()
         order = np.random.default_rng(0).permutation(len(JOINTS))
         shuffled = JointState(0, tuple(JOINTS[i] for i in order), state.position[order], state.velocity)
         assert (
-            observe(contract, state, scene()).vector.tobytes()
-            == observe(contract, shuffled, scene()).vector.tobytes()
+            flat(observe(contract, state, scene())).tobytes()
+            == flat(observe(contract, shuffled, scene())).tobytes()
         )
 
     def test_the_stamp_is_that_of_the_newest_input(self, contract):
@@ -182,10 +183,10 @@ class TestAbsentRoles:
 
     def test_one_that_is_there_is_seen_as_ever_and_one_that_is_not_is_zero(self):
         masked, plain = with_features(*self.features), with_features(*self.features[1:])
-        assert masked.observation_names == ("role.aux.present", *plain.observation_names)
-        there, here = masked.observe(self.inputs, ROLES).vector, plain.observe(self.inputs, ROLES).vector
+        assert masked.layout.elements == ("role.aux.present", *plain.layout.elements)
+        there, here = flat(masked.observe(self.inputs, ROLES)), flat(plain.observe(self.inputs, ROLES))
         assert there.tolist() == [1.0, *here]
-        absent = masked.observe(self.inputs, {"object": "cube", "target": "tray"}).vector
+        absent = flat(masked.observe(self.inputs, {"object": "cube", "target": "tray"}))
         assert absent.tolist() == [0.0] * 11 + [0.5, 0.1, 0.2]
 
     def test_one_that_the_scene_lacks_is_not_absent_but_missing(self):
@@ -213,7 +214,7 @@ class TestAbsentRoles:
             data["observations"] = {"s": [{"feature": "present", "of": "role.aux"}]}
 
         contract = changed(alone)
-        assert contract.observe({"joint_states": joints()}, {}).vector.tolist() == [0.0]
+        assert flat(contract.observe({"joint_states": joints()}, {})).tolist() == [0.0]
 
 
 class TestActions:
@@ -476,11 +477,11 @@ class TestContinuous:
             }
 
         made = changed(turning)
-        assert made.observation_names == ("panda_joint7.angle.sin", "panda_joint7.angle.cos")
+        assert made.layout.elements == ("panda_joint7.angle.sin", "panda_joint7.angle.cos")
         assert made.needs["panda_joint7"] == (True, False)
         for true in (3.1, 3.2):
             state = joints(np.array([0, 0, 0, 0, 0, 0, wrapped(true), 0.02]))
-            assert observe(made, state, scene()).vector == pytest.approx([np.sin(true), np.cos(true)])
+            assert flat(observe(made, state, scene())) == pytest.approx([np.sin(true), np.cos(true)])
         with pytest.raises(ContractError, match="panda_joint7"):
             made.check_robot(JOINTS[:6])
 

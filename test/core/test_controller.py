@@ -7,27 +7,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.frames import spec_of
 
 from amf_ros.core.errors import PolicyFailed
-from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.core.frames import Frame, Frames
+from amf_ros.policies.base import F32
 from amf_ros.policies.controller import ChunkController
 
 
 class Counter:
     """Answers chunk after chunk: action j of call i at observation o is (i, j, o)."""
 
-    spec = PolicySpec(("o",), ("i", "j", "o"), ("t",), "", 20.0, chunk=3)
+    spec = spec_of(("o",), ("i", "j", "o"), ("t",), "", 20.0, chunk=3)
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def infer(self, observations: F32, tasks: F32) -> F32:
-        rows = [[self.calls, j, float(observations[0, 0])] for j in range(3)]
+    def infer(self, observations: Frames, tasks: F32) -> F32:
+        rows = [[self.calls, j, float(observations.flat()[0, 0])] for j in range(3)]
         self.calls += 1
         return np.array([rows], np.float32)
 
-    def embed(self, observations: F32, tasks: F32) -> F32:
-        return observations
+    def embed(self, observations: Frames, tasks: F32) -> F32:
+        return observations.flat()
 
     def tensors(self) -> Mapping[str, Any]:
         return {}
@@ -36,8 +38,12 @@ class Counter:
         return {}
 
 
+def seen(value: float) -> Frame:
+    return {"observation": np.array([value])}
+
+
 def play(controller: ChunkController, steps: int) -> list[list[float]]:
-    return [controller.act(np.array([float(step)])).tolist() for step in range(steps)]
+    return [controller.act(seen(float(step))).tolist() for step in range(steps)]
 
 
 def test_whole_chunk_is_played_before_the_policy_is_asked_again() -> None:
@@ -53,15 +59,15 @@ def test_reset_forgets_the_rest_of_the_chunk() -> None:
     controller = ChunkController(Counter(), np.zeros(1), execute=3)
     play(controller, 1)
     controller.reset()
-    assert controller.act(np.array([9.0])).tolist() == [1, 0, 9]
+    assert controller.act(seen(9.0)).tolist() == [1, 0, 9]
 
 
 def test_actions_are_float64_and_independent_of_the_policys_memory() -> None:
     controller = ChunkController(Counter(), np.zeros(1))
-    action = controller.act(np.zeros(1))
+    action = controller.act(seen(0.0))
     assert action.dtype == np.float64
     action[:] = 99
-    assert controller.act(np.zeros(1))[2] == 0
+    assert controller.act(seen(0.0))[2] == 0
 
 
 @pytest.mark.parametrize("execute", [0, 4, -1])
@@ -82,10 +88,10 @@ def test_execute_beyond_the_chunk_is_refused(execute: int) -> None:
 )
 def test_whatever_a_policy_does_wrong_is_one_error_of_ours(answer: object, problem: str) -> None:
     class Broken(Counter):
-        def infer(self, observations: F32, tasks: F32) -> F32:
+        def infer(self, observations: Frames, tasks: F32) -> F32:
             if isinstance(answer, Exception):
                 raise answer
             return answer
 
     with pytest.raises(PolicyFailed, match=problem):
-        ChunkController(Broken(), np.zeros(1)).act(np.zeros(1))
+        ChunkController(Broken(), np.zeros(1)).act(seen(0.0))

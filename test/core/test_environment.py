@@ -11,6 +11,7 @@ import pytest
 
 from amf_ros.contract import Contract, load_contract
 from amf_ros.core.errors import ConfigError, ContractError, UnknownName
+from amf_ros.core.frames import Frames
 from amf_ros.core.values import Array, Demonstration, Outcome, Source
 from amf_ros.policies.base import F32, PolicySpec
 from amf_ros.rollout.episodes import demonstrate, run_policy
@@ -41,7 +42,7 @@ class Replay:
     def __init__(self, spec: PolicySpec, actions: Array) -> None:
         self.spec, self._actions, self._next = spec, actions, 0
 
-    def infer(self, observations: F32, tasks: F32) -> F32:
+    def infer(self, observations: Frames, tasks: F32) -> F32:
         rows = np.arange(self._next, self._next + self.spec.chunk)
         self._next += self.spec.chunk
         return self._actions[np.minimum(rows, len(self._actions) - 1)][None].astype(np.float32)
@@ -52,7 +53,7 @@ def test_demonstration_has_the_contracts_shapes_and_stamps(
 ) -> None:
     contract, steps = environment.contract, demonstration.num_steps
     assert demonstration.outcome is Outcome.SUCCESS and demonstration.source is Source.SCRIPTED_EXPERT
-    assert demonstration.observations.shape == (steps, len(contract.observation_names))
+    assert demonstration.observations.flat().shape == (steps, len(contract.layout.elements))
     assert demonstration.actions.shape == (steps, len(contract.action_names))
     assert np.all(np.diff(demonstration.stamps_ns) == contract.period_ns)
 
@@ -62,9 +63,9 @@ def test_equal_seeds_give_equal_demonstrations(
 ) -> None:
     again = demonstrate(environment, TASK, seed=3, id="again")
     other = demonstrate(environment, TASK, seed=4, id="other")
-    assert np.array_equal(again.observations, demonstration.observations)
+    assert np.array_equal(again.observations.flat(), demonstration.observations.flat())
     assert np.array_equal(again.actions, demonstration.actions)
-    assert not np.array_equal(other.observations[0], demonstration.observations[0])
+    assert not np.array_equal(other.observations.flat()[0], demonstration.observations.flat()[0])
 
 
 def test_the_demonstrated_actions_do_the_task_again(
@@ -76,7 +77,7 @@ def test_the_demonstrated_actions_do_the_task_again(
     assert rollout.outcome is Outcome.SUCCESS
     assert rollout.num_steps == len(rollout.observations) <= demonstration.num_steps
     np.testing.assert_allclose(
-        rollout.observations, demonstration.observations[: rollout.num_steps], atol=2e-3
+        rollout.observations.flat(), demonstration.observations.flat()[: rollout.num_steps], atol=2e-3
     )
     assert (rollout.task_id, rollout.checkpoint_id) == (TASK, "c")
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from support.frames import spec_of, steps_of
 
 from amf_ros.core.config import GpConfig, TrainingConfig
 from amf_ros.core.errors import CheckpointError, TrainingDiverged
+from amf_ros.core.frames import Frames
 from amf_ros.learning.cloning import Progress, learn
-from amf_ros.policies.base import F32, ClosedForm, InputEmbedding, PolicySpec, Steps
+from amf_ros.policies.base import F32, ClosedForm, InputEmbedding, Steps
 from amf_ros.policies.gp import GpPolicy
 
 D, K, A, H = 3, 2, 2, 2
-SPEC = PolicySpec(("x", "y", "z"), ("u", "v"), ("g", "h"), "hash", 10.0, H)
+SPEC = spec_of(("x", "y", "z"), ("u", "v"), ("g", "h"), "hash", 10.0, H)
 CONFIG = TrainingConfig(
     chunk=H, gp=GpConfig(state_lengthscale=1.3, task_lengthscale=0.6, noise_variance=0.02)
 )
@@ -29,12 +31,13 @@ def make_steps(seed: int, rows: int = 30, goal: tuple[float, float] = (1.0, 0.0)
     )
     first += 0.02 * rng.normal(size=first.shape)
     chunks = np.stack([first, 2 * first], axis=1)
-    return Steps(*(a.astype(np.float32) for a in (observations, tasks, chunks, np.ones((rows, H)))))
+    return steps_of(observations, tasks, chunks, np.ones((rows, H)))
 
 
 def joined(*parts: Steps) -> Steps:
-    names = ("observations", "tasks", "chunks", "valid")
-    return Steps(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    names = ("tasks", "chunks", "valid")
+    rest = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return Steps(Frames.joined([part.observations for part in parts]), *rest)
 
 
 def pretrained(config: TrainingConfig = CONFIG, steps: Steps | None = None) -> GpPolicy:
@@ -47,11 +50,13 @@ def pretrained(config: TrainingConfig = CONFIG, steps: Steps | None = None) -> G
 
 def written_out(first: Steps, all_of_them: Steps, asked: Steps) -> F32:
     """Rasmussen and Williams 2006, eq. 2.23, with the statistics of the first steps."""
-    mean, std = first.observations.mean(0), first.observations.std(0)
+    mean, std = first.observations.flat().mean(0), first.observations.flat().std(0)
     action_mean, action_std = first.chunks[:, 0].mean(0), first.chunks[:, 0].std(0)
 
     def k(one: Steps, other: Steps) -> F32:
-        state = cdist((one.observations - mean) / std / 1.3, (other.observations - mean) / std / 1.3)
+        state = cdist(
+            (one.observations.flat() - mean) / std / 1.3, (other.observations.flat() - mean) / std / 1.3
+        )
         task = cdist(one.tasks / 0.6, other.tasks / 0.6)
         return np.exp(-(state**2) / 2 - task**2 / 2)
 
@@ -94,7 +99,7 @@ def test_fine_tuning_again_starts_over_from_pretraining() -> None:
 def test_embeddings_are_inputs_in_units_of_their_lengthscales() -> None:
     policy, steps = pretrained(), make_steps(4)
     first = make_steps(0)
-    z = (steps.observations - first.observations.mean(0)) / first.observations.std(0)
+    z = (steps.observations.flat() - first.observations.flat().mean(0)) / first.observations.flat().std(0)
     wanted = np.concatenate([z / 1.3, steps.tasks / 0.6], axis=1)
     np.testing.assert_allclose(policy.embed(steps.observations, steps.tasks), wanted, rtol=1e-4)
     np.testing.assert_allclose(

@@ -93,7 +93,7 @@ def test_a_real_environment_is_demonstrated_and_its_end_ends_the_episode() -> No
     assert np.abs(demo.actions).max() == 1.0  # what the environment makes of the expert's 2
     env = gymnasium.make("MountainCarContinuous-v0")
     first, _ = env.reset(seed=4)
-    assert np.array_equal(demo.observations[0], np.asarray(first, dtype=np.float64))
+    assert np.array_equal(demo.observations.flat()[0], np.asarray(first, dtype=np.float64))
     environment.close()
 
 
@@ -118,7 +118,7 @@ def test_a_dictionary_is_flattened_with_names_and_numbers_may_say_success() -> N
     environment = make_environment(checked(suite))
     demo = demonstrate(environment, "north", 0, "d")
     assert demo.outcome is Outcome.SUCCESS and demo.num_steps == 12
-    np.testing.assert_allclose(demo.observations[:, :2], np.tile([0.0, 1.0], (12, 1)))
+    np.testing.assert_allclose(demo.observations.flat()[:, :2], np.tile([0.0, 1.0], (12, 1)))
 
 
 @pytest.mark.parametrize("told", [0.5, float("nan"), "yes", np.array([1, 0])])

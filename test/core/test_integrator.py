@@ -40,7 +40,7 @@ def test_the_expert_reaches_every_goal_and_stays() -> None:
         for seed in range(5):
             demo = demonstrate(environment, task_id, seed, "d")
             assert demo.outcome is Outcome.SUCCESS and demo.num_steps == NUM_STEPS
-            np.testing.assert_allclose(demo.observations[-1], goal, atol=integrator.TOLERANCE)
+            np.testing.assert_allclose(demo.observations.flat()[-1], goal, atol=integrator.TOLERANCE)
     environment.close()
 
 
@@ -95,7 +95,7 @@ def test_the_benchmark_rolls_out_as_the_simulator_does_and_repeats_itself() -> N
     starts = np.array([integrator.start(5)] * 12)
     together = benchmark.roll_out(policy, np.array(list(GOALS.values())), starts)
     for i, key in enumerate(GOALS):
-        alone = run_policy(environment, policy, key, 5, "alone").observations
+        alone = run_policy(environment, policy, key, 5, "alone").observations.flat()
         np.testing.assert_allclose(together[i, : len(alone)], alone, atol=1e-5)
 
 

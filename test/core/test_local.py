@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.frames import vectors
 
 from amf_ros.arm.protocol import JointLimit
-from amf_ros.contract import SuiteInterface, load_contract
+from amf_ros.contract import ObservationLayout, SuiteInterface, load_contract
 from amf_ros.core.config import SelectionConfig, TrainingConfig
 from amf_ros.core.errors import Cancelled, CheckpointError, CheckpointExists, DataError, UnknownName
 from amf_ros.core.values import Demonstration, JointCommand, JointState, Outcome, Rollout, SceneState, Task
@@ -229,7 +230,9 @@ def test_a_session_from_a_tuned_policy_goes_on_counting(environment, pretrained,
 
 def test_roll_outs_of_other_weights_under_the_same_id_do_not_count(environment, pretrained, tmp_path):
     directory, told = RunDirectory(tmp_path), load(pretrained)
-    stale = Rollout("old", "south", np.zeros((3, 2)), Outcome.SUCCESS, "pretrained", 3, "", "other weights")
+    stale = Rollout(
+        "old", "south", vectors(np.zeros((3, 2))), Outcome.SUCCESS, "pretrained", 3, "", "other weights"
+    )
     RolloutStore(directory.rollouts).save(stale)
     stores = file_stores(directory, environment.interface, environment.suite)
     stores.checkpoints.add(told)
@@ -256,17 +259,18 @@ def test_a_checkpoint_for_another_suite_is_refused(environment, pretrained, tmp_
 
 def test_stored_demonstrations_come_back_bit_for_bit_and_failures_are_left_out(tmp_path):
     rng = np.random.default_rng(0)
-    store, interface = DemonstrationStore(tmp_path), SuiteInterface("places", ("a", "b", "c"), ("x", "y"), HZ)
+    store = DemonstrationStore(tmp_path)
+    interface = SuiteInterface("places", ObservationLayout.of_vector("abc"), ("x", "y"), HZ)
     made = {}
     for number, outcome in enumerate((Outcome.SUCCESS, Outcome.FAILURE, Outcome.UNLABELED)):
-        arrays = rng.normal(size=(7, 3)), rng.normal(size=(7, 2)), np.arange(7) * 50_000_000
+        arrays = vectors(rng.normal(size=(7, 3))), rng.normal(size=(7, 2)), np.arange(7) * 50_000_000
         made[outcome] = Demonstration(f"r{number}", "north", *arrays, outcome=outcome, seed=2**31 - 1)
         store.save(made[outcome], interface)
     fresh = DemonstrationStore(tmp_path)
     assert [demo.id for demo in fresh.all_usable(interface)] == ["r0", "r2"]
     for demo in fresh.all_usable(interface):
         expected = made[demo.outcome]
-        np.testing.assert_array_equal(demo.observations, expected.observations)
+        np.testing.assert_array_equal(demo.observations.flat(), expected.observations.flat())
         np.testing.assert_array_equal(demo.actions, expected.actions)
         np.testing.assert_array_equal(demo.stamps_ns, expected.stamps_ns)
         assert (demo.seed, demo.source, demo.task_id) == (expected.seed, expected.source, "north")

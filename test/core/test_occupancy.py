@@ -7,20 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.frames import spec_of, steps_of, vectors
 
 from amf_ros.core.config import SelectionConfig, TrainingConfig
 from amf_ros.core.errors import ConfigError, UnknownName
+from amf_ros.core.frames import Frames
 from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 from amf_ros.knowledge import occupancy
 from amf_ros.knowledge.occupancy import Evidence, Occupied
 from amf_ros.knowledge.problem import build_problem
 from amf_ros.learning.checkpoints import Checkpoint
-from amf_ros.policies.base import F32, PolicySpec, Steps
+from amf_ros.policies.base import F32
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.selection.base import Problem
 
 IDS = ("wipe", "pour", "stir")
-SPEC = PolicySpec(("x", "y"), ("u",), IDS, "", 20.0, 2)
+SPEC = spec_of(("x", "y"), ("u",), IDS, "", 20.0, 2)
 
 
 class Kitchen:
@@ -40,7 +42,7 @@ def make_policy() -> MlpPolicy:
         rng.normal(size=(9, 2, 1)),
         np.ones((9, 2)),
     )
-    steps = Steps(*(array.astype(np.float32) for array in arrays))
+    steps = steps_of(*arrays)
     return MlpPolicy.create(SPEC, steps, TrainingConfig(hidden=(8,), chunk=2), seed=0)
 
 
@@ -51,13 +53,13 @@ CHECKPOINT = Checkpoint(CheckpointInfo("r2", "", "", 2, 0), POLICY)
 def demo(id: str, task_id: str, steps: int = 4) -> Demonstration:
     rng = np.random.default_rng(sum(id.encode()))
     return Demonstration(
-        id, task_id, rng.normal(size=(steps, 2)), rng.normal(size=(steps, 1)), np.arange(steps)
+        id, task_id, vectors(rng.normal(size=(steps, 2))), rng.normal(size=(steps, 1)), np.arange(steps)
     )
 
 
 def rollout(id: str, task_id: str, checkpoint_id: str = "r2") -> Rollout:
     states = np.random.default_rng(sum(id.encode())).normal(size=(3, 2))
-    return Rollout(id, task_id, states, Outcome.FAILURE, checkpoint_id, 3)
+    return Rollout(id, task_id, vectors(states), Outcome.FAILURE, checkpoint_id, 3)
 
 
 def of(
@@ -101,7 +103,7 @@ def test_a_mixture_gives_each_kind_half_the_weight() -> None:
 
 def log_density(demonstration: Demonstration, task_id: str, variance: float) -> float:
     """Of the shown actions under pi(. | s, task), in standardised units, up to a constant."""
-    observations = demonstration.observations.astype(np.float32)
+    observations = demonstration.observations.float32()
     tasks: F32 = np.tile(Kitchen().embedding(task_id), (len(observations), 1)).astype(np.float32)
     std = POLICY.tensors()["outputs.std"]
     error = (POLICY.infer(observations, tasks)[:, 0] - demonstration.actions) / std
@@ -164,17 +166,17 @@ def test_weights_are_shared_among_the_states_of_a_trajectory() -> None:
     assert stir.weights is not None and stir.weights.sum() == pytest.approx(1, abs=1e-2)
     # Others' demonstrations are embedded as this task's: what the policy would feel there.
     tasks = np.tile(Kitchen().embedding("stir"), (2, 1)).astype(np.float32)
-    first = POLICY.embed(DEMOS[0].observations[[0, 3]].astype(np.float32), tasks)
+    first = POLICY.embed(DEMOS[0].observations[np.array([0, 3])].float32(), tasks)
     np.testing.assert_array_equal(stir.states[:2], first)
 
 
 class Plain:
     spec = SPEC
 
-    def embed(self, observations: F32, tasks: F32) -> F32:
-        return observations
+    def embed(self, observations: Frames, tasks: F32) -> F32:
+        return observations.flat()
 
-    def infer(self, observations: F32, tasks: F32) -> F32:
+    def infer(self, observations: Frames, tasks: F32) -> F32:
         return np.zeros((len(observations), 2, 1), np.float32)
 
 

@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import erf
+from support.frames import spec_of, steps_of
 
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import CheckpointError
-from amf_ros.policies.base import F32, Inspectable, PolicySpec, Steps
+from amf_ros.core.frames import Frames
+from amf_ros.policies.base import F32, Inspectable, Steps
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.policies.network import FarAndNear, Standardise
 from amf_ros.policies.prior import AdaptivePrior
 
 D, K, A, H = 5, 4, 3, 2
 CONFIG = TrainingConfig(hidden=(16, 12), chunk=H)
-SPEC = PolicySpec(
-    observation_names=tuple(f"o{i}" for i in range(D)),
+SPEC = spec_of(
+    tuple(f"o{i}" for i in range(D)),
     action_names=tuple(f"a{i}" for i in range(A)),
     task_names=tuple(f"t{i}" for i in range(K)),
     contract_hash="hash",
@@ -31,7 +33,7 @@ def make_steps(task: int = 0, seed: int = 0, rows: int = 40) -> Steps:
     rng = np.random.default_rng(seed)
     tasks = np.tile(np.eye(K)[task], (rows, 1))
     arrays = (rng.normal(1.0, 2.0, (rows, D)), tasks, rng.normal(size=(rows, H, A)), np.ones((rows, H)))
-    return Steps(*(a.astype(np.float32) for a in arrays))
+    return steps_of(*arrays)
 
 
 def make_policy(seed: int = 0) -> MlpPolicy:
@@ -52,9 +54,9 @@ def gelu(x: F32) -> F32:
     return (0.5 * x * (1 + erf(x / np.sqrt(2)))).astype(np.float32)
 
 
-def forward(policy: MlpPolicy, prefix: str, observations: F32, tasks: F32) -> tuple[F32, F32]:
+def forward(policy: MlpPolicy, prefix: str, frames: Frames, tasks: F32) -> tuple[F32, F32]:
     """Last hidden layer and actions of one of the two networks, in numpy."""
-    t = policy.tensors()
+    t, observations = policy.tensors(), frames.flat()
     z = np.clip((observations - t["inputs.mean"]) / t["inputs.std"], -5, 5)
     h = np.concatenate([z, np.tanh(observations / 0.03), tasks], axis=1)
     for i in range(2):
@@ -121,12 +123,13 @@ def test_loss_is_l1_of_the_mix_plus_half_of_the_fine_tuned_plus_the_pull() -> No
 
 def test_pull_of_a_task_is_divided_by_its_number_of_demonstrations() -> None:
     parts = [make_steps(task=task, seed=task) for task in (1, 2)]
-    names = ("observations", "tasks", "chunks", "valid")
+    names = ("tasks", "chunks", "valid")
     columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+    seen = Frames.joined([part.observations for part in parts])
     rows = len(parts[0])
     numbers = np.concatenate([np.arange(rows) // 10, np.full(rows, 7)])  # four of task 1, one of task 2
     for of, per_task in ((numbers, (4, 1)), (None, (1, 1))):
-        steps = Steps(*columns, demonstrations=of)
+        steps = Steps(seen, *columns, demonstrations=of)
         policy = perturb(make_policy().fine_tunable(steps, CONFIG))
         for task, count in enumerate(per_task):
             batch = torch.arange(rows) + task * rows
@@ -214,7 +217,7 @@ def test_layer_gradients_are_those_of_autograd_row_by_row() -> None:
     cotangents = np.random.default_rng(0).normal(size=(5, H * A)).astype(np.float32)
     pairs = policy.layer_gradients(steps.observations, steps.tasks, cotangents)
     network = policy.pretrained
-    x = policy._inputs(torch.from_numpy(steps.observations))
+    x = policy._inputs(torch.from_numpy(steps.observations.flat()))
     for row in range(5):
         network.zero_grad()
         out = network(x[row : row + 1], torch.from_numpy(steps.tasks[row : row + 1])).flatten()

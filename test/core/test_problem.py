@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.frames import spec_of, vectors
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import CheckpointError, SelectionError, UnknownName
+from amf_ros.core.frames import Frames
 from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 from amf_ros.knowledge.anchors import HALF_KNOWN, anchor_demonstrations
 from amf_ros.knowledge.cover import cover
 from amf_ros.knowledge.problem import ProblemBuilder, build_problem, evaluations_of, standing
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.coverage import Coverage
-from amf_ros.policies.base import F32, PolicySpec
+from amf_ros.policies.base import F32
 from amf_ros.selection.base import Problem
 from amf_ros.selection.costs import demonstration_seconds
 from amf_ros.selection.strategies.amf import Amf
@@ -31,13 +33,13 @@ CONFIG = SelectionConfig(
 class Plain:
     """Features are [observation, task] themselves, so that every row tells where it comes from."""
 
-    spec = PolicySpec(("x",), ("u",), IDS, "", 20.0, 1)
+    spec = spec_of(("x",), ("u",), IDS, "", 20.0, 1)
 
-    def embed(self, observations: F32, tasks: F32) -> F32:
-        return np.concatenate([observations, tasks], axis=1).astype(np.float32)
+    def embed(self, observations: Frames, tasks: F32) -> F32:
+        return np.concatenate([observations.flat(), tasks], axis=1).astype(np.float32)
 
-    def infer(self, observations: F32, tasks: F32) -> F32:
-        return observations[:, None]
+    def infer(self, observations: Frames, tasks: F32) -> F32:
+        return observations.flat()[:, None]
 
     def tensors(self) -> Mapping[str, Any]:
         return {}
@@ -49,7 +51,7 @@ class Plain:
 class Counting(Plain):
     rows = 0  # embedded by all of them
 
-    def embed(self, observations: F32, tasks: F32) -> F32:
+    def embed(self, observations: Frames, tasks: F32) -> F32:
         Counting.rows += len(observations)
         return super().embed(observations, tasks)
 
@@ -66,14 +68,14 @@ class Kitchen:
 def demo(task_id: str, *states: float) -> Demonstration:
     column = np.array(states, dtype=np.float64).reshape(-1, 1)
     stamps = np.arange(len(states), dtype=np.int64) * 10**9
-    return Demonstration(f"d_{task_id}", task_id, column, column, stamps)
+    return Demonstration(f"d_{task_id}", task_id, vectors(column), column, stamps)
 
 
 def rollout(
     id: str, task_id: str, checkpoint_id: str, *states: float, outcome: Outcome = Outcome.FAILURE
 ) -> Rollout:
     column = np.array(states, dtype=np.float64).reshape(-1, 1)
-    return Rollout(id, task_id, column, outcome, checkpoint_id, len(states))
+    return Rollout(id, task_id, vectors(column), outcome, checkpoint_id, len(states))
 
 
 SEEN = {"features": Coverage(np.diag(np.arange(1.0, 8.0)))}  # of [observation, task, task / |task|]
@@ -283,7 +285,7 @@ def test_a_task_that_half_works_comes_before_one_that_works_and_after_one_that_d
     config = CONFIG.model_copy(update={"anchors": True, "coverage": False})
     half = episodes // 2
     tried = audit(wipe=(2, 0), pour=(half, half), stir=(0, 2))
-    at_rest = [replace(r, observations=np.zeros((3, 1))) for r in tried]  # states tell nothing
+    at_rest = [replace(r, observations=vectors(np.zeros((3, 1)))) for r in tried]  # states tell nothing
     chosen = Amf(config).select(build([], at_rest, config=config, num_tasks=3))
     assert [score.task_id for score in chosen.scores] == ["stir", "pour", "wipe"]
 
@@ -367,7 +369,7 @@ def test_only_a_new_audit_episode_is_embedded_where_anchors_and_task_part_are_ma
 
 def test_another_pi_0_embeds_everything_anew() -> None:
     class Doubled(Plain):
-        def embed(self, observations: F32, tasks: F32) -> F32:
+        def embed(self, observations: Frames, tasks: F32) -> F32:
             return 2 * super().embed(observations, tasks)
 
     builder = ProblemBuilder(Kitchen(), CONFIG)  # type: ignore[arg-type]

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.frames import steps_of
 
 from amf_ros.contract import load_contract
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import DataError, StorageError
 from amf_ros.core.values import Outcome
 from amf_ros.learning.checkpoints import save
-from amf_ros.policies.base import Steps
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.report.facts import Facts
 from amf_ros.report.film import Film, Panel, animate, telling_choice
@@ -100,9 +100,9 @@ def save_pretrained(root: Path) -> None:
     contract, suite = load_contract("panda_tabletop"), TabletopSuite()
     spec = make_spec(contract, suite, 2)
     rng = np.random.default_rng(0)
-    shapes = ((3, len(spec.observation_names)), (3, len(spec.task_names)), (3, 2, len(spec.action_names)))
+    shapes = ((3, len(spec.layout.elements)), (3, len(spec.task_names)), (3, 2, len(spec.action_names)))
     arrays = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
-    steps = Steps(*arrays, np.ones((3, 2), dtype=np.float32))
+    steps = steps_of(*arrays, np.ones((3, 2)))
     policy = MlpPolicy.create(spec, steps, TrainingConfig(hidden=(8,), chunk=2), seed=0)
     save(root, "pretrained", policy, round=0, num_demonstrations=0, pretraining={"push_green": 5})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.frames import spec_of, vectors
 
 from amf_ros.core.config import GpConfig, SelectionConfig, TrainingConfig
 from amf_ros.core.errors import NoEmbeddings
@@ -12,7 +13,6 @@ from amf_ros.knowledge.parametric_tasks import Nearest, ParametricSuite, propose
 from amf_ros.knowledge.problem import ProblemBuilder
 from amf_ros.learning.batches import make_steps
 from amf_ros.learning.checkpoints import Checkpoint
-from amf_ros.policies.base import PolicySpec
 from amf_ros.policies.gp import GpPolicy
 from amf_ros.rollout.episodes import demonstrate, run_policy
 from amf_ros.rollout.robot_environment import make_environment
@@ -34,12 +34,12 @@ def asked() -> tuple[GpPolicy, Problem, Nearest]:
     shown = [demonstrate(environment, key, i, key) for i, key in enumerate(KNOWN)]
     steps = make_steps(shown, SUITE.embedding, 1)
     names = SUITE.observation_names, SUITE.action_names, SUITE.embedding_names
-    policy = GpPolicy.create(PolicySpec(*names, "hash", SUITE.fps, 1), steps, TRAINING, seed=0)
+    policy = GpPolicy.create(spec_of(*names, "hash", SUITE.fps, 1), steps, TRAINING, seed=0)
     policy.fit(steps, TRAINING)
     rollouts = [run_policy(environment, policy, key, 7, f"run_{key}", "pretrained") for key in GOALS]
     checkpoint = Checkpoint(CheckpointInfo("pretrained", "", "gp", 0, 0), policy)
     problem = ProblemBuilder(SUITE, CONFIG).build(checkpoint, [], rollouts, {})
-    return policy, problem, Nearest(SUITE, {r.task_id: r.observations for r in rollouts}, count=4)
+    return policy, problem, Nearest(SUITE, {r.task_id: r.observations.flat() for r in rollouts}, count=4)
 
 
 def gains(asked: tuple[GpPolicy, Problem, Nearest], goals: Array) -> Array:
@@ -76,7 +76,7 @@ def test_rows_are_expected_states_beside_the_new_embedding(asked: tuple[GpPolicy
     nearest = [states(np.array([GOALS[key]]))[0] for key in ("goal_000", "goal_090")]
     for got, where, goal in zip(rows, nearest, goals, strict=True):
         tasks = np.tile(goal, (4, 1)).astype(np.float32)
-        np.testing.assert_allclose(got, policy.embed(where.astype(np.float32), tasks), rtol=1e-6)
+        np.testing.assert_allclose(got, policy.embed(vectors(where).float32(), tasks), rtol=1e-6)
 
 
 def test_without_any_states_nothing_can_be_expected() -> None:

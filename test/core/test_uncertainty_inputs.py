@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.frames import vectors
 
 from amf_ros.core.config import GpConfig, PretrainConfig, SelectionConfig, TrainingConfig
 from amf_ros.core.errors import SelectionError
@@ -67,7 +68,7 @@ def test_inputs_cannot_be_scaled_so_as_many_successes_stand_as_the_rate_is_worth
     checkpoint = load(pretrained("gp", tmp_path).uri)
     config = CONFIG.model_copy(update={"anchors": True, "coverage": False})
     tried = [
-        Rollout(f"{key}_{i}", key, np.full((5, 2), float(i)), outcome, checkpoint.info.id, 5)
+        Rollout(f"{key}_{i}", key, vectors(np.full((5, 2), float(i))), outcome, checkpoint.info.id, 5)
         for key, successes, failures in [("goal_000", 1, 9), ("goal_030", 4, 6), ("goal_060", 1, 0)]
         for i, outcome in enumerate([Outcome.SUCCESS] * successes + [Outcome.FAILURE] * failures)
     ]

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.frames import spec_of, steps_of, vectors
 
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import CheckpointError, ConfigError
+from amf_ros.core.frames import Frames
 from amf_ros.core.plugins import names
 from amf_ros.core.values import Array
 from amf_ros.knowledge.uncertainty.base import States
@@ -16,12 +18,12 @@ from amf_ros.knowledge.uncertainty.ensemble import NOISE, Ensemble
 from amf_ros.knowledge.uncertainty.gradients import LossGradient, LossGradientPredictive
 from amf_ros.knowledge.uncertainty.loading import fit_model, make_model
 from amf_ros.knowledge.uncertainty.projection import project
-from amf_ros.policies.base import F32, PolicySpec, Steps
+from amf_ros.policies.base import F32, Steps
 from amf_ros.policies.mlp import MlpPolicy
 
 D, K, A, H = 4, 3, 2, 2
 CONFIG = TrainingConfig(hidden=(24, 20), chunk=H)
-SPEC = PolicySpec(tuple("abcd"), ("u", "v"), ("x", "y", "z"), "", 20.0, H)
+SPEC = spec_of(tuple("abcd"), ("u", "v"), ("x", "y", "z"), "", 20.0, H)
 
 
 def make_steps(rows: int = 30, seed: int = 0, centre: float = 0.0) -> Steps:
@@ -30,7 +32,7 @@ def make_steps(rows: int = 30, seed: int = 0, centre: float = 0.0) -> Steps:
     observations, chunks = rng.normal(centre, 1.0, (rows, D)), rng.normal(size=(rows, H, A))
     valid = np.ones((rows, H))
     valid[-1, 1] = 0
-    return Steps(*(a.astype(np.float32) for a in (observations, tasks, chunks, valid)))
+    return steps_of(observations, tasks, chunks, valid)
 
 
 def labelled(steps: Steps, seed: int = 0) -> States:
@@ -61,7 +63,7 @@ def test_every_model_embeds_each_state_by_itself_and_alike_in_every_process(
         assert phi.dtype == np.float32 and phi.shape[0] == 30 and np.isfinite(phi).all()
         assert np.linalg.norm(phi, axis=1).min() > 0
         assert np.array_equal(phi, other.embed(states))
-    none = one.embed(States(np.zeros((0, D), np.float32), np.zeros((0, K), np.float32)))
+    none = one.embed(States(vectors(np.zeros((0, D), np.float32)), np.zeros((0, K), np.float32)))
     assert none.shape == (0, phi.shape[1])
 
 
@@ -79,8 +81,8 @@ def test_fine_tuning_changes_no_features(policy: MlpPolicy, name: str) -> None:
 class OnlyEmbeds:
     spec = SPEC
 
-    def embed(self, observations: F32, tasks: F32) -> F32:
-        return observations
+    def embed(self, observations: Frames, tasks: F32) -> F32:
+        return observations.flat()
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_full_gradient_approximates_the_tangent_kernel_in_its_direction(policy: 
 
     steps, full = make_steps(12, seed=3), model("full_gradient", policy)
     network = policy.pretrained
-    x, c = policy._inputs(torch.from_numpy(steps.observations)), torch.from_numpy(steps.tasks)
+    x, c = policy._inputs(torch.from_numpy(steps.observations.flat())), torch.from_numpy(steps.tasks)
     direction = torch.from_numpy(full._direction)
     rows = []
     for row in range(12):
@@ -197,7 +199,7 @@ def test_dropout_features_are_what_many_masks_converge_to(policy: MlpPolicy) -> 
 
 def test_heads_agree_on_what_they_were_shown_and_not_far_from_it(policy: MlpPolicy) -> None:
     seen, far = make_steps(800, seed=6), make_steps(100, seed=7, centre=4.0)
-    moves = np.repeat(0.5 * seen.observations[:, None, :A], H, axis=1)
+    moves = np.repeat(0.5 * seen.observations.flat()[:, None, :A], H, axis=1)
     seen = Steps(seen.observations, seen.tasks, moves, seen.valid)
     ensemble = Ensemble(policy, Ensemble.fit(policy, seen, 0))
     inside, outside = ensemble.spread(labelled(seen)), ensemble.spread(labelled(far))

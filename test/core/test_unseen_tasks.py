@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.frames import spec_of, vectors
 
 from amf_ros.core.config import SelectionConfig, TrainingConfig
 from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
@@ -13,12 +14,11 @@ from amf_ros.knowledge.cover import cover
 from amf_ros.knowledge.problem import build_problem
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.cloning import pretrain
-from amf_ros.policies.base import PolicySpec
 from amf_ros.selection.strategies.amf import Amf
 
 IDS = ("wipe", "pour", "stir")  # the last one is unseen
 MODELS = ("features", "loss_gradient", "loss_gradient_predictive", "full_gradient", "dropout", "ensemble")
-SPEC = PolicySpec(tuple("abcd"), ("u", "v"), IDS, "", 20.0, 2)
+SPEC = spec_of(tuple("abcd"), ("u", "v"), IDS, "", 20.0, 2)
 MOVES = np.random.default_rng(0).normal(size=(3, 4, 2))
 
 
@@ -33,7 +33,9 @@ class Kitchen:
 
 def demo(rng: np.random.Generator, number: int, task_id: str) -> Demonstration:
     states, stamps = rng.normal(size=(40, 4)), np.arange(40) * 10**8
-    return Demonstration(f"{task_id}{number}", task_id, states, states @ MOVES[IDS.index(task_id)], stamps)
+    return Demonstration(
+        f"{task_id}{number}", task_id, vectors(states), states @ MOVES[IDS.index(task_id)], stamps
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def scores(checkpoint: Checkpoint, **settings: Any) -> dict[str, float]:
         Rollout(
             f"e{number}_{task_id}",
             task_id,
-            rng.normal(size=(30, 4)),
+            vectors(rng.normal(size=(30, 4))),
             Outcome.FAILURE if task_id == "stir" else Outcome.SUCCESS,
             "pretrained",
             30,

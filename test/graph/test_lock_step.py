@@ -65,7 +65,7 @@ def test_demonstrations_over_the_graph_equal_those_in_one_process(
     with closing(PyBulletArm(TabletopScene(), contract.fps)) as robot:
         alone = demonstrate(RobotEnvironment(robot, suite, contract), task_id, 11, "alone")
     for other in (again, alone):
-        np.testing.assert_array_equal(first.observations, other.observations)
+        np.testing.assert_array_equal(first.observations.flat(), other.observations.flat())
         np.testing.assert_array_equal(first.actions, other.actions)
         np.testing.assert_array_equal(np.diff(first.stamps_ns), np.diff(other.stamps_ns))
         assert first.outcome == other.outcome

@@ -72,5 +72,5 @@ def test_split_states_and_late_messages_are_recorded_and_a_lagging_clock_is_name
     contract = load_contract("panda_tabletop")
     demonstration = store.load("apart", contract, suite)
     assert demonstration.num_steps >= 40
-    gripper = contract.observation_names.index("panda_finger_joint1.position")
-    assert set(demonstration.observations[:, gripper]) == {0.03}
+    gripper = contract.layout.elements.index("panda_finger_joint1.position")
+    assert set(demonstration.observations.flat()[:, gripper]) == {0.03}

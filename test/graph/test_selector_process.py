@@ -22,6 +22,7 @@ from support.graph import eventually, running, session_directory
 from amf_msgs.msg import TaskScores
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
+from amf_ros.core.frames import Frames
 from amf_ros.core.values import Outcome, Rollout
 from amf_ros.ros import names
 from amf_ros.ros.client.answers import Refused
@@ -39,10 +40,12 @@ QUESTION = NextTask.Request(num_tasks=3, seed=2, explain=True)
 def run(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A checkpoint and a roll-out of each task."""
     run = session_directory(tmp_path_factory.mktemp("run"), pretrained)
-    rng, width = np.random.default_rng(0), len(load_contract("panda_tabletop").observation_names)
+    rng, width = np.random.default_rng(0), len(load_contract("panda_tabletop").layout.elements)
     for task in TabletopSuite().tasks:
         states = rng.normal(size=(20, width))
-        rollout = Rollout(f"pretrained_e00_{task.id}", task.id, states, Outcome.FAILURE, "pretrained", 20)
+        rollout = Rollout(
+            f"pretrained_e00_{task.id}", task.id, Frames.of_vectors(states), Outcome.FAILURE, "pretrained", 20
+        )
         RolloutStore(run.rollouts).save(rollout)
     return run
 

@@ -83,12 +83,12 @@ def test_the_graph_does_what_one_process_does(
     recorded, simulated = (DemonstrationStore(run.demonstrations) for run in (graph_run, alone))
     own = {demo.id: demo for demo in simulated.all_usable(contract, suite)}
     for demo in recorded.all_usable(contract, suite):
-        np.testing.assert_array_equal(demo.observations, own[demo.id].observations)
+        np.testing.assert_array_equal(demo.observations.flat(), own[demo.id].observations.flat())
         np.testing.assert_array_equal(demo.actions, own[demo.id].actions)
     assert recorded.attempts() == simulated.attempts()
     visited = {rollout.id: rollout for rollout in RolloutStore(alone.rollouts).all()}
     for rollout in RolloutStore(graph_run.rollouts).all():
-        np.testing.assert_array_equal(rollout.observations, visited[rollout.id].observations)
+        np.testing.assert_array_equal(rollout.observations.flat(), visited[rollout.id].observations.flat())
 
 
 def test_the_same_goal_again_is_answered_from_what_is_stored(

@@ -228,7 +228,7 @@ def test_the_recorded_demonstration_is_what_the_robot_did(run: RunDirectory) -> 
     with closing(PyBulletArm(TabletopScene(), contract.fps)) as robot:
         alone = demonstrate(RobotEnvironment(robot, suite, contract), "push_green", 2, "alone")
     stored = DemonstrationStore(run.demonstrations).load("d0", contract, suite)
-    np.testing.assert_array_equal(stored.observations, alone.observations)
+    np.testing.assert_array_equal(stored.observations.flat(), alone.observations.flat())
     np.testing.assert_array_equal(stored.actions, alone.actions)
 
 

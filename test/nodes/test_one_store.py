@@ -104,7 +104,7 @@ def test_a_session_in_one_process_sees_both_in_the_order_of_recording(
     store = file_stores(run, contract, suite).demonstrations
     recorded, own = store.all_usable(contract, suite)
     assert (recorded.id, own.id) == ("graph", "alone")
-    np.testing.assert_array_equal(recorded.observations, own.observations)
+    np.testing.assert_array_equal(recorded.observations.flat(), own.observations.flat())
     np.testing.assert_array_equal(recorded.actions, own.actions)
     found = store.find("graph")
     assert found is not None and found.num_steps == own.num_steps

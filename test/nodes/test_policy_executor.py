@@ -84,7 +84,7 @@ def test_an_episode_equals_one_in_process_bit_for_bit(
         environment = RobotEnvironment(robot, suite, contract)
         alone = run_policy(environment, load(pretrained).policy, "push_green", 3, "alone")
     (kept,) = RolloutStore(run.rollouts).all()
-    np.testing.assert_array_equal(kept.observations, alone.observations)
+    np.testing.assert_array_equal(kept.observations.flat(), alone.observations.flat())
     assert kept.outcome == alone.outcome == result.outcome and kept.uri == result.rollout_uri
     assert kept.checkpoint_id == "pretrained" and result.num_steps == alone.num_steps
     assert result.elapsed.sec + result.elapsed.nanosec * 1e-9 == pytest.approx(alone.num_steps / 20)

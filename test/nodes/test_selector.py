@@ -15,6 +15,7 @@ from support.deadline import DEADLINE_S
 from amf_ros.contract import load_contract
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import DataError
+from amf_ros.core.frames import Frames
 from amf_ros.core.values import Outcome, Rollout
 from amf_ros.ros.selecting.selector import Question, Selector
 from amf_ros.selection.base import Problem, Selection
@@ -52,9 +53,9 @@ def run(tmp_path: Path, pretrained: Path) -> RunDirectory:
 
 def visit(run: RunDirectory, task_id: str, episode: int) -> None:
     rng = np.random.default_rng(TASKS.index(task_id))
-    states = rng.normal(size=(12, len(CONTRACT.observation_names)))
+    states = rng.normal(size=(12, len(CONTRACT.layout.elements)))
     name = f"pretrained_e{episode:02d}_{task_id}"
-    rollout = Rollout(name, task_id, states, Outcome.FAILURE, "pretrained", len(states))
+    rollout = Rollout(name, task_id, Frames.of_vectors(states), Outcome.FAILURE, "pretrained", len(states))
     RolloutStore(run.rollouts).save(rollout)
 
 

@@ -18,6 +18,7 @@ from amf_msgs.msg import TaskScores
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
 from amf_ros.core.errors import UnknownName
+from amf_ros.core.frames import Frames
 from amf_ros.core.plugins import names as registered
 from amf_ros.core.values import Array, Outcome, Rollout
 from amf_ros.learning.checkpoints import load, save
@@ -59,7 +60,7 @@ def run(tmp_path: Path, pretrained: Path) -> RunDirectory:
     """A checkpoint and one roll-out of each task; the first one succeeded."""
     run = RunDirectory(tmp_path)
     shutil.copytree(pretrained, run.checkpoints / "pretrained")
-    width = len(load_contract("panda_tabletop").observation_names)
+    width = len(load_contract("panda_tabletop").layout.elements)
     rng = np.random.default_rng(0)
     for task_id in TASKS:
         visit(run, task_id, rng.normal(size=(12, width)))
@@ -69,7 +70,9 @@ def run(tmp_path: Path, pretrained: Path) -> RunDirectory:
 def visit(run: RunDirectory, task_id: str, states: np.ndarray, episode: int = 0) -> None:
     outcome = Outcome.SUCCESS if task_id == TASKS[0] else Outcome.FAILURE
     name = f"pretrained_e{episode:02d}_{task_id}"
-    RolloutStore(run.rollouts).save(Rollout(name, task_id, states, outcome, "pretrained", len(states)))
+    RolloutStore(run.rollouts).save(
+        Rollout(name, task_id, Frames.of_vectors(states), outcome, "pretrained", len(states))
+    )
 
 
 @pytest.fixture
@@ -179,7 +182,7 @@ def test_before_the_policy_has_tried_a_task_pretraining_counts(run: RunDirectory
         asked = ask(made, candidate_ids=others, target_ids=others)
         assert asked.error_code == Code.NONE and asked.strategy == "amf"
         assert ask(made, strategy="uniform").error_code == Code.NONE
-        visit(run, "open_drawer", np.ones((5, len(load_contract("panda_tabletop").observation_names))))
+        visit(run, "open_drawer", np.ones((5, len(load_contract("panda_tabletop").layout.elements))))
         assert ask(made).strategy == "amf"
 
 
@@ -282,7 +285,7 @@ def test_scores_are_published_when_something_new_is_stored(run: RunDirectory) ->
         heard: list[TaskScores] = made.listen(TaskScores, names.SCORES, latched=True)
         made.add(TaskSelectorNode)
         made.until(lambda: bool(heard), "the first scores")
-        visit(run, TASKS[1], np.ones((5, len(load_contract("panda_tabletop").observation_names))), 1)
+        visit(run, TASKS[1], np.ones((5, len(load_contract("panda_tabletop").layout.elements))), 1)
 
         def episodes() -> int:
             return next(score.num_episodes for score in heard[-1].scores if score.task_id == TASKS[1])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from amf_ros.core.errors import ConfigError
+from amf_ros.core.frames import Frames
 from amf_ros.learning.coverage import Fitted
 from amf_ros.policies.base import F32, Inspectable, Policy, Steps
 
@@ -22,14 +23,14 @@ class States:
     """States of one trajectory, as a model sees them.
 
     Attributes:
-        observations: (n, d).
+        observations: n frames.
         tasks: (n, k) task embeddings.
         chunks: (n, H, a) the actions that were demonstrated from there on; None where nobody showed any.
         valid: (n, H) 1 where ``chunks`` was demonstrated, 0 where it is padding.
         seed: of draws, a function of the trajectory alone: it is embedded alike in every round.
     """
 
-    observations: F32
+    observations: Frames
     tasks: F32
     chunks: F32 | None = None
     valid: F32 | None = None

@@ -16,8 +16,10 @@ from amf_ros.core.errors import CheckpointError
 from amf_ros.knowledge.uncertainty.base import States
 from amf_ros.learning.coverage import Fitted
 from amf_ros.policies.base import F32, InputEmbedding, Policy, Steps
+from amf_ros.policies.flat import FlatView
 
 MAX_ROWS = 500  # kept of pre-training, evenly thinned
+WHO = "uncertainty model 'inputs'"
 OBSERVATION_FLOOR = 0.02  # m, rad or sine: smaller variations are not blown up to a whole z
 
 
@@ -31,15 +33,15 @@ class Inputs:
     @classmethod
     def fit(cls, policy: Policy, steps: Steps, seed: int) -> Fitted:
         """Statistics of the observations, and the rows of some steps."""
-        mean = steps.observations.mean(axis=0)
-        std = np.maximum(steps.observations.std(axis=0), OBSERVATION_FLOOR)
+        rows = FlatView(policy.spec.layout, WHO).rows(steps.observations)
+        mean, std = rows.mean(axis=0), np.maximum(rows.std(axis=0), OBSERVATION_FLOOR)
         kept = slice(None, None, -(-len(steps) // MAX_ROWS))
         states = States(steps.observations[kept], steps.tasks[kept])
         statistics = {"mean": mean, "std": std, "rows": np.zeros((0, 0), np.float32)}
         return statistics | {"rows": cls(policy, statistics).embed(states)}
 
     def __init__(self, policy: Policy, fitted: Fitted) -> None:
-        self._policy, self._fitted = policy, fitted
+        self._policy, self._fitted, self._flat = policy, fitted, FlatView(policy.spec.layout, WHO)
         self.task_columns = len(policy.spec.task_names)
         if not fitted and not isinstance(policy, InputEmbedding):
             raise CheckpointError(
@@ -51,7 +53,7 @@ class Inputs:
         """Rows (n, d + k)."""
         if isinstance(self._policy, InputEmbedding):
             return self._policy.embed(states.observations, states.tasks)
-        z = (states.observations - self._fitted["mean"]) / self._fitted["std"]
+        z = (self._flat.rows(states.observations) - self._fitted["mean"]) / self._fitted["std"]
         return np.concatenate([z, states.tasks], axis=1).astype(np.float32)
 
     def pretraining_inputs(self) -> F32:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import yaml
+from support.frames import flat, vectors
 
-from amf_ros.contract import Contract, SuiteInterface
+from amf_ros.contract import Contract, ObservationLayout, SuiteInterface
 from amf_ros.contract.spec import ContractSpec
 from amf_ros.core.config import parse
 from amf_ros.core.errors import DataError, UnknownName
@@ -22,7 +23,7 @@ def live_arrays(episode, contract, roles):
     observations, actions = [], []
     for joints, scene, command in zip(episode.joints, episode.scenes, episode.commands):
         inputs = {"joint_states": joints, "scene_state": scene}
-        observations.append(contract.observe(inputs, roles, now_ns=scene.stamp_ns).vector)
+        observations.append(flat(contract.observe(inputs, roles, now_ns=scene.stamp_ns)))
         actions.append(contract.encode(command, joints))
     return np.stack(observations), np.stack(actions)
 
@@ -33,7 +34,7 @@ def test_replay_gives_the_arrays_of_live_observation_bit_for_bit(store, contract
     record("d1", episode).finish(Outcome.SUCCESS)
     for reader in (store, DemonstrationStore(store.root)):  # what was kept in memory, and what is in the file
         demonstration = reader.load("d1", contract, suite)
-        assert demonstration.observations.tobytes() == observations.tobytes()
+        assert demonstration.observations.flat().tobytes() == observations.tobytes()
         assert demonstration.actions.tobytes() == actions.tobytes()
         assert demonstration.stamps_ns.tolist() == [command.stamp_ns for command in episode.commands]
 
@@ -190,12 +191,12 @@ def test_a_failure_is_not_learned_from_even_where_it_is_named(record, store, con
         store.load_usable("bad", contract, suite)
 
 
-POINT = SuiteInterface("point", ("x", "y", "z"), ("dx", "dy"), 20.0)
+POINT = SuiteInterface("point", ObservationLayout.of_vector("xyz"), ("dx", "dy"), 20.0)
 
 
 def simulated(id_, outcome=Outcome.SUCCESS):
     rng = np.random.default_rng(0)
-    arrays = rng.normal(size=(7, 3)), rng.normal(size=(7, 2)), np.arange(7) * 50_000_000
+    arrays = vectors(rng.normal(size=(7, 3))), rng.normal(size=(7, 2)), np.arange(7) * 50_000_000
     return Demonstration(id_, "push", *arrays, outcome=outcome)
 
 

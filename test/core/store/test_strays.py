@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from mcap.writer import Writer
+from support.frames import vectors
 
 from amf_ros.core.errors import DataError, ForeignFile
 from amf_ros.core.values import Outcome, Rollout
@@ -118,7 +119,7 @@ def test_a_file_that_may_not_be_read_is_named(path, monkeypatch):
 
 def test_strays_beside_roll_outs_block_nothing(tmp_path, caplog):
     store = RolloutStore(tmp_path)
-    saved = store.save(Rollout("r1", "push", np.zeros((3, 2)), Outcome.SUCCESS, "c", 3))
+    saved = store.save(Rollout("r1", "push", vectors(np.zeros((3, 2))), Outcome.SUCCESS, "c", 3))
     shutil.copy(tmp_path / "r1.safetensors", tmp_path / "r1 (copy).safetensors")
     (tmp_path / "._r1.safetensors").write_bytes(b"x")
     (tmp_path / "nowhere.safetensors").symlink_to("/no/such")
@@ -155,7 +156,7 @@ def test_a_stray_folder_beside_checkpoints_ends_nothing(tmp_path, caplog):
 )
 def test_arrays_that_are_no_steps_train_nothing(tmp_path, contract, suite, name, value, said):
     arrays = {
-        "observations": np.zeros((3, len(contract.observation_names))),
+        "observations": np.zeros((3, len(contract.layout.elements))),
         "actions": np.zeros((3, len(contract.action_names))),
         "stamps_ns": np.arange(3, dtype=np.int64),
     }
