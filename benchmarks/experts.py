@@ -54,7 +54,8 @@ def episode(suite: TabletopSuite, robot: PyBulletArm, task_id: str, seed: int) -
         command = expert.command(joints, scene)
         if command is None:
             return judge.outcome is Outcome.SUCCESS, step
-        robot.step(command)
+        robot.write(command)
+        robot.step()
     judge.update(robot.state()[1])
     return judge.outcome is Outcome.SUCCESS, limit
 

@@ -52,7 +52,7 @@ def main() -> None:
         return 1
 
     def step() -> int:
-        robot.step(None)
+        robot.step()
         robot.state()
         return 1
 
@@ -64,7 +64,8 @@ def main() -> None:
         robot.reset(task.id, 0)
         expert, steps = TabletopStaging(suite).expert(task.id, 0), 0
         while (command := expert.command(*robot.state())) is not None:
-            robot.step(command)
+            robot.write(command)
+            robot.step()
             steps += 1
         return steps
 

@@ -145,8 +145,8 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"suite {config.suite!r} has no robot; roles are of a robot's scene")
         policy = pretrain_in_memory(config, environment).policy
         asked: Any = Asked(environment.suite, every)
-        robot: Any = Elsewhere(environment.robot, every)
-        environment.suite, environment.robot = asked, robot
+        robot: Any = Elsewhere(environment.simulator, every)
+        environment.suite, environment.simulator = asked, robot
         return {
             group: {
                 question.id: [

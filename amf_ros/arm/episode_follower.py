@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from amf_ros.arm.driver import EPISODE_GAP_NS
+from amf_ros.arm.protocol import EPISODE_GAP_NS
 
 
 class Turn(Enum):

@@ -1,15 +1,15 @@
-"""The gate every command passes before it reaches an arm. Imports types, errors and robots.base only.
+"""The gate that every command passes before it reaches an arm: limits, and refusal of what is no number.
 
-Position limits, velocity limits and a latched stop, the same for a policy and for a person, in-process
-and in the robot node.
+It is the same for a policy and for a person, in-process and in the robot node. Who may command, and when the
+arm holds or is stopped, is the arbiter's (``arbiter.py``). Imports core and this room.
 
-    gate = SafetyGate(robot.limits, period_s=1 / robot.control_hz)
-    robot.step(gate.filter(command, joints))
+    gate = SafetyGate(arm.limits, period_s=0.05)
+    arm.write(gate.filter(command, joints))
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -62,31 +62,15 @@ class SafetyGate:
         self._lower = np.where(turns, -np.inf, [limits[n].lower for n in self._names])
         self._upper = np.where(turns, np.inf, [limits[n].upper for n in self._names])
         self._max_step = np.array([limits[n].velocity for n in self._names]) * velocity_scale * period_s
+        self.period_ns = round(1e9 * period_s)
         self._last: dict[int, float] = {}
-        self._stopped: str | None = None
-
-    @property
-    def stopped(self) -> str | None:
-        """Why the arm is stopped, or None while it may move."""
-        return self._stopped
 
     def reset(self) -> None:
-        """Forget the last target: the next command is bounded from the measured position. Keeps a stop."""
-        self._last.clear()
-
-    def stop(self, reason: str) -> None:
-        """Refuse all commands until :meth:`release`; the first reason stands."""
-        if self._stopped is None:
-            self._stopped = reason
-        self._last.clear()
-
-    def release(self) -> None:
-        """Allow motion again, bounded from the measured position."""
-        self._stopped = None
+        """Forget the last target: the next command is bounded from the measured position."""
         self._last.clear()
 
     def hold(self, measured: JointState) -> JointCommand:
-        """Targets that keep every gated joint where it is measured, beyond a position limit too.
+        """Return targets that keep every gated joint where it is measured, beyond a position limit too.
 
         Raises:
             CommandRefused: a measured position is not finite; then hold what was commanded last.
@@ -96,16 +80,16 @@ class SafetyGate:
         return JointCommand(measured.stamp_ns, self._names, position)
 
     def check(self, plan: JointPlan) -> None:
-        """Raise what :meth:`filter` would, without regard to where the arm is. Changes nothing.
+        """Raise what :meth:`filter` would, without regard to where the arm is. Change nothing.
 
         Raises:
-            CommandRefused: the gate is stopped, a joint is unknown or stands twice, or a value is not finite.
+            CommandRefused: a joint is unknown or stands twice, or a value is not finite.
         """
         self._check_names(plan.names, plan.positions.shape[1:])
         self._check_finite(plan.names, plan.positions)
 
     def unwound(self, plan: JointPlan, start: Array) -> JointPlan:
-        """The plan with each point of a continuous joint at the turn nearest to the point before it."""
+        """Return the plan with each point of a continuous joint at the turn nearest to the one before."""
         turns = self._turns[self._rows(plan.names)]
         if not turns.any():
             return plan
@@ -116,7 +100,7 @@ class SafetyGate:
         return replace(plan, positions=positions)
 
     def origin(self, names: tuple[str, ...], measured: JointState) -> Array:
-        """From where the next step of these joints is bounded: the last target, else the measured position.
+        """Return where the next step is bounded from: the last target, else the measured position.
 
         Raises:
             CommandRefused: a joint is unknown, or measured as not finite.
@@ -127,29 +111,37 @@ class SafetyGate:
         )
 
     def filter(self, command: JointCommand, measured: JointState) -> JointCommand:
-        """What may be sent to the arm: the same joints, each within its limits.
+        """Return what may be sent to the arm: the same joints, each within its limits.
 
         Raises:
-            CommandRefused: the gate is stopped, a joint is unknown or stands twice, or a value is not finite,
-                measured ones included.
+            CommandRefused: a joint is unknown or stands twice, or a value is not finite, measured ones
+                included.
         """
         target = np.asarray(command.position, dtype=np.float64)
         self._check_names(command.names, target.shape)
         self._check_finite(command.names, target)
         return JointCommand(command.stamp_ns, command.names, self._clamp(command.names, target, measured))
 
+    def ahead(self, commands: Iterable[JointCommand], measured: JointState) -> tuple[JointCommand, ...]:
+        """Return what would pass of the commands that follow the last one, one each period. Change nothing.
+
+        Raises:
+            CommandRefused: as :meth:`filter`.
+        """
+        kept = dict(self._last)
+        try:
+            return tuple(self.filter(command, measured) for command in commands)
+        finally:
+            self._last = kept
+
     def differ(self, asked: JointCommand, passed: JointCommand) -> bool:
-        """Whether what passed is not what was asked; whole turns of a continuous joint make no difference."""
+        """Say whether what passed is not what was asked; whole turns of a continuous joint do not count."""
         away = passed.position - asked.position
         turns = self._turns[self._rows(asked.names)]
         away = np.where(turns, _shortest(passed.position, asked.position), away)
         return bool((np.abs(away) > _ROUNDING).any())
 
     def _check_names(self, names: tuple[str, ...], shape: tuple[int, ...]) -> None:
-        if self._stopped is not None:
-            raise CommandRefused(
-                "stopped", f"the robot is stopped ({self._stopped}): call robot/release_stop to move again"
-            )
         unknown = [name for name in names if name not in self._names]
         if unknown:
             raise CommandRefused(
@@ -160,7 +152,7 @@ class SafetyGate:
             raise CommandRefused(
                 "malformed",
                 f"command has {shape[0] if shape else 0} positions for joints {str(list(names))[:200]}; "
-                "each joint must stand once, with one position",
+                "name each joint once, and give it one position",
             )
 
     def _check_finite(self, names: tuple[str, ...], target: Array) -> None:

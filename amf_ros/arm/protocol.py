@@ -1,21 +1,29 @@
-"""What a robot backend offers in-process. The simulated arm implements it; nodes and rollouts use it.
+"""What an arm offers, and what its maker is given. A simulator offers more: :mod:`amf_ros.sim.protocol`.
 
-robot.reset("stack_red_on_blue", seed=3)
-joints, scene = robot.state()
-robot.step(command)          # advances 1 / control_hz seconds
+    class LabArm:                                    # robot:=my_lab.arm:LabArm
+        def __init__(self, context: RobotContext): ...
+        joint_names, limits                          # known before anything is connected
+        def connect(self): ...
+        def read(self): ...                          # JointState with the arm's own stamp, or None
+        def write(self, command, ahead=()): ...
+        def hold(self): ...
+        def close(self): ...
+
+Nothing above this seam knows what carries out the commands. An arm has a clock of its own, and it can refuse,
+lag and vanish: then it says so, the robot node holds and shows FAULT, and goes on when the arm is back.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
+from amf_ros.core.values import JointCommand, JointState
 
-from amf_ros.core.values import JointCommand, JointState, SceneState
+EPISODE_GAP_NS = 1_000_000_000
+"""On the graph a reset moves simulated time on by at least this: two stamps show that it happened [ns]."""
 
 
 @dataclass(frozen=True)
@@ -36,58 +44,112 @@ class JointLimit:
         return (self.lower, self.upper) in ((-math.inf, math.inf), (0.0, -1.0))
 
 
-class Robot(Protocol):
-    """One arm with a gripper, in simulated time.
+@dataclass(frozen=True)
+class RobotContext:
+    """What the maker of an arm is given.
+
+    ``robot:=`` names the maker, by a registered name or as ``package.module:Object``. It is called with a
+    context and nothing else, and returns an :class:`Arm`. It raises ConfigError for what a user must mend.
 
     Attributes:
-        control_hz: commands per second.
-        simulated: nothing real moves. Others start stopped, and so do robots that do not say.
+        suite: whose tasks the arm will do. A simulator stages them, which loads their scene; a real arm
+            does not look at it (:func:`amf_ros.sim.staging.load_staging`).
+        rate_hz: commands per second, the contract's ``fps`` [Hz].
+        config: what ``robot_config:=`` says: the file that describes this arm; empty where none was given.
+        start_ns: when simulated time begins [ns].
+        episode_gap_ns: a reset moves simulated time on by at least so much [ns].
+        node: the ROS node that runs the arm, for an arm that is reached over ROS; None in-process.
     """
 
-    control_hz: float
-    simulated: bool
-
-    @property
-    def joint_names(self) -> tuple[str, ...]:
-        """Commanded joints, arm first, then gripper."""
-
-    @property
-    def limits(self) -> Mapping[str, JointLimit]:
-        """By joint name."""
-
-    def reset(self, task_id: str, seed: int) -> None:
-        """Bring arm and scene to a start state of the task; equal seeds give equal states, bit for bit.
-
-        Raises:
-            UnknownName: no such task. Nothing moved.
-            RobotFault: it cannot be done now. Nothing moved. Any other error leaves the robot faulted.
-        """
-
-    def state(self) -> tuple[JointState, SceneState]:
-        """Both with the same stamp."""
-
-    def step(self, command: JointCommand | None) -> None:
-        """Apply a command and advance one control period.
-
-        Args:
-            command: of some or all joints; the others, and all of them at None, hold their last target.
-        """
-
-    def close(self) -> None:
-        """Free the simulator; further calls raise."""
+    suite: Any
+    rate_hz: float
+    config: str = ""
+    start_ns: int = 0
+    episode_gap_ns: int = 0
+    node: Any = None
 
 
 @runtime_checkable
-class Camera(Protocol):
-    """A robot that can show its scene."""
+class Arm(Protocol):
+    """One arm with its gripper. Every call returns within a small part of a control period.
 
-    def render(self, width: int, height: int) -> NDArray[np.uint8]:
-        """A picture from a fixed camera, (height, width, 3) RGB."""
+    It may have more: ``simulated``, True where nothing real moves (all others start stopped);
+    ``lookahead``, how many periods beyond the next one it can use (:meth:`write`).
+    """
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """The commanded joints, arm first, then gripper. Known before it is connected."""
+
+    @property
+    def limits(self) -> Mapping[str, JointLimit]:
+        """The limits by joint name, of each of ``joint_names``. Known before it is connected."""
+
+    def connect(self) -> None:
+        """Begin to talk to the arm, or do nothing where that is done.
+
+        It is called before anything else, and again, at most once a second, for as long as no state comes.
+
+        Raises:
+            RobotFault: it cannot be done now; says what is missing.
+        """
+
+    def read(self) -> JointState | None:
+        """Return the newest measured joints under the arm's own stamp; None where there is none.
+
+        The names may come in any order, and others may be among them. The same stamp means the same state.
+
+        Raises:
+            RobotFault: the arm says that it cannot move now; says why, as a protective stop.
+        """
+
+    def write(self, command: JointCommand, ahead: Sequence[JointCommand] = ()) -> None:
+        """Send targets for the end of the next control period; they have passed the gate.
+
+        Joints that are not named keep their last targets, and so do all of them when nothing is written.
+
+        Args:
+            command: of some or all joints.
+            ahead: targets of the periods after it, as far as they are known and the arm has a ``lookahead``.
+
+        Raises:
+            RobotFault: the arm refuses; nothing moved by it.
+        """
+
+    def hold(self) -> None:
+        """Stand still by the arm's own means: called where the gate has no state to hold, and at the end.
+
+        Raises:
+            RobotFault: it cannot be said to the arm now; it is tried again.
+        """
+
+    def close(self) -> None:
+        """Leave the arm, holding. Closing twice is fine; any other call then raises RobotFault."""
+
+
+@runtime_checkable
+class SteppedArm(Arm, Protocol):
+    """An arm whose time passes only when it is told to: all that this room knows of a simulator.
+
+    Its state never vanishes, and it is commanded once for each step.
+    """
+
+    @property
+    def control_hz(self) -> float:
+        """Steps per second of its own clock [Hz]."""
+
+    def step(self) -> None:
+        """Let one control period pass with the targets that were written."""
+
+
+def is_stepped(arm: Arm) -> TypeGuard[SteppedArm]:
+    """Say whether an arm's time passes by steps. One that does not say ``simulated`` is taken for real."""
+    return getattr(arm, "simulated", False) is True and isinstance(arm, SteppedArm)
 
 
 @runtime_checkable
 class Slowable(Protocol):
-    """A robot whose own controller bounds how fast it moves; the gate bounds only how far targets go."""
+    """An arm whose own controller bounds how fast it moves; the gate bounds only how far targets go."""
 
     def slow_to(self, share: float) -> None:
         """Move no joint faster than this share of its velocity limit, in (0, 1]."""

@@ -27,7 +27,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "tabletop": "amf_ros.tasks.tabletop:TabletopSuite",
     },
     "staging": {"tabletop": "amf_ros.sim.tabletop:TabletopStaging"},
-    "robot": {"pybullet": "amf_ros.sim.pybullet_arm:PyBulletArm"},
+    "robot": {"pybullet": "amf_ros.sim.pybullet_arm:make_pybullet_arm"},
     "policy": {"gp": "amf_ros.policies.gp:GpPolicy", "mlp": "amf_ros.policies.mlp:MlpPolicy"},
     "strategy": {
         "amf": "amf_ros.selection.strategies.amf:Amf",

@@ -18,18 +18,16 @@ from typing import Any
 
 from PIL import Image
 
-from amf_ros.contract import load_contract
 from amf_ros.core.values import Outcome
 from amf_ros.learning.checkpoints import load as load_checkpoint
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
 from amf_ros.policies.threads import one_thread
 from amf_ros.rollout.episodes import run_policy
-from amf_ros.rollout.robot_environment import RobotEnvironment
+from amf_ros.rollout.robot_environment import RobotEnvironment, make_environment
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import history
-from amf_ros.sim.pybullet_arm import PyBulletArm
-from amf_ros.sim.staging import load_staging
+from amf_ros.sim.protocol import Renderer
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import RobotSuite
 from amf_ros.tasks.loading import allowed_policies, load_suite
@@ -93,15 +91,16 @@ def replay(directory: Path, contract: str, allow: Sequence[str] = ()) -> Film | 
     suite = load_suite(plan.suite, allow)
     if not isinstance(suite, RobotSuite):
         return None
-    agreed = load_contract(contract)
     ids, policies = (choice.first, choice.last), allowed_policies(suite)
     first, last = (load_checkpoint(run.checkpoints / name, policies).policy for name in ids)
-    with closing(PyBulletArm(load_staging(suite).scene(), control_hz=agreed.fps)) as robot:
-        environment = RobotEnvironment(robot, suite, agreed)
+    with closing(make_environment(suite, contract)) as environment:
+        if not isinstance(environment, RobotEnvironment) or not isinstance(environment.simulator, Renderer):
+            return None
+        camera, task_id = environment.simulator, choice.task_id
         seed = _start(environment, first, choice)
         panels = [
-            _panel(environment, robot, first, choice.task_id, seed, "Before: the pre-trained policy"),
-            _panel(environment, robot, last, choice.task_id, seed, f"After {made} demonstrations"),
+            _panel(environment, camera, first, task_id, seed, "Before: the pre-trained policy"),
+            _panel(environment, camera, last, task_id, seed, f"After {made} demonstrations"),
         ]
     return Film(
         title=f"“{suite.task(choice.task_id).instruction}”, from the same start",
@@ -155,7 +154,7 @@ def animate(frames: Sequence[Image.Image], period_ms: int) -> str:
 
 
 def _panel(
-    environment: RobotEnvironment, robot: PyBulletArm, policy: Policy, task_id: str, seed: int, title: str
+    environment: RobotEnvironment, camera: Renderer, policy: Policy, task_id: str, seed: int, title: str
 ) -> Panel:
     controller = ChunkController(policy, environment.suite.embedding(task_id))
     frames = []
@@ -163,12 +162,13 @@ def _panel(
     with one_thread():
         while not environment.done:
             if environment.num_steps % EVERY == 0:
-                frames.append(Image.fromarray(robot.render(*SIZE)))
+                frames.append(Image.fromarray(camera.render(*SIZE)))
             observation = environment.step(controller.act(observation))
-    frames.append(Image.fromarray(robot.render(*SIZE)))
-    seconds = environment.num_steps / robot.control_hz
+    frames.append(Image.fromarray(camera.render(*SIZE)))
+    rate_hz = environment.contract.fps
+    seconds = environment.num_steps / rate_hz
     ended = f"done in {seconds:.1f} s" if environment.succeeded else f"not done in {seconds:.0f} s"
-    return Panel(animate(frames, round(1000 * EVERY / robot.control_hz)), f"{title}: {ended}")
+    return Panel(animate(frames, round(1000 * EVERY / rate_hz)), f"{title}: {ended}")
 
 
 def _rate(episodes: Sequence[Mapping[str, Any]], task_id: str) -> float | None:

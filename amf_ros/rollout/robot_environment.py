@@ -5,20 +5,22 @@
         while not environment.done:
             observation = environment.step(controller.act(observation))
 
-:class:`RobotEnvironment` is a robot behind the same contract and safety gate as in the ROS graph, so that
-an episode here and one through the nodes in lock-step visit the same states. :class:`SuiteEnvironment` is
-the simulator that a suite brings along.
+:class:`RobotEnvironment` is a simulated arm behind the same contract, gate and turns as in the ROS graph, so
+that an episode here and one through the nodes in lock-step visit the same states. :class:`SuiteEnvironment`
+is the simulator that a suite brings along.
 """
 
 from __future__ import annotations
 
+from amf_ros.arm.arbiter import Arbiter
 from amf_ros.arm.gate import SafetyGate
-from amf_ros.arm.protocol import Camera, Robot
+from amf_ros.arm.loading import make_arm
+from amf_ros.arm.protocol import RobotContext
+from amf_ros.arm.turns import LockStep
 from amf_ros.contract import Contract, Interface, Topic, load_contract
-from amf_ros.core.defaults import CAMERA_SIZE, CONTRACT
+from amf_ros.core.defaults import CAMERA_SIZE, CONTRACT, ROBOT
 from amf_ros.core.errors import ConfigError, ContractError
 from amf_ros.core.frames import Frame
-from amf_ros.core.plugins import load
 from amf_ros.core.values import (
     Array,
     JointCommand,
@@ -31,6 +33,7 @@ from amf_ros.core.values import (
 )
 from amf_ros.rollout.environment import Demonstrator, Environment, EpisodeCounter
 from amf_ros.rollout.suite_environment import SuiteEnvironment, suite_interface
+from amf_ros.sim.protocol import Renderer, Simulator, Staging, is_simulator
 from amf_ros.sim.staging import load_staging
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
 from amf_ros.tasks.judge import Judge
@@ -40,7 +43,7 @@ __all__ = ["Environment", "RobotEnvironment", "SuiteEnvironment", "interface_of"
 
 
 def interface_of(suite: Suite, contract: str = CONTRACT) -> Interface:
-    """What a policy for this suite is made for, without starting a simulator.
+    """Return what a policy for this suite is made for, without starting a simulator.
 
     Args:
         suite: of either kind.
@@ -53,16 +56,19 @@ def interface_of(suite: Suite, contract: str = CONTRACT) -> Interface:
     return suite_interface(suite) if isinstance(suite, SimulatedSuite) else load_contract(contract)
 
 
-def make_environment(suite: Suite, contract: str = CONTRACT) -> Environment:
-    """The environment in which a suite's episodes happen; close it at the end.
+def make_environment(suite: Suite, contract: str = CONTRACT, robot: str = "") -> Environment:
+    """Make the environment in which a suite's episodes happen; close it at the end.
 
     Args:
         suite: of either kind.
         contract: of the robot, name or path; a suite with its own simulator uses none.
+        robot: the simulated arm, a registered name or ``package.module:Object``; empty = the one that the
+            suite's staging is made for (its ``robot``), which is pybullet where it does not say.
 
     Raises:
-        UnknownName: no contract of that name.
-        ConfigError: the contract cannot be read, or the suite has neither a scene nor a simulator.
+        UnknownName: no contract or robot of that name.
+        ConfigError: the contract cannot be read, the suite has neither a staging nor a simulator, or the
+            robot is no simulator.
         ContractError: the contract does not fit robot or suite.
     """
     if isinstance(suite, SimulatedSuite):
@@ -72,36 +78,50 @@ def make_environment(suite: Suite, contract: str = CONTRACT) -> Environment:
             f"suite {suite.name!r} has neither succeeded() nor environment(); see docs/own_suite.md"
         )
     agreed, staging = load_contract(contract), load_staging(suite)
-    return RobotEnvironment(load("robot", "pybullet")(staging.scene(), agreed.fps), suite, agreed)
+    name = robot or getattr(staging, "robot", ROBOT)
+    arm = make_arm(name, RobotContext(suite, agreed.fps))
+    if not is_simulator(arm):
+        arm.close()
+        raise ConfigError(
+            f"robot {name!r} is no simulator: episodes in one process need seeded resets and steps; "
+            "use it on the ROS graph"
+        )
+    return RobotEnvironment(arm, suite, agreed, staging)
 
 
 class RobotEnvironment(EpisodeCounter):
-    """One robot, one episode at a time."""
+    """One simulated arm in lock-step, one episode at a time.
+
+    Args:
+        simulator: the arm; it belongs to the environment, which closes it.
+        suite: whose tasks are done.
+        contract: what is observed and commanded.
+        staging: who demonstrates; None = that of the suite.
+
+    Raises:
+        ConfigError: simulator and contract run at different rates, or a task has no time for a step.
+        ContractError: the contract names joints or roles that simulator or suite lack.
+    """
 
     def __init__(
-        self, robot: Robot, suite: RobotSuite, contract: Contract, gate: SafetyGate | None = None
+        self, simulator: Simulator, suite: RobotSuite, contract: Contract, staging: Staging | None = None
     ) -> None:
-        """``gate`` is the one that the robot node would use; None makes it from the robot's limits.
-
-        Raises:
-            ConfigError: robot and contract run at different rates, or a task has no time for a step.
-            ContractError: the contract names joints or roles that robot or suite lack.
-        """
         super().__init__()
-        if robot.control_hz != contract.fps:
+        rate_hz = simulator.control_hz
+        if rate_hz != contract.fps:
             raise ConfigError(
-                f"the robot runs at {robot.control_hz:g} Hz and contract {contract.name!r} at "
+                f"the robot runs at {rate_hz:g} Hz and contract {contract.name!r} at "
                 f"{contract.fps:g}; set the robot's control_hz to the contract's fps"
             )
-        contract.check_robot(robot.joint_names, None, suite.tasks)
-        check_limits(suite, robot.control_hz)
-        self.robot, self.suite, self.contract = robot, suite, contract
-        self._staging = load_staging(suite)
-        self._gate = gate or SafetyGate(robot.limits, period_s=1.0 / robot.control_hz)
-        self._camera = _camera(robot, contract)
+        contract.check_robot(simulator.joint_names, None, suite.tasks)
+        check_limits(suite, rate_hz)
+        self.simulator, self.suite, self.contract = simulator, suite, contract
+        self._staging = staging
+        self._camera = _camera(simulator, contract)
+        gate = SafetyGate(simulator.limits, period_s=1.0 / rate_hz)
+        self._turns = LockStep(simulator, Arbiter(gate, watchdog_ns=contract.watchdog_ns))
         self._task = suite.tasks[0]
         self._judge = Judge(suite, self._task.id)
-        self.joints: JointState
         self.scene: SceneState
         self.observation: Observation
 
@@ -111,9 +131,14 @@ class RobotEnvironment(EpisodeCounter):
         return self.contract
 
     @property
+    def joints(self) -> JointState:
+        """The present joint state."""
+        return self._turns.joints
+
+    @property
     def stamp_ns(self) -> int:
-        """Of the present joint state [ns]."""
-        return self.joints.stamp_ns
+        """The stamp of the present joint state [ns]."""
+        return self._turns.stamp_ns
 
     @property
     def outcome(self) -> Outcome:
@@ -121,50 +146,54 @@ class RobotEnvironment(EpisodeCounter):
         return self._judge.outcome
 
     def reset(self, task_id: str, seed: int) -> Frame:
-        """Start an episode; give the first observation. Raises UnknownName before anything moves."""
+        """Start an episode; return the first observation.
+
+        Raises:
+            UnknownName: no such task; nothing moved.
+        """
         task = self.suite.task(task_id)
-        self.robot.reset(task_id, seed)
+        self._turns.begin_episode(lambda: self.simulator.reset(task_id, seed), task_id)
         self._task, self._judge = task, Judge(self.suite, task_id)
-        self.begin(task.num_steps(self.robot.control_hz))
-        self._gate.reset()
+        self.begin(task.num_steps(self.simulator.control_hz))
         return self._observe()
 
     def step(self, action: Array) -> Frame:
-        """Apply an action (a,) for one control period; give the next observation."""
-        return self.advance(self.contract.decode(action, self.joints, self.joints.stamp_ns))
+        """Apply an action (a,) for one control period; return the next observation."""
+        return self.advance(self.contract.decode(action, self.joints, self.stamp_ns))
 
     def advance(self, command: JointCommand) -> Frame:
         """Apply a command, as a teleoperator gives it, for one control period."""
-        return self._apply(self._gate.filter(command, self.joints))
-
-    def _apply(self, passed: JointCommand) -> Frame:
-        self.robot.step(passed)
+        self._turns.apply(command)
         self.num_steps += 1
         return self._observe()
 
     def demonstrator(self, seed: int) -> Demonstrator:
-        """The suite's expert. Actions are its commands as the contract learns them: as they passed the gate,
-        which is what the robot node says that it applied, or as the expert asked.
+        """Return the scripted expert of the suite's staging, for the episode that was reset with ``seed``.
+
+        Actions are its commands as the contract learns them: as they passed the gate, which is what the
+        robot node says that it applied, or as the expert asked.
         """
-        expert = self._staging.expert(self._task.id, seed)
+        staging = self._staging or load_staging(self.suite)
+        expert = staging.expert(self._task.id, seed)
 
         def show() -> tuple[Array, Frame] | None:
-            command = expert.command(self.joints, self.scene)
+            before = self.joints
+            command = expert.command(before, self.scene)
             if command is None:
                 return None
-            passed = self._gate.filter(command, self.joints)
-            learned = passed if self.contract.learn == "applied" else command
-            action = self.contract.encode(learned, self.joints)
-            return action, self._apply(passed)
+            following = self.advance(command)
+            applied = self._turns.arbiter.applied
+            learned = applied if applied is not None and self.contract.learn == "applied" else command
+            return self.contract.encode(learned, before), following
 
         return show
 
     def close(self) -> None:
-        """Free the robot's simulator."""
-        self.robot.close()
+        """Free the simulator."""
+        self._turns.close("the environment is closed")
 
     def _observe(self) -> Frame:
-        self.joints, self.scene = self.robot.state()
+        self.scene = self.simulator.scene_state()
         self._judge.update(self.scene)
         inputs = {topic.name: self._value(topic) for topic in self.contract.topics}
         self.observation = self.contract.observe(inputs, self._task.roles)
@@ -179,8 +208,8 @@ class RobotEnvironment(EpisodeCounter):
         return self.contract.seen(topic.name, picture)
 
 
-def _camera(robot: Robot, contract: Contract) -> Camera | None:
-    """Give the camera whose pictures the contract wants; None where it wants none.
+def _camera(simulator: Simulator, contract: Contract) -> Renderer | None:
+    """Return the renderer whose pictures the contract wants; None where it wants none.
 
     Raises:
         ContractError: the contract has a topic that nothing in this process can fill.
@@ -193,6 +222,6 @@ def _camera(robot: Robot, contract: Contract) -> Camera | None:
             )
     if all(topic.kind != "picture" for topic in contract.topics):
         return None
-    if not isinstance(robot, Camera):
-        raise ContractError(f"contract {contract.name!r} has pictures, and the robot has no camera")
-    return robot
+    if not isinstance(simulator, Renderer):
+        raise ContractError(f"contract {contract.name!r} has pictures, and the robot draws none")
+    return simulator

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 
-from amf_ros.arm.driver import EPISODE_GAP_NS
 from amf_ros.arm.episode_follower import EpisodeFollower
+from amf_ros.arm.protocol import EPISODE_GAP_NS
 from amf_ros.contract import Contract
 from amf_ros.contract.align import Moment
 from amf_ros.core.frames import Frame

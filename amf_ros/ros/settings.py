@@ -42,7 +42,10 @@ class PolicySettings(DataSettings):
 class RobotSettings(SuiteSettings):
     """robot."""
 
-    robot: str = Field(ROBOT, description="robot backend: pybullet")
+    robot: str = Field(ROBOT, description="the arm: a registered name, or package.module:Object")
+    robot_config: str = Field(
+        "", description="the file that describes the arm, for robots that read one; pybullet reads none"
+    )
     real_time_factor: float = Field(
         REAL_TIME_FACTOR,
         ge=0.0,

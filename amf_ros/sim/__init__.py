@@ -1,6 +1,6 @@
 """Simulated arms, and what suites put on stage for them.
 
-    protocol.py      what a suite's staging offers: scene, starts, experts
+    protocol.py      what a simulator offers beyond an arm; what a suite's staging offers
     staging.py       finds the staging of a suite
     tabletop/        the staging of the built-in suite
     pybullet_arm.py  a Franka Panda in PyBullet; takes a scene, knows no task itself

@@ -95,7 +95,7 @@ def test_a_wild_action_is_held_to_the_velocity_limits(environment: RobotEnvironm
     before = environment.joints.position
     action = np.full(len(environment.contract.action_names), 50.0)
     environment.step(action)
-    limits = [environment.robot.limits[name] for name in environment.joints.names]
+    limits = [environment.simulator.limits[name] for name in environment.joints.names]
     allowed = np.array([limit.velocity for limit in limits]) / environment.contract.fps
     assert np.all(np.abs(environment.joints.position - before) <= allowed * 1.05 + 1e-3)
     assert np.any(np.abs(environment.joints.position - before) > 0.1 * allowed)

@@ -51,27 +51,36 @@ class PointRobot:
     """Two joints that go where they are told; every object of the scene is where the point is."""
 
     control_hz = HZ
+    simulated = True
     joint_names = ("x", "y")
     limits: Mapping[str, JointLimit] = {name: JointLimit(-3.0, 3.0, 2.0, 1.0) for name in ("x", "y")}
 
     def __init__(self):
-        self._position, self._stamp_ns = np.zeros(2), 0
+        self._position, self._told, self._stamp_ns = np.zeros(2), np.zeros(2), 0
 
     def reset(self, task_id, seed):
         self._position = np.random.default_rng(seed).uniform(-0.3, 0.3, size=2)
         self._stamp_ns += 10**9
 
-    def state(self):
-        pose = np.array([[*self._position, 0, 0, 0, 0, 1.0]])
-        return (
-            JointState(self._stamp_ns, self.joint_names, self._position.copy(), np.zeros(2)),
-            SceneState(self._stamp_ns, ("tool0",), pose),
-        )
+    def connect(self):
+        pass
 
-    def step(self, command):
-        if command is not None:
-            self._position = np.array(command.position)
+    def read(self):
+        return JointState(self._stamp_ns, self.joint_names, self._position.copy(), np.zeros(2))
+
+    def scene_state(self):
+        pose = np.array([[*self._position, 0, 0, 0, 0, 1.0]])
+        return SceneState(self._stamp_ns, ("tool0",), pose)
+
+    def write(self, command, ahead=()):
+        self._told = np.array(command.position)
+
+    def step(self):
+        self._position = self._told
         self._stamp_ns += round(1e9 / HZ)
+
+    def hold(self):
+        pass
 
     def close(self):
         pass
@@ -121,7 +130,8 @@ SELECTION = SelectionConfig(states_per_trajectory=5)
 def environment(tmp_path_factory):
     path = tmp_path_factory.mktemp("contract") / "point.yaml"
     path.write_text(CONTRACT)
-    return RobotEnvironment(PointRobot(), PlacesSuite(), load_contract(str(path)))
+    suite = PlacesSuite()
+    return RobotEnvironment(PointRobot(), suite, load_contract(str(path)), staging=suite)
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +262,7 @@ def test_a_checkpoint_for_another_suite_is_refused(environment, pretrained, tmp_
     class OtherSuite(PlacesSuite):
         embedding_names = ("up", *tuple(PLACES)[1:])
 
-    other = RobotEnvironment(PointRobot(), OtherSuite(), environment.contract)
+    other = RobotEnvironment(PointRobot(), OtherSuite(), environment.contract, staging=OtherSuite())
     with pytest.raises(CheckpointError, match="up"):
         play(make_plan(), other, pretrained, tmp_path)
 

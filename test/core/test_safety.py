@@ -138,7 +138,7 @@ def test_what_is_not_finite_is_refused_and_named(bad: float) -> None:
     ("wrong", "text"),
     [
         (command(0.0, names=("c",)), "unknown joint 'c'"),
-        (command(0.0, 0.0, names=("a", "a")), "stand once"),
+        (command(0.0, 0.0, names=("a", "a")), "name each joint once"),
         (command(0.0, names=("a", "b")), "1 positions for joints"),
     ],
 )
@@ -150,18 +150,6 @@ def test_joints_that_do_not_fit_are_refused(wrong: JointCommand, text: str) -> N
 def test_some_joints_may_be_commanded_alone() -> None:
     gate = SafetyGate(LIMITS, PERIOD_S)
     assert gate.filter(command(0.02, names=("b",)), measured()).position.tolist() == [0.02]
-
-
-def test_a_stop_is_latched_and_the_first_reason_stands() -> None:
-    gate = SafetyGate(LIMITS, PERIOD_S)
-    gate.stop("button")
-    gate.stop("another")
-    gate.reset()
-    with pytest.raises(RobotFault, match=r"stopped \(button\)"):
-        gate.filter(command(0.0, 0.0), measured())
-    gate.release()
-    assert gate.stopped is None
-    assert gate.filter(command(1.0, 0.0), measured(a=0.5)).position[0] == pytest.approx(0.6)
 
 
 def test_hold_is_where_the_arm_is_even_beyond_a_limit() -> None:

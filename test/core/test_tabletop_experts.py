@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from support.simulated import move
 
 from amf_ros.core.values import Array, Outcome
 from amf_ros.sim.pybullet_arm import PyBulletArm
@@ -50,7 +51,7 @@ def play(robot, task_id, seed, disturb=None):
         assert command.names == robot.joint_names
         commands.append(command.position)
         measured.append(joints.position)
-        robot.step(command if disturb is None else disturb(step, command))
+        move(robot, command if disturb is None else disturb(step, command))
         joints, scene = robot.state()
         judge.update(scene)
     return Episode(done_at_start, judge.outcome, ended, np.array(commands), np.array(measured))
@@ -94,6 +95,6 @@ def test_a_command_depends_on_the_state_alone_but_for_the_noise(robot):
         command = expert.command(*robot.state())
         if command is None:
             break
-        robot.step(command)
+        move(robot, command)
         judge.update(robot.state()[1])
     assert judge.outcome is Outcome.SUCCESS

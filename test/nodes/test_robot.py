@@ -29,7 +29,6 @@ from amf_ros.ros import names, qos
 from amf_ros.ros.contract_streams import Inputs
 from amf_ros.ros.conversions import to_ns
 from amf_ros.ros.robot.stopping import StopKeeper
-from amf_ros.sim.pybullet_arm import PyBulletArm
 from amf_ros.sim.tabletop.scene import TabletopScene
 
 Code = ResetScene.Response
@@ -240,8 +239,9 @@ def test_in_real_time_the_newest_joints_and_scene_are_of_one_instant() -> None:
     with bench(real_time_factor=3.0) as made:
 
         def look(stamp_ns: int) -> None:
-            values, joints, scene = inputs.read()
-            looks.append({stamp_ns, joints.stamp_ns, scene.stamp_ns})
+            now = inputs.read()
+            assert now.scene is not None
+            looks.append({stamp_ns, now.joints.stamp_ns, now.scene.stamp_ns})
 
         inputs = Inputs(made.client, load_contract("panda_tabletop"), look, exact=False)
         made.add(RobotNode)
@@ -325,14 +325,6 @@ def test_a_stop_outlives_the_node(place: str, tmp_path: Path, ros_home: Path) ->
         with bench(real_time_factor=0.0, **more) as made:
             status = newest_status(made)
             assert status.status == RobotStatus.STOPPED and str(file) in status.reason
-
-
-def test_a_robot_that_is_no_simulation_starts_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PyBulletArm, "simulated", False)
-    for _ in range(2):
-        with bench(real_time_factor=0.0) as made:
-            assert newest_status(made).status == RobotStatus.STOPPED
-            assert made.call(Trigger, names.RELEASE_STOP, Trigger.Request()).success
 
 
 def test_a_stop_that_cannot_be_kept_stops_all_the_same(tmp_path: Path) -> None:

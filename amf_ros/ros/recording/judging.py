@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from amf_ros.arm.driver import EPISODE_GAP_NS
+from amf_ros.arm.protocol import EPISODE_GAP_NS
 from amf_ros.contract import Contract
 from amf_ros.contract.intake import Intake
 from amf_ros.core.errors import BadMessage, DataError, OutOfRange, StaleObservation

@@ -3,8 +3,9 @@
 Usage::
 
     expert = staging.expert("open_drawer", seed=0)
-    while (command := expert.command(*robot.state())) is not None:
-        robot.step(command)
+    while (command := expert.command(arm.read(), arm.scene_state())) is not None:
+        arm.write(command)
+        arm.step()
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.simulated import move
 
 from amf_ros.arm.gate import SafetyGate
 from amf_ros.core.errors import ConfigError, RobotFault, UnknownName
@@ -50,21 +51,21 @@ def digest_of_episode(robot, task_id="insert_peg", seed=4):
         command = expert.command(joints, scene)
         if command is None:
             return digest.hexdigest()
-        robot.step(command)
+        move(robot, command)
 
 
 def test_equal_seeds_and_commands_give_equal_bytes_in_robots_and_processes(make_robot):
     first, second = make_robot(), make_robot()
     expected = digest_of_episode(first)
     second.reset("open_drawer", 9)  # what was before must not matter
-    second.step(None)
+    second.step()
     second.render(32, 32)  # nor looking
     assert digest_of_episode(second) == expected
     assert digest_of_episode(first) == expected
     assert digest_of_episode(first, seed=5) != expected
     code = (
         f"import sys; sys.path[:0] = {[str(HERE), *sys.path]!r}\n"
-        "from test_pybullet_robot import *\n"
+        "from test_pybullet_arm import *\n"
         "print(digest_of_episode(PyBulletArm(TabletopScene())))"
     )
     other = subprocess.run(
@@ -91,7 +92,7 @@ def test_stamps_advance_by_one_period_and_never_go_back(make_robot):
         robot.reset("press_button", seed)
         stamps.append(robot.state()[0].stamp_ns)
         for _ in range(3):
-            robot.step(None)
+            robot.step()
             stamps.append(robot.state()[0].stamp_ns)
     assert set(np.diff(stamps)) == {50_000_000}
 
@@ -101,7 +102,7 @@ def test_without_a_command_the_arm_holds_still(make_robot):
     robot.reset("press_button", 1)
     before = robot.state()[0].position
     for _ in range(40):
-        robot.step(None)
+        robot.step()
     np.testing.assert_allclose(robot.state()[0].position, before, atol=1e-3)
 
 
@@ -110,7 +111,7 @@ def test_targets_beyond_the_limits_are_clamped_and_velocity_stays_within_limits(
     robot.reset("press_button", 1)
     limit = robot.limits["panda_joint1"]
     for _ in range(60):
-        robot.step(JointCommand(0, ("panda_joint1",), np.array([9.0])))
+        move(robot, JointCommand(0, ("panda_joint1",), np.array([9.0])))
         assert abs(robot.state()[0].velocity[0]) < limit.velocity * 1.05
     assert robot.state()[0].position[0] == pytest.approx(limit.upper, abs=0.01)
 
@@ -120,11 +121,11 @@ def test_gripper_holds_what_it_grasps_and_both_fingers_move_alike(make_robot):
     robot.reset("stack_red_on_blue", 3)
     expert = STAGING.expert("stack_red_on_blue", 3)
     while robot.state()[1].pose("cube_red")[2] < 0.06:
-        robot.step(expert.command(*robot.state()))
+        move(robot, expert.command(*robot.state()))
     _, scene = robot.state()
     held = scene.pose("cube_red")[:3] - scene.pose("tool0")[:3]
     for _ in range(60):
-        robot.step(None)
+        robot.step()
     _, scene = robot.state()
     assert np.linalg.norm(scene.pose("cube_red")[:3] - scene.pose("tool0")[:3] - held) < 0.002
 
@@ -134,7 +135,7 @@ def test_gripper_holds_what_it_grasps_and_both_fingers_move_alike(make_robot):
     [
         (
             JointCommand(0, ("panda_joint9",), np.array([0.0])),
-            "no joint panda_joint9; the robot has panda_joint1",
+            "no joint panda_joint9; the arm has panda_joint1",
         ),
         (JointCommand(0, ("panda_joint1",), np.array([np.nan])), "panda_joint1: .*nan.*finite"),
         (JointCommand(0, ("panda_joint1",), np.array([0.0, 1.0])), "finite target each"),
@@ -145,7 +146,7 @@ def test_bad_commands_are_refused_and_nothing_moves(make_robot, command, message
     robot.reset("press_button", 0)
     before = robot.state()
     with pytest.raises(RobotFault, match=message):
-        robot.step(command)
+        move(robot, command)
     assert robot.state()[0].stamp_ns == before[0].stamp_ns
     assert robot.state()[1].poses.tobytes() == before[1].poses.tobytes()
 
@@ -178,7 +179,7 @@ def test_a_reset_that_fails_leaves_the_world_as_it_was(task_id):
         robot.reset("stack_red_on_blue", 3)
         expert = STAGING.expert("stack_red_on_blue", 3)
         for _ in range(20):
-            robot.step(expert.command(*robot.state()))
+            move(robot, expert.command(*robot.state()))
     with pytest.raises((UnknownName, ValueError)):
         wrong.reset(task_id, 0)
     for _ in range(3):
@@ -187,7 +188,7 @@ def test_a_reset_that_fails_leaves_the_world_as_it_was(task_id):
         assert wrong.state()[0].position.tobytes() == other.state()[0].position.tobytes()
         assert wrong.state()[1].poses.tobytes() == other.state()[1].poses.tobytes()
         for robot in robots:
-            robot.step(None)
+            robot.step()
     for robot in robots:
         robot.reset("press_button", 1)  # and the next reset is that of any robot
     assert wrong.state()[1].poses.tobytes() == other.state()[1].poses.tobytes()
@@ -221,7 +222,7 @@ def test_no_sequence_of_commands_moves_a_joint_faster_than_its_limit(wild_robot,
     for k in range(60):
         if k % hold == 0:
             target = np.where(rng.random(8) < 0.5, lower, upper) if bang else rng.uniform(lower, upper)
-        robot.step(gate.filter(JointCommand(0, robot.joint_names, target), robot.state()[0]))
+        move(robot, gate.filter(JointCommand(0, robot.joint_names, target), robot.state()[0]))
         joints = robot.state()[0]
         assert (np.abs(joints.velocity) <= fastest * (1 + VELOCITY_TOLERANCE)).all()
         moved = np.abs(joints.position - last) * robot.control_hz
@@ -248,7 +249,7 @@ def test_pictures_show_the_moving_arm(make_robot):
     assert before.shape == (64, 96, 3) and before.dtype == np.uint8
     assert before.std() > 10
     for _ in range(20):
-        robot.step(JointCommand(0, ("panda_joint1",), np.array([0.8])))
+        move(robot, JointCommand(0, ("panda_joint1",), np.array([0.8])))
     changed = np.abs(robot.render(96, 64).astype(int) - before).max(axis=-1) > 20
     assert 0.005 < changed.mean() < 0.5
 
@@ -260,7 +261,7 @@ def test_wild_commands_never_break_the_world(make_robot, task_id):
     lower, upper = np.array([(limit.lower, limit.upper) for limit in robot.limits.values()]).T
     robot.reset(task_id, 0)
     for _ in range(150):
-        robot.step(JointCommand(0, robot.joint_names, rng.uniform(lower, upper)))
+        move(robot, JointCommand(0, robot.joint_names, rng.uniform(lower, upper)))
         joints, scene = robot.state()
         assert np.isfinite(scene.poses).all() and np.isfinite(joints.velocity).all()
         assert (joints.position > lower - 0.05).all() and (joints.position < upper + 0.05).all()

@@ -1,0 +1,12 @@
+"""Small helpers for simulated arms."""
+
+from __future__ import annotations
+
+from amf_ros.core.values import JointCommand
+from amf_ros.sim.protocol import Simulator
+
+
+def move(arm: Simulator, command: JointCommand) -> None:
+    """Apply a command for one control period, without any gate."""
+    arm.write(command)
+    arm.step()
