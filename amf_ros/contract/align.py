@@ -28,6 +28,7 @@ from amf_ros.core.errors import StaleObservation, listed
 from amf_ros.core.values import JointState, SceneState, Value
 
 _FEW = 64  # samples that are kept however old they are
+_FEW_PICTURES = 4
 
 
 class Sample:
@@ -94,13 +95,16 @@ class Streams:
         self._positions = tuple(name for name, (position, _) in contract.needs.items() if position)
         self._velocities = tuple(name for name, (_, velocity) in contract.needs.items() if velocity)
         self._joints = _Track()
-        self._others = {name: _Track() for name in self._ages if name not in contract.joint_topics}
+        self._few = {t.name: _FEW_PICTURES if t.kind == "picture" else _FEW for t in contract.topics}
+        self._others = {
+            name: _Track(self._few[name]) for name in self._ages if name not in contract.joint_topics
+        }
         self._seen: set[str] = set()
 
     def clear(self, topic: str) -> None:
         """Forget what came on a topic, of joint states on all of them: its clock moved back."""
         if topic in self._others:
-            self._others[topic] = _Track()
+            self._others[topic] = _Track(self._few[topic])
             self._seen.discard(topic)
         else:
             self._joints = _Track()
@@ -227,9 +231,10 @@ class Streams:
 
 
 class _Track:
-    """Samples by stamp; of equal stamps the first to arrive is the newest."""
+    """Samples by stamp; of equal stamps the first to arrive is the newest. Some are kept however old."""
 
-    def __init__(self) -> None:
+    def __init__(self, few: int = _FEW) -> None:
+        self._few = few
         self._stamps: list[int] = []
         self._samples: list[Sample] = []
 
@@ -246,8 +251,8 @@ class _Track:
         self._samples.insert(place, sample)
 
     def forget_before(self, stamp_ns: int) -> None:
-        if len(self._stamps) > _FEW and self._stamps[_FEW // 2] < stamp_ns:
-            end = min(bisect.bisect_left(self._stamps, stamp_ns), len(self._stamps) - _FEW // 2)
+        if len(self._stamps) > self._few and self._stamps[self._few // 2] < stamp_ns:
+            end = min(bisect.bisect_left(self._stamps, stamp_ns), len(self._stamps) - self._few // 2)
             del self._stamps[:end], self._samples[:end]
 
     def back_from(self, instant_ns: int, arrived_ns: int | None) -> Iterator[Sample]:

@@ -12,6 +12,7 @@ refused when either is beyond what the contract allows. Imports contract, types 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from amf_ros.contract.align import Moment, Sample, Streams
 from amf_ros.contract.clocks import Clocks
@@ -61,7 +62,7 @@ class Serving:
             stamp again when a message is repeated: the robot may have missed the answer.
         """
         stamp_ns = self._topics[topic].stamp_ns(header_ns, clock_ns)
-        sample = Sample(stamp_ns, arrival_ns, lambda: self._read(topic, read))
+        sample = Sample(stamp_ns, arrival_ns, lambda: self._read(topic, stamp_ns, read))
         if self._exact:
             return self._arrived_exactly(topic, sample)
         try:
@@ -151,9 +152,11 @@ class Serving:
         self.num_skipped += 1
         self.problem = str(error)
 
-    def _read(self, topic: str, read: Callable[[], Value]) -> Value | None:
+    def _read(self, topic: str, stamp_ns: int, read: Callable[[], Value]) -> Value | None:
+        """Read a message; its stamp is the corrected one, as in replay."""
         try:
             value = read()
+            value = value if value.stamp_ns == stamp_ns else replace(value, stamp_ns=stamp_ns)
             self._intake.check_value(topic, value)
         except BadMessage as error:
             self.skip(error)

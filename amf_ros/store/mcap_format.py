@@ -20,6 +20,7 @@ from amf_ros.store.metadata import About, DemonstrationInfo, result_strings
 from amf_ros.store.reading import RESULT, read, read_metadata
 from amf_ros.store.recovery import write_complete
 from amf_ros.store.replay import Arrays, replay
+from amf_ros.store.stream_values import read_streams, streams_of
 
 
 class McapFormat(FileFormat):
@@ -61,7 +62,7 @@ class McapFormat(FileFormat):
                 f"it was recorded from a robot, and suite {interface.name!r} brings its own simulator"
             )
         about = info.about
-        streams = read(path).streams(interface)
+        streams = read_streams(path, interface)
         return replay(
             streams,
             interface,
@@ -86,7 +87,7 @@ class McapFormat(FileFormat):
                 f"{place}: {contents.result['problem']}; give a contract to make steps of the rest"
             )
         about = About.from_strings(contents.about, str(place))
-        streams = contents.streams(contract)
+        streams = streams_of(contents, contract)
         arrays = replay(streams, contract, about.roles, about.start_stamp_ns, by_arrival=about.by_arrival)
         write_complete(contents, result_strings(Outcome.UNLABELED, arrays), target)
         place.unlink()

@@ -3,30 +3,26 @@
 Imports contract, types and errors only.
 
     contents = read(path)
-    messages = contents.streams(contract)["joint_states"]
+    contents.topics, contents.messages
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from errno import ENOENT
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import zstandard
 from mcap.exceptions import EndOfFile, McapError
 from mcap.reader import make_reader
 from mcap.records import Channel, Footer, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
-from mcap_ros2.decoder import DecoderFactory
 
-from amf_ros.contract import Contract
-from amf_ros.contract.codecs import Arrived
-from amf_ros.core.errors import BadMessage, DataError, ForeignFile
-from amf_ros.core.values import Value
+from amf_ros.core.errors import DataError, ForeignFile
 
 ABOUT = "amf_demonstration"  # name of the metadata written first: what is being recorded
 RESULT = "amf_result"  # and of that written last: how it ended
@@ -85,81 +81,6 @@ class Contents:
     foreign: dict[str, str] = field(default_factory=dict)
     damage: str = ""
 
-    def streams(self, contract: Contract) -> dict[str, list[Arrived]]:
-        """Read the messages of a contract's topics, in the order of the file.
-
-        Raises:
-            DataError: a topic is recorded as something else than the contract says.
-        """
-        for name in sorted((self.foreign.keys() & contract.recorded) - self.topics.keys()):
-            raise DataError(f"{name}: recorded as {self.foreign[name]}; ROS 2 messages in CDR are needed")
-        decoder = StreamDecoder(contract)
-        for topic in self.topics.values():
-            if topic.name in contract.recorded:
-                decoder.add(topic)
-        wanted = [message for message in self.messages if message.topic in decoder.names]
-        return decoder.decode(wanted)
-
-
-class StreamDecoder:
-    """Turns CDR bytes into values by the recorded definitions, while recording and from a file.
-
-    Args:
-        contract: reads the messages of its topics.
-    """
-
-    def __init__(self, contract: Contract) -> None:
-        self._contract, self._factory = contract, DecoderFactory()
-        self._topics: dict[str, tuple[str, Callable[[bytes], Any]]] = {}
-
-    @property
-    def names(self) -> Collection[str]:
-        """List the topics that it knows."""
-        return self._topics.keys()
-
-    def add(self, topic: RawTopic) -> None:
-        """Learn a topic's type.
-
-        Raises:
-            DataError: its definition cannot be read, or the contract says another type.
-        """
-        wanted = self._contract.type_of(topic.name)
-        if topic.type != wanted:
-            raise DataError(f"{topic.name}: recorded as {topic.type}, and the contract says {wanted}")
-        schema = Schema(len(self._topics) + 1, topic.schema.encode(), "ros2msg", topic.type)
-        try:
-            decode = self._factory.decoder_for("cdr", schema)
-        except Exception as error:  # mcap_ros2 offers no base class of its parser's errors
-            raise DataError(
-                f"{topic.name}: the definition of {topic.type} cannot be read: {error}"
-            ) from error
-        if decode is None:
-            raise DataError(f"{topic.name}: no decoder for {topic.type}")
-        self._topics[topic.name] = (topic.type, decode)
-
-    def decode(self, messages: list[RawMessage]) -> dict[str, list[Arrived]]:
-        """Return for each topic what came, in the order given; what cannot be read says why."""
-        found: dict[str, list[Arrived]] = {name: [] for name in self._topics}
-        for message in messages:
-            value: Value | None = None
-            problem = ""
-            try:
-                value = self.one(message.topic, message.data)
-            except BadMessage as error:
-                problem = error.reason
-            found[message.topic].append(Arrived(value, message.log_ns, message.publish_ns, problem))
-        return found
-
-    def one(self, topic: str, data: bytes) -> Value:
-        """Return the value of one message. Raises BadMessage: it is not whole, or its parts do not fit."""
-        type_, decode = self._topics[topic]
-        try:
-            return self._contract.read(topic, decode(data))
-        except DAMAGE as error:
-            raise BadMessage(topic, f"a message is not a whole {type_}: {error}") from error
-        except DataError as error:
-            raise BadMessage(topic, str(error)) from error
-
 
 def read(path: Path) -> Contents:
     """Read a complete recording.
@@ -168,13 +89,26 @@ def read(path: Path) -> Contents:
         DataError: missing, damaged, or never finished; says which.
     """
     contents = salvage(path)
-    if contents.damage:
-        raise DataError(f"{path}: is damaged or incomplete ({contents.damage}); {DOCTOR}")
+    require_whole(path, contents)
     return contents
 
 
-def salvage(path: Path) -> Contents:
+def require_whole(path: Path, contents: Contents) -> None:
+    """Check that nothing of a recording is missing. Raises DataError."""
+    if contents.damage:
+        raise DataError(f"{path}: is damaged or incomplete ({contents.damage}); {DOCTOR}")
+
+
+def _keep(contents: Contents, message: RawMessage) -> None:
+    contents.messages.append(message)
+
+
+def salvage(path: Path, take: Callable[[Contents, RawMessage], None] = _keep) -> Contents:
     """Read whatever can be read from the start of a file; checksums are verified.
+
+    Args:
+        path: of the file.
+        take: called with each message and what is known by then; by default it is kept.
 
     Raises:
         ForeignFile: the file cannot be opened.
@@ -195,11 +129,8 @@ def salvage(path: Path) -> Contents:
                 elif isinstance(record, Message):
                     channel = channels[record.channel_id]
                     if not _encoding(channel, schemas):
-                        contents.messages.append(
-                            RawMessage(
-                                _topic_name(channel), record.log_time, record.publish_time, bytes(record.data)
-                            )
-                        )
+                        name, data = _topic_name(channel), bytes(record.data)
+                        take(contents, RawMessage(name, record.log_time, record.publish_time, data))
                 elif isinstance(record, Metadata):
                     {ABOUT: contents.about, RESULT: contents.result}.get(record.name, {}).update(
                         record.metadata

@@ -26,9 +26,10 @@ from amf_ros.core.values import Outcome, Value
 from amf_ros.store.files import free_name, move_whole, storage_errors
 from amf_ros.store.folder import file_of
 from amf_ros.store.metadata import About, result_strings
-from amf_ros.store.reading import ABOUT, RESULT, RawTopic, StreamDecoder
+from amf_ros.store.reading import ABOUT, RESULT, RawTopic
 from amf_ros.store.recovery import CHUNK_BYTES
 from amf_ros.store.replay import Arrays, replay
+from amf_ros.store.stream_values import StreamDecoder
 
 
 class DemonstrationWriter:

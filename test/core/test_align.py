@@ -10,20 +10,22 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.contracts import ALL, ARM, FINGER, MS, OBJECTS, ROLES, START, WHOLE, contract_with
+from support.contracts import ALL, ARM, FINGER, MS, OBJECTS, ROLES, START, WHOLE, contract_with, sighted
 from support.frames import flat
 
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.align import Sample, Streams
-from amf_ros.contract.codecs import Arrived
+from amf_ros.contract.codecs import Arrived, codec_of
 from amf_ros.contract.serving import Serving
 from amf_ros.contract.spec import ContractSpec
 from amf_ros.core.config import parse
 from amf_ros.core.errors import StaleObservation
+from amf_ros.core.frames import Frame
 from amf_ros.core.paths import find_config
-from amf_ros.core.values import JointCommand, JointState, SceneState
+from amf_ros.core.values import JointCommand, JointState, Numbers, Picture, SceneState
 from amf_ros.store.replay import replay
 
+SIGHTED = sighted(camera=150.0)
 TWO_TOPICS = contract_with(joint_states=100.0, gripper__joint_states=250.0)
 
 
@@ -44,6 +46,11 @@ def value(device: Device, stamp_ns: int, rng: np.random.Generator) -> Any:
         poses = rng.normal(size=(len(OBJECTS), 7))
         poses[:, 3:] /= np.linalg.norm(poses[:, 3:], axis=1, keepdims=True)
         return SceneState(stamp_ns, OBJECTS, poses)
+    if device.topic == "camera":
+        picture = Picture(stamp_ns, "rgb8", rng.integers(0, 256, (12, 16, 3), np.uint8))
+        return SIGHTED.seen("camera", picture)
+    if device.topic == "wrench":
+        return Numbers(stamp_ns, codec_of("geometry_msgs/msg/WrenchStamped").elements, rng.normal(size=6))
     names = tuple(device.names[i] for i in rng.permutation(len(device.names)))
     position = rng.uniform(0.0, 0.04, len(names))
     position[rng.random(len(names)) < 0.02] = np.nan  # a joint that a message has no news of
@@ -61,7 +68,7 @@ def arrivals(devices: list[Device], seconds: float, seed: int) -> list[tuple[str
     return sorted(found, key=lambda item: item[1].arrival_ns)
 
 
-def live(contract: Contract, messages: list[tuple[str, Arrived]]) -> list[tuple[int, np.ndarray]]:
+def live(contract: Contract, messages: list[tuple[str, Arrived]]) -> list[tuple[int, Frame]]:
     """As the executor does it, at each state that there is to act upon; what serving refuses is left out."""
     serving, seen = Serving(contract, exact=False), []
     for topic, message in messages:
@@ -70,7 +77,7 @@ def live(contract: Contract, messages: list[tuple[str, Arrived]]) -> list[tuple[
         if stamp is None:
             continue
         try:
-            seen.append((stamp, flat(contract.observe(serving.moment(now).inputs, ROLES))))
+            seen.append((stamp, contract.observe(serving.moment(now).inputs, ROLES).values))
         except StaleObservation:
             continue
     return seen
@@ -114,6 +121,14 @@ SETUPS = st.one_of(
         ),
     ),
     st.tuples(
+        st.just(SIGHTED),
+        st.tuples(
+            device("joint_states", ALL, 10.0),
+            device("camera", (), 33.3, 66.7),
+            device("wrench", (), 2.0, 10.0),
+        ),
+    ),
+    st.tuples(
         st.just(TWO_TOPICS),
         st.tuples(
             device("joint_states", ARM, 4.0, 10.0), device("gripper/joint_states", (FINGER,), 33.3, 100.0)
@@ -131,12 +146,14 @@ def test_frames_of_serving_are_frames_of_replay_under_skew_jitter_and_other_rate
     recorded: dict[str, list[Any]] = {topic.name: [] for topic in contract.topics}
     for topic, message in messages:
         recorded[topic].append(message)
-    for stamp, vector in seen[:: max(1, len(seen) // 8)]:
+    for stamp, frame in seen[:: max(1, len(seen) // 8)]:
         command = JointCommand(stamp, ALL, np.full(8, 0.02))
         recorded["teleop/command"] = [Arrived(command, stamp + 90 * MS)]
         arrays = replay(recorded, contract, ROLES, by_arrival=True)
         assert arrays.stamps_ns.tolist() == [stamp]
-        assert arrays.observations.flat()[0].tobytes() == vector.tobytes()
+        assert arrays.observations.names == tuple(frame)
+        for name, values in frame.items():
+            assert arrays.observations[name][0].tobytes() == values.tobytes()
 
 
 def test_with_a_slow_scene_both_see_the_one_that_had_arrived():
@@ -149,11 +166,11 @@ def test_with_a_slow_scene_both_see_the_one_that_had_arrived():
     recorded: dict[str, list[Any]] = {"joint_states": [], "scene_state": []}
     for topic, message in messages:
         recorded[topic].append(message)
-    stamp, vector = seen[40]
+    stamp, frame = seen[40]
     recorded["teleop/command"] = [Arrived(JointCommand(stamp, ALL, np.full(8, 0.02)), stamp + MS)]
     by_arrival = replay(recorded, WHOLE, ROLES, by_arrival=True).observations.flat()[0]
     by_stamp = replay(recorded, WHOLE, ROLES).observations.flat()[0]
-    assert by_arrival.tobytes() == vector.tobytes() != by_stamp.tobytes()
+    assert by_arrival.tobytes() == flat(frame).tobytes() != by_stamp.tobytes()
 
 
 def test_a_recorder_that_was_busy_costs_no_demonstration():
@@ -255,6 +272,20 @@ class TestSplitJoints:
         streams.add("joint_states", self.state(10, first=7.0))
         moment = streams.moment(START + 10 * MS)
         assert moment.joints.positions(["panda_joint1", "panda_joint2"]).tolist() == [7.0, 1.0]
+
+
+def test_a_stream_of_pictures_keeps_few_and_another_kind_does_not_matter_to_joints():
+    streams = Streams(SIGHTED, keep_ns=200 * MS)
+    maker, camera = TestSplitJoints(), Device("camera", (), 0, 0, 0, 0)
+    rng = np.random.default_rng(0)
+    for at in range(0, 4000, 50):
+        stamp = START + at * MS
+        streams.add("camera", Sample(stamp, stamp, value(camera, stamp, rng)))
+    assert len(streams._others["camera"]) <= 8
+    streams.add("joint_states", maker.state(3950))
+    streams.add("scene_state", maker.scene(3950))
+    with pytest.raises(StaleObservation, match="no message yet on wrench"):
+        streams.moment(START + 3950 * MS)
 
 
 def test_what_is_kept_does_not_grow():

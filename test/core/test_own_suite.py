@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from amf_ros.cli.app import app
 from amf_ros.core.config import PretrainConfig, load_yaml
 from amf_ros.core.errors import CheckpointError
+from amf_ros.core.frames import Frames
 from amf_ros.core.values import Outcome
 from amf_ros.learning.checkpoints import load
 from amf_ros.rollout.episodes import demonstrate
@@ -160,7 +161,8 @@ def test_the_documents_policy_learns_and_is_kept_on_disk(here: Path) -> None:
     environment = make_environment(load_suite(SUITE))
     checkpoint = pretrain_in_memory(asked, environment)
     rng = np.random.default_rng(0)
-    x, c = rng.normal(size=(7, 6)).astype(np.float32), rng.normal(size=(7, 2)).astype(np.float32)
+    x = Frames.of_vectors(rng.normal(size=(7, 6)).astype(np.float32))
+    c = rng.normal(size=(7, 2)).astype(np.float32)
     np.testing.assert_array_equal(with_file.policy.infer(x, c), checkpoint.policy.infer(x, c))
     plan = Plan(suite=SUITE, num_rounds=2, demonstrations_per_round=4, final_episodes=2)
     result, told = run_in_memory(plan, checkpoint, environment=environment)

@@ -30,3 +30,18 @@ def contract_with(**topics: float) -> Contract:
 
 
 WHOLE = contract_with(joint_states=100.0)
+
+
+def sighted(**ages: float) -> Contract:
+    """The tabletop's, with a camera and a wrist that feels forces beside it, and their ages [ms]."""
+    data = yaml.safe_load(find_config("contracts", "panda_tabletop").read_text())
+    for topic in data["topics"].values():
+        topic["min_rate_hz"] = 0
+    for name, type_ in (("camera", "sensor_msgs/msg/Image"), ("wrench", "geometry_msgs/msg/WrenchStamped")):
+        data["topics"][name] = {"type": type_, "align": {"max_age_ms": ages.get(name, 100.0)}}
+    view = {"feature": "image", "topic": "camera", "width": 8, "height": 6}
+    data["observations"]["observation.images.wrist"] = [view]
+    data["observations"]["observation.force"] = [
+        {"feature": "numbers", "topic": "wrench", "elements": ["force.z", "torque.x"]}
+    ]
+    return Contract(parse(data, ContractSpec, "c.yaml"), "sighted")

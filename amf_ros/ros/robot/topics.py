@@ -84,7 +84,8 @@ class RobotTopics:
         for publisher in self._joints:
             publisher.publish(to_msg(JOINT_STATE, joints))
         self.published_s = time.monotonic()
-        if self._pictures and joints.stamp_ns - self._pictured_ns >= 1e9 / self._settings.camera_hz:
+        since_ns = joints.stamp_ns - self._pictured_ns  # 0: the state is said again, and so is its picture
+        if self._pictures and (since_ns == 0 or since_ns >= 1e9 / self._settings.camera_hz):
             self._pictured_ns = joints.stamp_ns
             picture = Picture(joints.stamp_ns, "rgb8", self._camera.render(*self._size))
             self._pictures.publish(to_msg(IMAGE, picture, "camera"))

@@ -20,6 +20,7 @@ from amf_ros.store import files
 from amf_ros.store.demonstrations import DemonstrationStore
 from amf_ros.store.reading import read, salvage
 from amf_ros.store.rollouts import RolloutStore
+from amf_ros.store.stream_values import streams_of
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_other_programs_channels_do_not_matter_but_ours_must_be_ros_messages(pat
     assert contents.messages == [] and contents.topics == {}
     assert contents.foreign["b"] == "ros1 with a schema in ros1msg"
     with pytest.raises(DataError, match="joint_states: recorded as json without a schema; ROS 2 messages"):
-        contents.streams(contract)
+        streams_of(contents, contract)
 
 
 def test_damage_is_told_in_words(path, tmp_path):
