@@ -35,6 +35,12 @@ from amf_ros.selection.scaled_problem import ScaledProblem
 Information = Literal["exact", "linear", "variance"]
 
 
+def inner(rows: Floats, others: Floats) -> Floats:
+    """Return the inner products of trajectories and other rows, (c, T, p), (n, p) -> (c, T, n)."""
+    found: Floats = (rows.reshape(-1, rows.shape[2]) @ others.T).reshape(*rows.shape[:2], len(others))
+    return found
+
+
 def removed_variance(
     cross: Floats, gram: Array, v: Floats, noise_variance: float, out: Floats | None = None
 ) -> Floats:
@@ -144,7 +150,7 @@ class InformationGain:
         """Take all covariances of candidates and evaluation states from a posterior."""
         tau = posterior.whiten(problem.trajectories(problem.candidates))
         left = posterior.unseen(tau)
-        cross, gram, v = left @ psi.T, left @ np.swapaxes(tau, 1, 2), posterior.variance(psi)
+        cross, gram, v = inner(left, psi), left @ np.swapaxes(tau, 1, 2), posterior.variance(psi)
         return cls(problem, form, posterior, tau, psi, rho, starts, cross, gram, v)
 
     def scores(self) -> CandidateScores:
@@ -171,13 +177,25 @@ class InformationGain:
         Raises:
             IllConditioned: their covariance is not finite.
         """
-        posterior = self.posterior.after(psi)
-        w = posterior.seen[len(self.posterior.seen) :]  # (t, p)
-        part, shared = self.tau @ w.T, w @ self.psi.T  # (c, T, t), (t, E)
+        left = self.posterior.unseen(psi)
+        return self.given_covariances(psi, left, inner(self.tau, left), left @ self.psi.T)
+
+    def given_covariances(self, psi: Array, left: Array, with_tau: Array, with_psi: Array) -> InformationGain:
+        """Return :meth:`after` of looks whose covariances are known: Schur's complement.
+
+        Args:
+            psi: (t, p) whitened looks.
+            left: (t, p) what is unseen of them.
+            with_tau: (c, T, t) their covariance with the candidates' states.
+            with_psi: (t, E) with the evaluation states.
+        """
+        inverse = inverse_root(left @ psi.T, self.posterior.noise_variance)
+        part, shared = with_tau @ inverse.T, inverse @ with_psi  # (c, T, t), (t, E)
+        change = inner(part, shared.T)
         return replace(
             self,
-            posterior=posterior,
-            cross=self.cross - part @ shared,
+            posterior=self.posterior.with_seen(inverse @ left),
+            cross=np.subtract(self.cross, change, out=change),
             gram=self.gram - part @ np.swapaxes(part, 1, 2),
             v=np.maximum(self.v - np.square(shared).sum(axis=0), 0),
         )

@@ -101,7 +101,10 @@ class Posterior:
             IllConditioned: their covariance is not finite.
         """
         left = self.unseen(psi)
-        w = inverse_root(left @ psi.T, self.noise_variance) @ left  # (t, p)
+        return self.with_seen(inverse_root(left @ psi.T, self.noise_variance) @ left)
+
+    def with_seen(self, w: Array) -> Posterior:
+        """Return the posterior with t more rows of W, (t, p)."""
         return replace(self, seen=np.concatenate([self.seen, w]))
 
 

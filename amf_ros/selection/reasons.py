@@ -25,21 +25,23 @@ def gain_reasons(records: Sequence[TaskRecord], targets: Sequence[str], gains: F
         gains: (candidates, targets) [nat] what a demonstration of each would teach each target.
     """
     place = {key: column for column, key in enumerate(targets)}
-    return [_reason(record, targets, place.get(record.id, -1), own) for record, own in zip(records, gains)]
-
-
-def _reason(record: TaskRecord, targets: Sequence[str], own: int, gains: Floats) -> str:
-    """Return what is known about the task, and which targets a demonstration would teach."""
-    least = max(WORTH_TELLING * gains.max(), np.finfo(gains.dtype).tiny)
-    taught = [] if own < 0 else [f"expected to teach {gains[own]:.2g} nat of it"]
-    count = int((gains >= least).sum()) - int(own >= 0 and gains[own] >= least)
-    if count:
-        largest = np.argsort(-gains, kind="stable")[:4].tolist()  # one of them may be the task itself
-        others = [column for column in largest if column != own and gains[column] >= least][:3]
-        named = ", ".join([f"{targets[column]} ({gains[column]:.2g} nat)" for column in others])
-        rest = f" and {count - 3} more" if count > 3 else ""
-        taught.append(f"{'also' if taught else 'expected to teach'} {named}{rest}")
-    return f"{_known(record)}; {', '.join(taught) or 'not expected to teach the targets anything'}"
+    least = np.maximum(WORTH_TELLING * gains.max(axis=1, initial=0), np.finfo(gains.dtype).tiny)
+    counts = (gains >= least[:, None]).sum(axis=1)
+    order = np.argsort(-gains, axis=1, kind="stable")[:, :4]  # one of them may be the task itself
+    clauses = []
+    for record, own, count, enough, columns in zip(records, gains, counts.tolist(), least, order.tolist()):
+        mine = place.get(record.id, -1)
+        taught = [] if mine < 0 else [f"expected to teach {own[mine]:.2g} nat of it"]
+        count -= mine >= 0 and bool(own[mine] >= enough)
+        if count:
+            others = [column for column in columns if column != mine and own[column] >= enough][:3]
+            named = ", ".join([f"{targets[column]} ({own[column]:.2g} nat)" for column in others])
+            rest = f" and {count - 3} more" if count > 3 else ""
+            taught.append(f"{'also' if taught else 'expected to teach'} {named}{rest}")
+        clauses.append(
+            f"{_known(record)}; {', '.join(taught) or 'not expected to teach the targets anything'}"
+        )
+    return clauses
 
 
 def _known(record: TaskRecord) -> str:

@@ -177,7 +177,8 @@ class ScaledProblem:
 
     def _weights(self, names: Sequence[str]) -> Array:
         """Return the weights of the states of c tasks, (c, T), with zeros after those of the shorter ones."""
-        weights = np.zeros((len(names), max([len(self.states[key].weights) for key in names])))
+        longest = max([len(self.states[key].weights) for key in names], default=0)
+        weights = np.zeros((len(names), longest))
         for own, key in zip(weights, names):
             own[: len(self.states[key].weights)] = self.states[key].weights
         return weights

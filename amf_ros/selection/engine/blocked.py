@@ -20,7 +20,13 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.values import Array
 from amf_ros.selection.engine.parallel import Scratch, spread
 from amf_ros.selection.engine.rounding import Totals, certified
-from amf_ros.selection.information_gain import CandidateScores, information, known_share, removed_variance
+from amf_ros.selection.information_gain import (
+    CandidateScores,
+    information,
+    inner,
+    known_share,
+    removed_variance,
+)
 from amf_ros.selection.posterior import Floats, Posterior
 from amf_ros.selection.scaled_problem import ScaledProblem
 from amf_ros.selection.threads import cores
@@ -204,8 +210,7 @@ class BlockedGain:
     def _covariances(self, tau: Array, posterior: Posterior, dtype: Any) -> tuple[Floats, Array]:
         """Return K (c, T, E) and each candidate's own covariance from nothing."""
         left, psi = posterior.unseen(tau), self._psi if dtype is np.float64 else self._cast
-        cross = left.reshape(-1, left.shape[2]).astype(dtype, copy=False) @ psi.T
-        return cross.reshape(*left.shape[:2], -1), left @ np.swapaxes(tau, 1, 2)
+        return inner(left.astype(dtype, copy=False), psi), left @ np.swapaxes(tau, 1, 2)
 
     def _exchange(self, tasks: set[str]) -> None:
         """Compute candidates anew whose states are others now."""

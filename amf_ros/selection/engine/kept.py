@@ -12,7 +12,7 @@ import numpy as np
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.values import Array
-from amf_ros.selection.information_gain import CandidateScores, InformationGain
+from amf_ros.selection.information_gain import CandidateScores, InformationGain, inner
 from amf_ros.selection.scaled_problem import ScaledProblem
 
 
@@ -45,31 +45,20 @@ class KeptGain:
         change, known = problem.since(self.problem), self._known
         if change is None or not known.posterior.has_room(len(change.rows)):
             return False
-        if len(change.rows):
-            known = known.after(known.posterior.whiten(change.rows))
-        if change.columns:
-            known.psi[change.columns] = known.posterior.whiten(np.concatenate(change.states))
-            known.rho[change.columns] = np.concatenate(change.weights)
-        if not change.same_shape or 4 * len(change.tasks) > len(problem.states):
-            now = known.posterior, known.psi, known.rho, known.starts
-            known = InformationGain.given(problem, known.form, *now)
+        tasks = set(change.tasks)
+        rows = [row for row, key in enumerate(problem.candidates) if key in tasks]
+        tau = problem.trajectories([problem.candidates[row] for row in rows])
+        # In one product: to read all of a large matrix costs more than a few more rows do.
+        white = known.posterior.whiten(np.concatenate([*change.states, *tau, change.rows]))
+        known.psi[change.columns] = white[: len(change.columns)]
+        known.rho[change.columns] = np.concatenate([[], *change.weights])
+        if change.same_shape and 4 * len(tasks) <= len(problem.states):
+            known = _updated(replace(known, problem=problem), white, change.columns, rows, tau.shape[1])
         else:
-            known = replace(known, problem=problem)
-            self._exchange(known, change.tasks, change.columns)
+            posterior = known.posterior.after(white[len(white) - len(change.rows) :])
+            known = InformationGain.given(problem, known.form, posterior, known.psi, known.rho, known.starts)
         self.problem, self._known, self._imagined = problem, known, known
         return True
-
-    def _exchange(self, known: InformationGain, tasks: Sequence[str], columns: Sequence[int]) -> None:
-        """Put right the rows and columns of tasks whose states are others now, in place."""
-        posterior, psi = known.posterior, known.psi[columns]
-        known.cross[:, :, columns] = known.tau @ posterior.unseen(psi).T
-        known.v[columns] = posterior.variance(psi)
-        for row, key in enumerate(known.problem.candidates):
-            if key in tasks:
-                tau = posterior.whiten(known.problem.trajectories([key])[0])
-                left = posterior.unseen(tau)
-                known.tau[row, : len(tau)], known.cross[row, : len(tau)] = tau, left @ known.psi.T
-                known.gram[row, : len(tau), : len(tau)] = left @ tau.T
 
     @property
     def nbytes(self) -> int:
@@ -77,3 +66,33 @@ class KeptGain:
         known = self._known
         own = (known.cross, known.gram, known.tau, known.psi, known.posterior.root, known.posterior.seen)
         return sum([array.nbytes for array in own]) + self.problem.nbytes
+
+
+def _updated(
+    known: InformationGain, white: Array, columns: Sequence[int], rows: Sequence[int], length: int
+) -> InformationGain:
+    """Put right the columns of evaluation states and the rows of candidates that are others now; then look.
+
+    Args:
+        known: changed in place; ``psi`` is right already.
+        white: whitened: the evaluation states, ``length`` states of each candidate, and looks.
+        columns: of evaluation states.
+        rows: of candidates.
+        length: of their trajectories, which end with zeros where others are longer.
+    """
+    left = known.posterior.unseen(white)
+    first, last = len(columns), len(columns) + len(rows) * length
+    shape = (len(rows), length, white.shape[1])
+    tau, tau_left = white[first:last].reshape(shape), left[first:last].reshape(shape)
+    known.tau[rows, :length] = tau
+    with_tau = inner(known.tau, np.concatenate([left[:first], left[last:]]))  # (c, T, columns and looks)
+    with_psi = left[first:] @ known.psi.T  # (candidates' states and looks, E)
+    known.cross[:, :, columns] = with_tau[:, :, :first]
+    known.cross[rows, :length] = with_psi[: last - first].reshape(len(rows), length, len(known.psi))
+    known.gram[rows, :length, :length] = tau_left @ np.swapaxes(tau, 1, 2)
+    known.v[columns] = (left[:first] * white[:first]).sum(axis=1)
+    if last == len(white):
+        return known
+    return known.given_covariances(
+        white[last:], left[last:], with_tau[:, :, first:], with_psi[last - first :]
+    )
