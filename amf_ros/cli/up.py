@@ -125,8 +125,7 @@ def parse(arguments: list[str]) -> dict[str, str]:
             raise ConfigError(f"{word!r} is not name:=value; for example real_time_factor:=0.0")
         if name not in known:
             raise UnknownName("launch argument", name, known)
-        choices = known[name].choices
-        if choices and value not in choices:
-            raise ConfigError(f"{name}:={value}: must be one of {', '.join(choices)}")
+        if not known[name].allows(value):
+            raise ConfigError(f"{name}:={value}: must be one of {known[name].allowed}")
         values[name] = value
     return values

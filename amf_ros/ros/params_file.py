@@ -24,8 +24,8 @@ HEADER = """\
 # The ROS parameters of every node, with their defaults: the file that `amf up` and the launch file read
 # unless told otherwise (argument `params`). Copy it and keep what you change. Written from the models in
 # amf_ros/ros/settings.py by `python -m amf_ros.ros.params_file`. Launch arguments set suite, contract,
-# session_directory, demonstrator, robot, real_time_factor and use_sim_time. Lines that are commented out
-# are empty lists.
+# session_directory, demonstrator, robot, robot_config, real_time_factor and use_sim_time. Lines that are
+# commented out are empty lists.
 """
 _COMMENT_AT = 44
 

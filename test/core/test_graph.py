@@ -78,7 +78,10 @@ def test_clocks_follow_a_simulation_that_is_not_in_lock_step(values: dict[str, s
 
 @pytest.mark.parametrize(
     ("values", "text"),
-    [({"robott": "x"}, "unknown argument 'robott'"), ({"robot": "ur5"}, "robot must be one of pybullet")],
+    [
+        ({"robott": "x"}, "unknown argument 'robott'"),
+        ({"robot": "ur5"}, "robot must be one of pybullet, or package.module:Object, got 'ur5'"),
+    ],
 )
 def test_arguments_that_make_no_sense_are_refused(values: dict[str, str], text: str) -> None:
     with pytest.raises(ValueError, match=text):
@@ -92,3 +95,20 @@ def test_the_scripted_expert_does_not_run_beside_a_person() -> None:
     assert graph.parameters(node("session"), {"demonstrator": "person"})["demonstrator"] == "person"
     with pytest.raises(ValueError, match="demonstrator must be one of expert, person, got 'robot'"):
         graph.nodes({"demonstrator": "robot"})
+
+
+class SimulatedArm:
+    simulated = True
+
+
+class RealArm:
+    pass
+
+
+@pytest.mark.parametrize(("name", "follows"), [("SimulatedArm", True), ("RealArm", False)])
+def test_a_robot_by_its_path_says_itself_whether_clocks_follow_it(name: str, follows: bool) -> None:
+    values = {"robot": f"{__name__}:{name}", "robot_config": "lab.yaml"}
+    given = graph.parameters(node("robot"), values)
+    assert given["robot"] == values["robot"] and given["robot_config"] == "lab.yaml"
+    assert given["use_sim_time"] is follows
+    assert graph.parameters(node("session"), {**values, "real_time_factor": "0.0"})["use_sim_time"] is False

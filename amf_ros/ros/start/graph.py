@@ -21,12 +21,27 @@ PACKAGE = "amf_ros"
 
 @dataclass(frozen=True)
 class Argument:
-    """One launch argument. ``choices`` is empty where any text goes."""
+    """One launch argument.
+
+    Attributes:
+        choices: what may be said; empty where any text goes.
+        paths: whether ``package.module:Object`` may be said in place of a choice.
+    """
 
     name: str
     default: str
     description: str
     choices: tuple[str, ...] = ()
+    paths: bool = False
+
+    def allows(self, value: str) -> bool:
+        """Say whether a value is one of the choices, or a path where paths may be given."""
+        return not self.choices or value in self.choices or (self.paths and ":" in value)
+
+    @property
+    def allowed(self) -> str:
+        """What may be said, for an error message."""
+        return ", ".join(self.choices) + (", or package.module:Object" if self.paths else "")
 
 
 @dataclass(frozen=True)
@@ -45,7 +60,10 @@ class NodeSpec:
 
 
 ARGUMENTS: tuple[Argument, ...] = (
-    Argument("robot", ROBOT, "robot backend", ("pybullet",)),
+    Argument(
+        "robot", ROBOT, "the arm: a registered name, or package.module:Object", ("pybullet",), paths=True
+    ),
+    Argument("robot_config", "", "the file that describes the arm, for robots that read one"),
     Argument("namespace", "", "namespace of every node and relative topic, for example left_arm"),
     Argument("params", "", "YAML file of ROS parameters; empty = config/params.yaml"),
     Argument("suite", SUITE, "task suite: a registered name, or package.module:Class"),
@@ -86,7 +104,9 @@ _TIME = {"real_time_factor": "real_time_factor"}
 
 NODES: tuple[NodeSpec, ...] = (
     NodeSpec(
-        "robot", "the only writer to the arm: limits, watchdog, stop", {**_SUITE, **_TIME, "robot": "robot"}
+        "robot",
+        "the only writer to the arm: limits, watchdog, stop",
+        {**_SUITE, **_TIME, "robot": "robot", "robot_config": "robot_config"},
     ),
     NodeSpec("task_selector", "answers which task to demonstrate next", _DATA),
     NodeSpec("demo_recorder", "records one demonstration, one MCAP file", {**_DEMONSTRATOR, **_TIME}),
@@ -125,8 +145,8 @@ def arguments(values: Mapping[str, str]) -> dict[str, str]:
             value.encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{name} is {value!r}, which is no UTF-8 text; rename it") from error
-        if known[name].choices and value not in known[name].choices:
-            raise ValueError(f"{name} must be one of {', '.join(known[name].choices)}, got {value!r}")
+        if not known[name].allows(value):
+            raise ValueError(f"{name} must be one of {known[name].allowed}, got {value!r}")
     return {argument.name: argument.default for argument in ARGUMENTS} | dict(values)
 
 
@@ -140,8 +160,17 @@ def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str | flo
     follow = filled["use_sim_time"] == "true"
     if filled["use_sim_time"] == "auto":
         # In lock-step nodes act upon states and no clock; reading /clock would only cost them time.
-        follow = filled["robot"] in SIMULATED and _number(filled["real_time_factor"]) != 0.0
+        follow = _number(filled["real_time_factor"]) != 0.0 and _simulated(filled["robot"])
     return chosen | {"use_sim_time": follow}
+
+
+def _simulated(robot: str) -> bool:
+    """Say whether a robot is a simulator; an object says so itself by ``simulated``, and publishes /clock."""
+    if ":" not in robot:
+        return robot in SIMULATED
+    from amf_ros.core.plugins import load  # not needed to read the list of nodes
+
+    return getattr(load("robot", robot), "simulated", False) is True
 
 
 def _number(text: str) -> str | float:
