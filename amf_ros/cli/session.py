@@ -130,6 +130,7 @@ def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dic
     with connect(namespace, wait_s) as graph:
         from amf_msgs.action import RunSession
         from amf_ros.ros import names
+        from amf_ros.ros.client.goal import SendAgain
 
         goal = RunSession.Goal(
             candidate_ids=list(plan.candidates),
@@ -152,8 +153,7 @@ def over_graph(output: Output, plan: Plan, namespace: str, wait_s: float) -> dic
                 names.RUN_SESSION,
                 goal,
                 lambda message: view(from_message(message.state)),
-                silence_s=_SILENCE_S,
-                busy_code=RunSession.Result.BUSY,
+                again=SendAgain(_SILENCE_S, RunSession.Result.BUSY),
             )
         finally:
             view.close()

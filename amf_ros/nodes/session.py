@@ -21,6 +21,7 @@ from amf_ros.core.values import Source
 from amf_ros.ros import names, qos
 from amf_ros.ros.client.answers import ServerLost, ServerUnavailable
 from amf_ros.ros.client.calls import Calls
+from amf_ros.ros.client.waiting import InWorkerThread
 from amf_ros.ros.conversions import checkpoint_msg
 from amf_ros.ros.node.goals import Codes, Goal, Goals, failed, in_background
 from amf_ros.ros.node.guard import unknown_error
@@ -70,10 +71,11 @@ class SessionNode(AmfNode):
         self._publisher = self.create_publisher(SessionState, names.SESSION_STATE, qos.LATCHED)
         self._stop_keeper = StopKeeper(self)
         self._goals = Goals(self, RunSession, names.RUN_SESSION, self._on_goal, self._on_cancel)
-        self._calls = Calls(self, self._stop.is_set, settings.server_timeout_s, settings.step_timeout_s)
+        waiting = InWorkerThread(self, self._stop.is_set)
+        calls = Calls(self, waiting, settings.server_timeout_s)
         person = settings.demonstrator == "person"
         source = Source.TELEOPERATION if person else Source.SCRIPTED_EXPERT
-        self._worker = RosWorker(self, self._directory, self._calls, source)
+        self._worker = RosWorker(self._directory, calls, settings.step_timeout_s, source)
         self._tell(self._state)
         self.get_logger().info(f"session directory {self._directory.root}")
 

@@ -1,6 +1,6 @@
 """A session's steps over the graph: the same calls as the in-process worker, through services and actions.
 
-    worker = RosWorker(node, RunDirectory(path), calls, Source.TELEOPERATION)
+    worker = RosWorker(RunDirectory(path), calls, step_timeout_s, Source.TELEOPERATION)
     result = run(plan, worker.with_plan(plan), journal)   # in a worker thread; the node spins meanwhile
 
 A step whose server died is made again from its reset on; ids make that safe.
@@ -22,9 +22,8 @@ from amf_ros.core.values import CheckpointInfo, Outcome, Source
 from amf_ros.learning.checkpoint_folder import newest
 from amf_ros.ros import names
 from amf_ros.ros.client.answers import Refused, ServerLost, ServerUnavailable
-from amf_ros.ros.client.calls import Action, Calls
+from amf_ros.ros.client.calls import Calls
 from amf_ros.ros.conversions import to_checkpoint, to_seconds
-from amf_ros.ros.node.runtime import AmfNode
 from amf_ros.ros.selecting import fallback
 from amf_ros.selection.base import Score, Selection
 from amf_ros.session.base import EpisodeResult, Note, Tuning
@@ -34,7 +33,7 @@ from amf_ros.store.run_directory import RunDirectory
 T = TypeVar("T")
 ATTEMPTS = 4
 PAUSE_S = 0.5
-SELECT_ANSWER_S = 120.0
+SELECT_S, SELECT_ANSWER_S = 150.0, 30.0  # the selector itself gives up after its `answer_s`
 STRATEGY = "selection.strategy"
 
 # Something died or hung for a moment: the same step again may well succeed.
@@ -59,25 +58,34 @@ class RosWorker:
     """Implements :class:`amf_ros.session.base.Worker`.
 
     Args:
+        directory: of the session.
+        calls: that wait in this worker's thread.
+        step_timeout_s: how long one goal may run [s].
         source: who demonstrates; kept with every recording.
     """
 
     def __init__(
         self,
-        node: AmfNode,
         directory: RunDirectory,
         calls: Calls,
+        step_timeout_s: float,
         source: Source = Source.SCRIPTED_EXPERT,
     ) -> None:
-        self._directory, self._calls, self._log = directory, calls, node.get_logger()
-        self._source = source
+        self._directory, self._calls, self._log = directory, calls, calls.node.get_logger()
+        self._step_timeout_s, self._source = step_timeout_s, source
         self._plan = Plan()
-        self._reset = node.create_client(ResetScene, names.RESET_SCENE)
-        self._next_task = node.create_client(NextTask, names.NEXT_TASK)
-        self._parameters = node.create_client(GetParameters, names.SELECTOR_PARAMETERS)
-        self._record = Action(node, RecordDemonstration, names.RECORD_DEMONSTRATION)
-        self._tune = Action(node, FineTune, names.FINE_TUNE)
-        self._execute = Action(node, ExecutePolicy, names.EXECUTE_POLICY)
+        calls.prepare(
+            services={
+                names.RESET_SCENE: ResetScene,
+                names.NEXT_TASK: NextTask,
+                names.SELECTOR_PARAMETERS: GetParameters,
+            },
+            actions={
+                names.RECORD_DEMONSTRATION: RecordDemonstration,
+                names.FINE_TUNE: FineTune,
+                names.EXECUTE_POLICY: ExecutePolicy,
+            },
+        )
 
     def with_plan(self, plan: Plan) -> RosWorker:
         """The same clients, asking about this plan's candidates and targets."""
@@ -112,9 +120,7 @@ class RosWorker:
         )
 
         def once() -> Any:
-            response = self._calls.service(self._next_task, request, SELECT_ANSWER_S)
-            _check(names.NEXT_TASK, response)
-            return response
+            return self._calls.call(NextTask, names.NEXT_TASK, request, SELECT_S, SELECT_ANSWER_S)
 
         response = self._again(once, _SELECTOR_AGAIN)
         if response.strategy in fallback.NAMES and response.strategy != self._named():
@@ -129,7 +135,7 @@ class RosWorker:
     def configured_strategy(self) -> str:
         """The selector's own strategy: that of a goal which names none. Raises as :meth:`select`."""
         request = GetParameters.Request(names=[STRATEGY])
-        values = self._calls.service(self._parameters, request).values
+        values = self._calls.call(GetParameters, names.SELECTOR_PARAMETERS, request).values
         if not values or not values[0].string_value:
             raise ServerUnavailable(f"{names.SELECTOR_PARAMETERS} does not say {STRATEGY}; name a strategy")
         return str(values[0].string_value)
@@ -140,7 +146,9 @@ class RosWorker:
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> EpisodeResult:
         """Reset the scene, record until the demonstrator says that it is over."""
-        self._calls.expect(self._tune)  # nobody shall demonstrate for a trainer that could not start
+        self._calls.expect_action(
+            FineTune, names.FINE_TUNE
+        )  # nobody shall demonstrate for a trainer that could not start
 
         def once() -> EpisodeResult:
             goal = RecordDemonstration.Goal(
@@ -150,8 +158,7 @@ class RosWorker:
                 source=int(self._source),
                 start_stamp=self._start(task_id, seed),
             )
-            result = self._calls.action(self._record, goal)
-            _check(names.RECORD_DEMONSTRATION, result)
+            result = self._act(RecordDemonstration, names.RECORD_DEMONSTRATION, goal)
             made = result.demonstration
             if result.error_msg:  # kept all the same
                 self._log.warning(f"{made.id}: {result.error_msg}")
@@ -170,8 +177,7 @@ class RosWorker:
             goal = FineTune.Goal(
                 initial_checkpoint_uri=initial.uri, num_steps=num_steps, round=round, seed=seed
             )
-            result = self._calls.action(self._tune, goal, on_feedback)
-            _check(names.FINE_TUNE, result)
+            result = self._act(FineTune, names.FINE_TUNE, goal, on_feedback)
             return Tuning(to_checkpoint(result.checkpoint), result.final_loss)
 
         return self._again(once, _TUNER_AGAIN)
@@ -186,16 +192,21 @@ class RosWorker:
                 checkpoint_uri=checkpoint.uri,
                 start_stamp=self._start(task_id, seed),
             )
-            result = self._calls.action(self._execute, goal)
-            _check(names.EXECUTE_POLICY, result)
+            result = self._act(ExecutePolicy, names.EXECUTE_POLICY, goal)
             return EpisodeResult(Outcome(result.outcome), result.num_steps, to_seconds(result.elapsed))
 
         return self._again(once, _EXECUTOR_AGAIN)
 
     def _start(self, task_id: str, seed: int) -> Time:
-        response = self._calls.service(self._reset, ResetScene.Request(task_id=task_id, seed=seed))
-        _check(names.RESET_SCENE, response)
-        return response.stamp
+        request = ResetScene.Request(task_id=task_id, seed=seed)
+        return self._calls.call(ResetScene, names.RESET_SCENE, request).stamp
+
+    def _act(
+        self, action: Any, name: str, goal: Any, feedback: Callable[[Any], None] = lambda message: None
+    ) -> Any:
+        """The result of a goal; its node may be started again meanwhile, and then does not know the goal."""
+        away_s, limit_s = self._calls.wait_s, self._step_timeout_s
+        return self._calls.act(action, name, goal, feedback, away_s=away_s, timeout_s=limit_s)
 
     def _again(self, once: Callable[[], T], transient: set[int]) -> T:
         """Make a step; when its server was lost or hung, make it again."""
@@ -205,13 +216,14 @@ class RosWorker:
             except (ServerLost, Refused) as error:
                 lasting = isinstance(error, Refused) and error.code not in transient
                 if lasting or attempt == ATTEMPTS:
-                    raise
+                    raise _with_code(error) from error
                 self._calls.pause(PAUSE_S)
                 self._log.warning(f"once more ({attempt} of {ATTEMPTS - 1}): {error}")
         raise Cancelled("no attempt was made")  # unreachable: ATTEMPTS is positive
 
 
-def _check(what: str, answer: Any) -> None:
-    if answer.error_code:
-        text = f"{what}: {answer.error_msg} (code {answer.error_code})"
-        raise Refused(what, answer.error_code, text, answer)
+def _with_code(error: ServerLost | Refused) -> ServerLost | Refused:
+    """The same error, with what a session's caller needs to look it up."""
+    if isinstance(error, ServerLost):
+        return error
+    return Refused(error.name, error.code, f"{error.name}: {error} (code {error.code})", error.result)

@@ -11,6 +11,7 @@ from support.odd_suites import RENAMED
 from amf_msgs.action import RunSession
 from amf_ros.core.config import PretrainConfig
 from amf_ros.ros import names
+from amf_ros.ros.client.graph_client import SendAgain
 from amf_ros.session.plan import Plan, resolve
 from amf_ros.session.pretraining import pretrain_checkpoint
 from amf_ros.store.demonstrations import DemonstrationStore
@@ -37,7 +38,7 @@ def test_a_session_with_odd_task_ids_in_an_odd_directory_runs_to_its_end(
     )
     plan = resolve(plan, list(RENAMED))
     with running(run, suite=SUITE) as graph, connected(graph) as client:
-        result = client.act(RunSession, names.RUN_SESSION, goal_of(plan), silence_s=20.0)
+        result = client.act(RunSession, names.RUN_SESSION, goal_of(plan), again=SendAgain(20.0))
     assert result.error_code == 0, result.error_msg
     store = DemonstrationStore(run.demonstrations)
     assert {store.info(id_).task_id for id_ in store.ids()} == set(RENAMED)

@@ -42,7 +42,7 @@ def once_it_runs(client: GraphClient, blow: Callable[[], object]) -> Callable[[o
     struck: list[object] = []
 
     def feedback(_: object) -> None:
-        if client._pulse("raising/tune")._heard and not struck:
+        if client.pulse_of("raising/tune")._heard and not struck:
             struck.append(blow())
 
     return feedback
@@ -67,8 +67,8 @@ def test_a_server_that_froze_is_noticed_by_a_caller_of_a_service() -> None:
     with server() as process, GraphClient(wait_s=LONGEST_S) as client:
         with pytest.raises(Refused):
             client.call(LoadCheckpoint, "raising/load", LoadCheckpoint.Request())
-        client._pulse("raising/load").beat()
-        client._spin_until(lambda: client._pulse("raising/load")._heard, LONGEST_S)
+        client.pulse_of("raising/load").beat()
+        client.waiting.until(lambda: client.pulse_of("raising/load")._heard, LONGEST_S)
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(ServerUnavailable, match="raising/load"):
             client.call(LoadCheckpoint, "raising/load", LoadCheckpoint.Request(), timeout_s=LONGEST_S)

@@ -16,7 +16,7 @@ from amf_msgs.action import RunSession
 from amf_msgs.msg import SessionState
 from amf_ros.core.config import TrainingConfig
 from amf_ros.ros import names
-from amf_ros.ros.client.graph_client import GraphClient
+from amf_ros.ros.client.graph_client import GraphClient, SendAgain
 from amf_ros.ros.client.ready import missing_servers
 from amf_ros.ros.start.supervise import Graph
 from amf_ros.session.journal import Journal
@@ -121,8 +121,7 @@ def run_session(
         names.RUN_SESSION,
         goal_of(plan),
         feedback=lambda message: on_state(message.state),
-        silence_s=3.0,
-        busy_code=RunSession.Result.BUSY,
+        again=SendAgain(3.0, RunSession.Result.BUSY),
     )
 
 

@@ -1,18 +1,18 @@
-"""Blocking calls of services and actions from a worker thread, while the node spins in another one.
+"""Calls of services and actions that wait for the answer: the one way for commands, session and programs.
 
-    calls = Calls(node, should_stop)
-    response = calls.service(client, request)
-    result = calls.action(client, goal, on_feedback)
+    calls = Calls(node, InWorkerThread(node, should_stop))     # or Spinning(executor)
+    response = calls.call(NextTask, names.NEXT_TASK, request)
+    result = calls.act(FineTune, names.FINE_TUNE, goal, on_feedback)
 
-A request sent before its server is matched may never be answered, and a dead server never answers: so
-every wait has a deadline, unanswered requests are dropped and sent again (servers are idempotent), and a
-running action is asked for its result now and then: a server that was restarted does not know the goal.
-Whether a node still works is told by its pulse (``answers.py``), not by discovery.
+A request sent before its server is matched may never be answered, and a dead server never answers: so every
+wait has a deadline, unanswered requests are dropped and sent again (servers are idempotent), and a running
+goal is asked for its result now and then: a server that was restarted does not know it. Whether a node still
+works is told by its pulse (``answers.py``), not by discovery.
 """
 
 from __future__ import annotations
 
-import threading
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,184 +22,231 @@ from rclpy.action import ActionClient
 from rclpy.client import Client
 from rclpy.task import Future
 
-from amf_ros.core.errors import Cancelled
+from amf_ros.core.errors import Cancelled, listed
 from amf_ros.ros import qos
-from amf_ros.ros.client.answers import Pulse, ServerUnavailable, result_of
+from amf_ros.ros.client.answers import DEAD_S, Pulse, Refused, ServerUnavailable
+from amf_ros.ros.client.goal import RunningGoal, SendAgain
+from amf_ros.ros.client.ready import seen
+from amf_ros.ros.client.waiting import Reply, Waiting
 from amf_ros.ros.node.guard import GuardedWaitable
 from amf_ros.ros.node.runtime import AmfNode
+from amf_ros.ros.start.graph import NODES
 
-ANSWER_S = 5.0  # then a request counts as lost
-POLL_S = 2.0  # then by and by more seldom
-_SELDOM_S = 10.0
-_SLICE_S = 0.1
+ANSWER_S = 5.0  # a request that waited for so long may have been lost
+CALL_S = 60.0  # the whole call, with every repetition
+AWAY_S = 60.0  # for a node to be started again, where the goal can be sent again
 
 
-class Action(GuardedWaitable, ActionClient):
-    """A client of an action that knows its name and its node's pulse."""
-
-    def __init__(self, node: AmfNode, action: Any, name: str) -> None:
-        self.name, self.pulse = name, Pulse(node, name)
-        super().__init__(node, action, name, **qos.ACTION)
+class _ActionClient(GuardedWaitable, ActionClient):
+    """rclpy's client of an action, which lets no error out."""
 
 
 class Calls:
     """Calls over one node.
 
     Args:
-        node: spun by another thread.
-        should_stop: asked while waiting; a running goal is cancelled then.
-        server_timeout_s: how long a server may be away, restarting [s].
-        step_timeout_s: how long one goal may run [s].
+        node: that asks.
+        waiting: who spins it, and how the caller waits.
+        wait_s: how long a server may take to appear, or to be back [s].
     """
 
-    def __init__(
-        self,
-        node: AmfNode,
-        should_stop: Callable[[], bool] = lambda: False,
-        server_timeout_s: float = 60.0,
-        step_timeout_s: float = 1800.0,
+    def __init__(self, node: AmfNode, waiting: Waiting, wait_s: float) -> None:
+        self.node, self.waiting, self.wait_s = node, waiting, wait_s
+        self._services: dict[str, Client] = {}
+        self._actions: dict[str, _ActionClient] = {}
+        self._pulses: dict[str, Pulse] = {}
+
+    def prepare(
+        self, *, services: dict[str, Any] | None = None, actions: dict[str, Any] | None = None
     ) -> None:
-        self._node, self._should_stop = node, should_stop
-        self._server_timeout_s, self._step_timeout_s = server_timeout_s, step_timeout_s
+        """Make clients by name ahead, so that discovery has begun when they are used.
 
-    def service(self, client: Client, request: Any, answer_s: float = ANSWER_S) -> Any:
-        """The response. Raises ServerUnavailable, Cancelled."""
-        end = time.monotonic() + self._server_timeout_s
-        while True:
-            self._wait_for(client.service_is_ready, client.srv_name, end)
-            reply = self._begin(lambda: client.call_async(request))
-            if self._wait(reply, answer_s):
-                return reply.value
-            self._run(partial(_drop, client, reply))
-            if time.monotonic() > end:
-                raise self._unavailable(client.srv_name)
+        Called in the thread that spins.
+        """
+        for name, service in (services or {}).items():
+            self._services[name] = self.node.create_client(service, name)
+            self._pulse(name)
+        for name, action in (actions or {}).items():
+            self._actions[name] = _ActionClient(self.node, action, name, **qos.ACTION)
+            self._pulse(name)
 
-    def action(self, client: Action, goal: Any, on_feedback: Callable[[Any], None] = lambda _: None) -> Any:
-        """The result; the caller reads its error code.
+    def call(
+        self, service: Any, name: str, request: Any, timeout_s: float = CALL_S, answer_s: float = ANSWER_S
+    ) -> Any:
+        """Return the response of a service. The request is sent again where its answer may have been lost.
+
+        Args:
+            service: interface class.
+            name: of the service.
+            request: one that may be sent twice.
+            timeout_s: for the whole call once the service is there [s].
+            answer_s: patience with the first request, doubled for each further one [s].
 
         Raises:
-            ServerUnavailable: the server is away or silent for too long.
-            ServerLost: it was restarted while the goal ran, or ended it without a result.
-            Cancelled: ``should_stop`` said so; the goal was cancelled.
+            ServerUnavailable: nobody serves it, or no answer came.
+            Refused: the response has an error code.
         """
-        handle = self._send(client, goal, on_feedback)
-        name, end = client.name, time.monotonic() + self._step_timeout_s
-        alive, poll_s = time.monotonic(), POLL_S
-        replies = []
+        self.expect(service, name)
+        client, pulse = self._services[name], self._pulses[name]
+        end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            replies.append(self._begin(handle.get_result_async))
-            self._run(client.pulse.beat)
-            try:
-                self._wait_any(replies, poll_s)
-            except Cancelled:
-                self._cancel(handle, replies)
-                raise
-            for reply in replies:
-                if reply.event.is_set():
-                    return result_of(name, reply.value)
-            if client.server_is_ready() and client.pulse.silent_s < 2 * poll_s:
-                alive = time.monotonic()
-            elif time.monotonic() - alive > self._server_timeout_s:
-                raise self._unavailable(name)
-            poll_s = min(1.5 * poll_s, _SELDOM_S)
-        raise ServerUnavailable(
-            f"{name}: no result within {self._step_timeout_s:g} s; look at its node's log"
-        )
+            reply = self.begin(lambda: client.call_async(request))
+            until = min(time.monotonic() + answer_s, end)
+            while (left := until - time.monotonic()) > 0:
+                if self.waiting.until(reply.is_done, min(1.0, left)):
+                    return accepted(name, reply.value)
+                self.waiting.run(pulse.beat)
+                if pulse.silent_s > max(DEAD_S, self.wait_s):
+                    raise self.dead(name)
+            self.waiting.run(partial(_drop, client, reply))
+            answer_s *= 2  # it may only be slow
+        raise ServerUnavailable(f"{name} did not answer within {timeout_s:g} s; look at the log of its node")
 
-    def expect(self, client: Action) -> None:
-        """Return once an action is served. Raises ServerUnavailable, Cancelled."""
-        self._wait_for(client.server_is_ready, client.name, time.monotonic() + self._server_timeout_s)
+    def send(self, name: str, request: Any) -> None:
+        """Ask without waiting for the answer, for use in a feedback callback, which must not wait.
+
+        The server must be there already; call :meth:`expect` before.
+        """
+        self._services[name].call_async(request)
+
+    def expect(self, service: Any, name: str) -> None:
+        """Return once a service is there. Raises ServerUnavailable where it does not appear in time."""
+        if name not in self._services:
+            self.waiting.run(lambda: self.prepare(services={name: service}))
+            self.waiting.until(lambda: name in self._pulses, self.wait_s)
+        self._appear(self._services[name].service_is_ready, name)
+
+    def expect_action(self, action: Any, name: str) -> None:
+        """Return once an action is there. Raises ServerUnavailable where it does not appear in time."""
+        if name not in self._actions:
+            self.waiting.run(lambda: self.prepare(actions={name: action}))
+            self.waiting.until(lambda: name in self._pulses, self.wait_s)
+        self._appear(self._actions[name].server_is_ready, name)
+
+    def act(
+        self,
+        action: Any,
+        name: str,
+        goal: Any,
+        feedback: Callable[[Any], None] = lambda message: None,
+        *,
+        again: SendAgain | None = None,
+        away_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """Return the result of an action. Whoever interrupts the wait cancels the goal first.
+
+        A goal that nobody acknowledged is sent again, so it must bear that: give recordings an id.
+
+        Args:
+            action: interface class.
+            name: of the action.
+            goal: to send.
+            feedback: called with each feedback message, in the thread that spins.
+            again: when the goal may be sent a second time; None = never.
+            away_s: how long its node may be away or silent while the goal runs [s]; None = long enough to be
+                started again where the goal may be sent again, else until it is certainly dead.
+            timeout_s: how long the goal may run [s]; None = however long it takes, while its node lives.
+
+        Raises:
+            ServerUnavailable: nobody serves it, its node died, froze or was cut off, or the time is over.
+            ServerLost: its node was restarted and does not know the goal any more.
+            Refused: the result has an error code.
+            Cancelled, KeyboardInterrupt: the wait was interrupted; the goal was cancelled, and of Ctrl-C the
+                text says what was kept.
+        """
+        self.expect_action(action, name)
+        away_s = away_s or (DEAD_S if again is None else AWAY_S)
+        running = RunningGoal(self, self._actions[name], name, goal, feedback, again, away_s)
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        try:
+            running.send()
+            while not self.waiting.until(running.ended, 1.0):
+                running.look()
+                if end is not None and time.monotonic() > end:
+                    raise ServerUnavailable(
+                        f"{name}: no result within {timeout_s:g} s; look at its node's log"
+                    )
+        except Cancelled:
+            running.cancel()
+            raise
+        except KeyboardInterrupt as stop:
+            running.cancel()
+            raise KeyboardInterrupt(getattr(running.result, "error_msg", "")) from stop
+        return accepted(name, running.result)
 
     def pause(self, seconds: float) -> None:
         """Wait. Raises Cancelled."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._check_stop()
-            time.sleep(min(_SLICE_S, seconds))
+        self.waiting.until(lambda: False, seconds)
 
-    def _send(self, client: Action, goal: Any, on_feedback: Callable[[Any], None]) -> Any:
-        end = time.monotonic() + self._server_timeout_s
+    def begin(self, make: Callable[[], Future]) -> Reply:
+        """Send something from the thread that spins; the reply is done once its answer is there."""
+        reply = Reply()
 
-        def heard(message: Any) -> None:
-            on_feedback(message.feedback)
-
-        def send() -> Future:
-            return client.send_goal_async(goal, self._node.guard.of(heard, f"feedback of {client.name}"))
-
-        while True:
-            self._wait_for(client.server_is_ready, client.name, end)
-            reply = self._begin(send)
-            if self._wait(reply, ANSWER_S) and reply.value.accepted:
-                return reply.value
-            if time.monotonic() > end:
-                raise self._unavailable(client.name)
-
-    def _cancel(self, handle: Any, replies: list[_Reply]) -> None:
-        """Ask for it, and give the server a moment to leave the goal in good order."""
-        self._run(handle.cancel_goal_async)
-        end = time.monotonic() + ANSWER_S
-        while time.monotonic() < end and not any(reply.event.wait(_SLICE_S) for reply in replies):
-            pass
-
-    def _wait_for(self, ready: Callable[[], bool], name: str, end: float) -> None:
-        while not ready():
-            self._check_stop()
-            if time.monotonic() > end:
-                raise self._unavailable(name)
-            time.sleep(0.02)
-
-    def _unavailable(self, name: str) -> ServerUnavailable:
-        waited = f"{self._server_timeout_s:g} s"
-        return ServerUnavailable(
-            f"{name} did not answer within {waited}: is its node running in this namespace?"
-        )
-
-    def _begin(self, make: Callable[[], Future]) -> _Reply:
-        """Send from the executor's thread, so that no answer can overtake its own request."""
-        reply = _Reply()
+        def answered(future: Future) -> None:
+            if not future.cancelled() and future.exception() is None:
+                reply.value, reply.done = future.result(), True
+                self.waiting.wake()
 
         def send() -> None:
             reply.future = make()
-            reply.future.add_done_callback(reply.set)
+            reply.future.add_done_callback(answered)
 
-        self._run(send)
+        self.waiting.run(send)
         return reply
 
-    def _run(self, work: Callable[[], Any]) -> None:
-        def task() -> None:
-            work()  # and nothing returned: rclpy would wait for a future
+    def sees(self, nodes: tuple[str, ...], timeout_s: float) -> dict[str, bool]:
+        """Tell which of these nodes are in the graph. Returns early when all are there."""
+        return seen(self.node, self.waiting.until, nodes, timeout_s)
 
-        self._node.post(task)
+    def dead(self, name: str) -> ServerUnavailable:
+        """Return the error of a server whose node answers nothing any more."""
+        node = name.rpartition("/")[0]
+        return ServerUnavailable(
+            f"{name}: node {node} stopped answering; it died, hangs, or the link is cut: look at its log, "
+            "then ask again (what was finished is kept)"
+        )
 
-    def _wait(self, reply: _Reply, timeout_s: float) -> bool:
-        return self._wait_any([reply], timeout_s)
+    def pulse_of(self, name: str) -> Pulse:
+        """Return the pulse of the node behind a service or action that was asked before."""
+        return self._pulses[name]
 
-    def _wait_any(self, replies: list[_Reply], timeout_s: float) -> bool:
-        """The newest is waited for; an older one that arrives is seen within a slice."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            if replies[-1].event.wait(_SLICE_S) or any(reply.event.is_set() for reply in replies):
-                return True
-            self._check_stop()
-        return False
+    def _pulse(self, name: str) -> None:
+        if name not in self._pulses:
+            self._pulses[name] = Pulse(self.node, name)
+            self.waiting.wake()
 
-    def _check_stop(self) -> None:
-        if self._should_stop():
-            raise Cancelled("stopped while waiting for the graph; what is finished is kept")
+    def _appear(self, ready: Callable[[], bool], name: str) -> None:
+        if self.waiting.until(ready, self.wait_s):
+            return
+        where, domain = self.node.resolve_service_name(name), os.environ.get("ROS_DOMAIN_ID", "0")
+        others = self._others(name)
+        if others:  # a node that is frozen cannot even be seen by whoever comes later
+            raise ServerUnavailable(
+                f"{where} does not answer in ROS domain {domain}, where {listed(others)} can be seen: "
+                "its node hangs, died or was not started; look at its log and at `amf status`"
+            )
+        raise ServerUnavailable(
+            f"nobody serves {where} in ROS domain {domain}; start the graph with `amf up`, "
+            "or check ROS_DOMAIN_ID and --namespace"
+        )
+
+    def _others(self, name: str) -> list[str]:
+        """The graph's other nodes that are there, where ``name`` belongs to one of the graph's nodes."""
+        server, known = name.rpartition("/")[0], tuple(node.name for node in NODES)
+        if server not in known:
+            return []
+        return [node for node, there in self.sees(known, 0.0).items() if there and node != server]
 
 
-class _Reply:
-    def __init__(self) -> None:
-        self.event = threading.Event()
-        self.future: Future | None = None
-        self.value: Any = None
-
-    def set(self, future: Future) -> None:
-        if not future.cancelled() and future.exception() is None:
-            self.value = future.result()
-            self.event.set()
+def accepted(name: str, result: Any) -> Any:
+    """Return a response or result without error code, or one whose type has none. Raises Refused."""
+    code = int(getattr(result, "error_code", 0))
+    if code:
+        raise Refused(name, code, result.error_msg, result)
+    return result
 
 
-def _drop(client: Client, reply: _Reply) -> None:
+def _drop(client: Client, reply: Reply) -> None:
     if reply.future is not None:
         client.remove_pending_request(reply.future)
