@@ -66,14 +66,14 @@ def test_a_stop_survives_kill_9_and_a_release_too(graph: Graph) -> None:
 
 def test_a_stop_sent_while_the_robot_is_dead_stops_the_next_one(graph: Graph) -> None:
     with GraphClient(wait_s=DEADLINE_S) as client:
-        button = client._node.create_publisher(Empty, names.STOP_TOPIC, qos.EVENT)
+        button = client.node.create_publisher(Empty, names.STOP_TOPIC, qos.EVENT)
         asked: list[Bool] = []
-        client._node.create_subscription(Bool, names.STOP_ASKED, asked.append, qos.LATCHED)
+        client.node.create_subscription(Bool, names.STOP_ASKED, asked.append, qos.LATCHED)
         # Two of the robot and two of the recorder; the robot's third only matches publishers that latch.
-        client._spin_until(lambda: button.get_subscription_count() == 4, DEADLINE_S)
+        client.waiting.until(lambda: button.get_subscription_count() == 4, DEADLINE_S)
         os.kill(graph.pids()["robot"], signal.SIGSTOP)  # it hears nothing any more, and is not replaced yet
         button.publish(Empty())
-        client._spin_until(lambda: bool(asked) and asked[-1].data, DEADLINE_S)
+        client.waiting.until(lambda: bool(asked) and asked[-1].data, DEADLINE_S)
         assert asked[-1].data, "the recorder does not hold the stop"
     pid = killed(graph)
     eventually(lambda: is_stopped(pid, graph), "the stop is lost")

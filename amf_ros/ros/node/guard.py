@@ -82,7 +82,7 @@ class Guard:
             what: it handles, for the log.
             otherwise: called with the error and the callback's arguments; its value is returned instead.
         """
-        ours = not getattr(callback, "__module__", "").startswith("rclpy.")
+        ours = not (getattr(callback, "__module__", None) or "").startswith("rclpy.")
 
         @functools.wraps(callback)
         def guarded(*args: Any, **options: Any) -> Any:
