@@ -75,7 +75,7 @@ class Clocks:
         self._streams = {topic.name: _Stream(topic.max_offset_ns) for topic in measured}
 
     def add(self, topic: str, stamp_ns: int, arrival_ns: int) -> None:
-        """One message, with its stamp as :meth:`Topic.stamp_ns` corrects it; other topics are ignored."""
+        """Take in a message, with its stamp as :meth:`Topic.stamp_ns` corrects it; others are ignored."""
         stream = self._streams.get(topic)
         if stream is not None and stamp_ns > 0:
             stream.add(stamp_ns, arrival_ns)
@@ -97,7 +97,7 @@ class Clocks:
         return {name: _say(name, stream) for name, stream in off.items()}
 
     def problem(self, *, final: bool = False) -> str:
-        """The first of :meth:`problems`, or an empty text."""
+        """Return the first of :meth:`problems`, or an empty text."""
         return next(iter(self.problems(final=final).values()), "")
 
     def forget(self) -> None:

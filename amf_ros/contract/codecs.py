@@ -263,12 +263,7 @@ def codec_of(type_: str) -> Codec:
 
 
 def to_value(type_: str, message: Any, names: Sequence[str] = ()) -> Value:
-    """Read a message of one of the types that a contract can name.
-
-    Args:
-        type_: ROS type of the message.
-        message: anything with its fields as attributes.
-        names: of the numbers that it holds, where the contract names them.
+    """Read a message, anything with its fields as attributes; ``names`` name its numbers if it does not.
 
     Raises:
         DataError: any other type, or a message whose parts do not fit.

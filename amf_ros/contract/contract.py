@@ -34,7 +34,7 @@ def _meaning(element: ActionElement) -> dict[str, Any]:
 
 
 def shortest(angle: Array) -> Array:
-    """The same turn in [-pi, pi) [rad]."""
+    """Return the same turn in [-pi, pi) [rad]."""
     turned: Array = (angle + np.pi) % (2.0 * np.pi) - np.pi
     return turned
 
@@ -142,7 +142,7 @@ class Contract:
         roles: Mapping[str, str],
         now_ns: int | None = None,
     ) -> Observation:
-        """What the policy sees, from the newest message of every stream.
+        """Make what the policy sees, from the newest message of every stream.
 
         Args:
             inputs: topic name -> newest value; of several topics of joint states, the joints that they make
@@ -193,7 +193,7 @@ class Contract:
         return newest
 
     def encode(self, command: JointCommand, joints: JointState) -> Array:
-        """A command as the action (a,) that a policy learns: relative to measured, or a range to [-1, 1].
+        """Express a command as the action (a,) to be learned: relative to measured, or a range as [-1, 1].
 
         Of a continuous joint it is the shortest way from measured to target, in [-pi, pi).
 
@@ -210,7 +210,7 @@ class Contract:
         return action
 
     def decode(self, action: Array, joints: JointState, stamp_ns: int) -> JointCommand:
-        """The command for an action (a,): the inverse of :meth:`encode` at the same measured joints.
+        """Return the command for an action (a,): the inverse of :meth:`encode` at the same measured joints.
 
         The target of a continuous joint lies beside the measured angle, beyond pi where the way leads there.
 
@@ -279,7 +279,7 @@ class Contract:
 
 
 def load_contract(name: str) -> Contract:
-    """A contract by name in ``config/contracts`` or by path.
+    """Load a contract by name in ``config/contracts`` or by path.
 
     Raises:
         UnknownName: no contract of that name.

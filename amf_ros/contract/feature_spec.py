@@ -35,7 +35,7 @@ TopicName = Annotated[str, AfterValidator(_topic_name)]
 
 
 def inside(topic: str) -> str:
-    """The one spelling that the package uses for a topic, however the contract writes it: no slash first."""
+    """Spell a topic as everything inside the package does, without a slash first."""
     return topic.removeprefix("/")
 
 

@@ -34,12 +34,12 @@ Compute = Callable[[JointState, "SceneState | None", Mapping[str, str]], Array]
 
 @lru_cache(maxsize=256)
 def rows(kind: str, known: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[int, ...]:
-    """Positions of names, remembered: the same names come with every message. Raises UnknownName."""
+    """Find the positions of names, remembered: the same names come with every message. Raises UnknownName."""
     return tuple(indices(kind, known, wanted))
 
 
 def looked_at(spec: StateFeature) -> tuple[str, ...]:
-    """The scene objects and ``role.<name>`` that a feature looks at."""
+    """Return the scene objects and ``role.<name>`` that a feature looks at."""
     if isinstance(spec, (JointFeature, JointAngleFeature, PresentFeature)):
         return ()
     if isinstance(spec, (RelativePositionFeature, RelativeYawFeature)):
@@ -48,12 +48,12 @@ def looked_at(spec: StateFeature) -> tuple[str, ...]:
 
 
 def optional_roles(features: Iterable[FeatureSpec]) -> frozenset[str]:
-    """The roles that a task may lack: those whose presence is itself observed, so that zeros are no poses."""
+    """Return the roles that a task may lack: their presence is observed too, so that zeros are no poses."""
     return frozenset(spec.of.removeprefix(ROLE) for spec in features if isinstance(spec, PresentFeature))
 
 
 def feature_names(spec: StateFeature) -> tuple[str, ...]:
-    """One name per element, e.g. ``role.object-tool0.position.x``."""
+    """Return one name per element, e.g. ``role.object-tool0.position.x``."""
     if isinstance(spec, JointFeature):
         return tuple(f"{joint}.{spec.feature.removeprefix('joint_')}" for joint in spec.joints)
     if isinstance(spec, JointAngleFeature):

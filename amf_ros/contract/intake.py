@@ -17,6 +17,7 @@ import numpy as np
 from amf_ros.contract.contract import Contract, shortest
 from amf_ros.contract.feature_spec import RelativeYawFeature, YawFeature
 from amf_ros.contract.features import ROLE
+from amf_ros.contract.stamps import Stamps
 from amf_ros.core.errors import BadMessage, OutOfRange
 from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, Numbers, SceneState, Value
 
@@ -25,16 +26,6 @@ MEASURED_SLACK = 1.0  # and a measured joint: a range is of targets, and may be 
 QUATERNION_SLACK = 0.1  # of a length of 1
 MOST_NAMES = 1_000
 MOST_REMEMBERED = 64  # orders of names
-LATEST_STAMP_NS = 2**62  # beyond it sums of stamps overflow
-
-
-@dataclass
-class _Clock:
-    """Where one stream's stamps stand."""
-
-    stamp_ns: int
-    offset_ns: int  # the least arrival minus stamp
-    strange_ns: int | None = None  # the stamp of the message before, which did not follow
 
 
 @dataclass(frozen=True)
@@ -65,10 +56,10 @@ class Intake:
         limits: Mapping[str, tuple[float, float]] | None = None,
         exact: bool = False,
     ) -> None:
-        self._contract, self._limits, self._exact = contract, dict(limits or {}), exact
-        self._ages = {topic.name: topic.max_age_ns for topic in (contract.command, *contract.topics)}
-        self._ages[contract.applied.name] = contract.command.max_age_ns  # it carries the command's stamp
-        self._clocks: dict[str, _Clock] = {}
+        self._contract, self._limits = contract, dict(limits or {})
+        ages = {topic.name: topic.max_age_ns for topic in (contract.command, *contract.topics)}
+        ages[contract.applied.name] = contract.command.max_age_ns  # it carries the command's stamp
+        self._stamps = Stamps(ages, exact=exact)
         self._joints: dict[tuple[str, ...], JointState] = {}
         self._used: dict[tuple[str, ...], _Used] = {}
         self._ranges, self._steps = {}, {}
@@ -81,7 +72,7 @@ class Intake:
         self._objects, self._turned = _objects(contract, roles)
 
     def check(self, topic: str, value: Value, arrival_ns: int) -> bool:
-        """Whether a decoded message can be used; returns whether its stream's clock moved (a reset).
+        """Say whether a decoded message can be used; returns whether its stream's clock moved (a reset).
 
         Args:
             topic: as the contract calls it inside.
@@ -114,8 +105,8 @@ class Intake:
             _check_numbers(topic, value)
 
     def moved(self) -> None:
-        """A reset or restart is known of: stamps may jump without being doubted."""
-        self._clocks.clear()
+        """Forget where stamps stood, after a reset or restart: they may jump without being doubted."""
+        self._stamps.forget()
         self._joints.clear()
 
     def _check_joints(self, topic: str, joints: JointState) -> None:
@@ -241,36 +232,8 @@ class Intake:
         return found
 
     def check_stamp(self, topic: str, stamp: int, arrival_ns: int, *, zero_is_now: bool = False) -> bool:
-        """The other half, for those who have not read the message; see :meth:`check`."""
-        if stamp < 0 or stamp > LATEST_STAMP_NS:
-            raise BadMessage(topic, f"its stamp is {stamp * 1e-9:.9g} s, which no clock shows")
-        if self._exact or (zero_is_now and stamp == 0):
-            return False
-        if stamp == 0:
-            raise BadMessage(
-                topic, "its header has no stamp; make the driver stamp it, or set align.stamp: receive"
-            )
-        known = self._clocks.get(topic)
-        if known is None:
-            self._clocks[topic] = _Clock(stamp, arrival_ns - stamp)
-            return False
-        # Since the message before would have arrived undelayed: one that was late makes no jump of the next.
-        allowed, waited = self._ages.get(topic, 0), max(0, arrival_ns - known.stamp_ns - known.offset_ns)
-        follows = -allowed <= stamp - known.stamp_ns <= allowed + waited
-        if follows:
-            known.stamp_ns = max(stamp, known.stamp_ns)
-            known.offset_ns = min(arrival_ns - stamp, known.offset_ns)
-            known.strange_ns = None
-            return False
-        strange, known.strange_ns = known.strange_ns, stamp
-        if strange is not None and -allowed <= stamp - strange <= allowed + waited:
-            self._clocks[topic] = _Clock(stamp, arrival_ns - stamp)
-            return True
-        raise BadMessage(
-            topic,
-            f"its stamp jumped by {(stamp - known.stamp_ns) * 1e-9:.3g} s in {waited * 1e-9:.3g} s; allowed "
-            f"is {allowed / 1e6:.0f} ms more",
-        )
+        """Judge the stamp alone, for those who have not read the message; see :meth:`check`."""
+        return self._stamps.check(topic, stamp, arrival_ns, zero_is_now=zero_is_now)
 
 
 def _objects(contract: Contract, roles: Mapping[str, str] | None) -> tuple[frozenset[str], frozenset[str]]:

@@ -48,7 +48,7 @@ class Serving:
     def arrived(
         self, topic: str, header_ns: int, arrival_ns: int, clock_ns: int, read: Callable[[], Value]
     ) -> int | None:
-        """A message of one of the contract's topics came.
+        """Take in a message of one of the contract's topics.
 
         Args:
             topic: as the contract calls it inside.
@@ -99,7 +99,7 @@ class Serving:
         return stamps.pop() if len(stamps) == 1 and len(self._newest) == len(self._topics) else None
 
     def stamp_ns(self, now_ns: int) -> int | None:
-        """Of the state that can be acted upon now, or None; of several callers each may act upon it once."""
+        """Return the stamp of the state to act upon now, or None; each of several callers may act once."""
         if self._exact:
             return self._common_ns()
         return None if self._streams.missing or self.refusal(now_ns) else self._lead_ns
@@ -139,11 +139,11 @@ class Serving:
         return ""
 
     def delay_s(self, topic: str) -> float:
-        """See :meth:`Clocks.delay_s`."""
+        """Return what :meth:`Clocks.delay_s` says of a topic."""
         return self._clocks.delay_s(topic)
 
     def reset_known(self) -> None:
-        """The scene was reset: stamps may jump, and are not doubted for that."""
+        """Take note that the scene was reset: stamps may jump, and are not doubted for that."""
         self._intake.moved()
         self._clocks.forget()
 

@@ -64,7 +64,7 @@ class Topic:
         return f"/{self.name}" if self.absolute else self.name
 
     def stamp_ns(self, header_ns: int, arrival_ns: int) -> int:
-        """When a message counts: its header stamp, corrected as the contract says, or its arrival [ns].
+        """Say when a message counts: at its header stamp as the contract corrects it, or on arrival [ns].
 
         A stamp of zero stays zero: it says nothing, and what it means depends on the stream.
         """
@@ -74,7 +74,7 @@ class Topic:
 
 
 def named(name: str, type_: str, align: StampSpec | None = None, **more: Any) -> Topic:
-    """A topic as the contract writes its name, with what it says of stamps."""
+    """Make a topic as the contract writes its name, with what it says of stamps."""
     limits: dict[str, Any] = {}
     if align is not None:
         limits = {
@@ -86,7 +86,7 @@ def named(name: str, type_: str, align: StampSpec | None = None, **more: Any) ->
 
 
 def observed(name: str, topic: TopicSpec) -> Topic:
-    """One of the contract's observed topics."""
+    """Make one of the contract's observed topics."""
     made = named(
         name,
         topic.type,

@@ -53,7 +53,7 @@ class Embedder:
         self._digests: dict[int, tuple[Frames, bytes]] = {}
 
     def holds(self, policy: Policy, fitted: Fitted) -> bool:
-        """Whether this policy's features are these too: fine-tuned policies of one pi_0 share them."""
+        """Say whether this policy's features are these too: fine-tuned policies of one pi_0 share them."""
         if policy is not self._policy:
             if _fingerprint(make_model(self._name, policy, fitted), policy) != self._print:
                 return False
@@ -66,12 +66,12 @@ class Embedder:
         return int(self._features(()).shape[1])
 
     def pretraining_inputs(self) -> F32 | None:
-        """Rows of pre-training states, (m, p), the same object each time; None of a model of features."""
+        """Return rows of pre-training states, (m, p), always the same object; None of models of features."""
         rows = getattr(self._model, "pretraining_inputs", None)
         return None if rows is None else self._once("pretraining_inputs", rows)
 
     def mean_square(self, parts: Sequence[Part]) -> float:
-        """Mean |phi|^2 over the states of some trajectories, without the task part; NaN of none."""
+        """Return the mean |phi|^2 over states of some trajectories, without the task part; NaN of none."""
 
         def make() -> F32:
             squared = np.square(self._features(parts), dtype=np.float64).sum(axis=1)
@@ -80,7 +80,7 @@ class Embedder:
         return float(self._once(("square", self._keys(parts)), make)[0])
 
     def rows(self, parts: Sequence[Part], scale: float = 1.0) -> F32:
-        """Features of all states, trajectory after trajectory, (n, p), or (n, p + k) with a task part.
+        """Return features of all states, one trajectory after another, (n, p) or (n, p + k) with a task part.
 
         With task_weight lambda > 0 they are [sqrt(1 - lambda) phi / scale, sqrt(lambda) e / |e|]: the kernel
         is a sum of one that tasks share and one of the task embedding alone. The array is read-only, and the
@@ -101,7 +101,7 @@ class Embedder:
         return self._once(("rows", self._keys(parts), scale), make)
 
     def weights(self, parts: Sequence[Part], masses: Sequence[float]) -> F32:
-        """The weight of each row of :meth:`rows` where whole trajectories weigh ``masses``, (n,)."""
+        """Return the weight of each row of :meth:`rows` where whole trajectories weigh ``masses``, (n,)."""
 
         def make() -> F32:
             lengths = [self._length(trajectory) for trajectory, _ in parts]
@@ -121,7 +121,7 @@ class Embedder:
         return self._once(("weighted", self._keys(parts), tuple(masses), scale), make)
 
     def once(self, key: str, make: Callable[[], F32]) -> F32:
-        """An array made once for this pi_0."""
+        """Return an array made once for this pi_0."""
         return self._once(("other", key), make)
 
     def forget_unused(self) -> None:

@@ -19,7 +19,7 @@ Trajectory = Demonstration | Rollout
 def states_of(
     trajectory: Trajectory, task_id: str, embedding: Array, chunk: int, count: int | None = None
 ) -> States:
-    """States of a trajectory as those of a task, with the actions where it demonstrates that very task.
+    """Return states of a trajectory as those of a task, with actions where it demonstrates that very task.
 
     Args:
         trajectory: whose observations are used.
@@ -47,7 +47,7 @@ def states_of(
 
 
 def direction(embedding: Array) -> F32:
-    """A task embedding at unit length, (k,); zeros stay zeros."""
+    """Return a task embedding at unit length, (k,); zeros stay zeros."""
     vector = np.asarray(embedding, dtype=np.float64)
     length = float(np.linalg.norm(vector))
     unit: F32 = (vector / length if length else vector).astype(np.float32)

@@ -81,10 +81,10 @@ class Policy(Protocol):
         """Give features phi (B, p) of the frozen pre-trained network, of unit norm, for selection."""
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
-        """Everything needed to rebuild it, by name, for safetensors."""
+        """Return everything needed to rebuild it, by name, for safetensors."""
 
     def settings(self) -> Mapping[str, Any]:
-        """Plain values needed to rebuild it, for YAML."""
+        """Return plain values needed to rebuild it, for YAML."""
 
 
 @runtime_checkable
@@ -125,7 +125,7 @@ class Objective(Protocol):
     """The loss of a policy on fixed steps; the optimisation loop draws the rows."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What to optimise, as torch optimisers take it."""
+        """Return what to optimise, as torch optimisers take it."""
 
     def loss(self, rows: torch.Tensor) -> torch.Tensor:
         """Scalar loss on the steps with these row numbers (B,)."""
@@ -141,19 +141,19 @@ class Trainable(Policy, Protocol):
 
     @classmethod
     def create(cls, spec: PolicySpec, steps: Steps, config: TrainingConfig, seed: int) -> Trainable:
-        """An untrained policy, normalised for these steps."""
+        """Make an untrained policy, normalised for these steps."""
 
     @classmethod
     def restore(
         cls, spec: PolicySpec, tensors: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
     ) -> Trainable:
-        """The policy that :meth:`tensors` and :meth:`settings` were taken from. Raises CheckpointError."""
+        """Rebuild the policy that gave these tensors and settings. Raises CheckpointError."""
 
     def finish_pretraining(self, steps: Steps) -> None:
         """Called once after pre-training, with the steps it was trained on."""
 
     def fine_tunable(self, steps: Steps, config: TrainingConfig) -> Trainable:
-        """A copy that is ready to be fine-tuned on these steps; self stays as it is."""
+        """Make a copy that is ready to be fine-tuned on these steps; self stays as it is."""
 
 
 @runtime_checkable
@@ -161,7 +161,7 @@ class GradientTrained(Trainable, Protocol):
     """A policy that learns by gradient steps."""
 
     def objective(self, steps: Steps, config: TrainingConfig) -> Objective:
-        """The cloning loss on these steps."""
+        """Return the cloning loss on these steps."""
 
 
 @runtime_checkable
@@ -183,4 +183,4 @@ class InputEmbedding(Policy, Protocol):
     task_columns: int
 
     def pretraining_inputs(self) -> F32:
-        """The embedded inputs of the pre-training steps, (n, p): what a coverage stands for elsewhere."""
+        """Return the embedded inputs of the pre-training steps, (n, p), in place of a coverage."""

@@ -57,7 +57,7 @@ class GpPolicy:
 
     @classmethod
     def create(cls, spec: PolicySpec, steps: Steps, config: TrainingConfig, seed: int) -> GpPolicy:
-        """Statistics of ``steps`` and no data yet; ``seed`` is not used, nothing here is random."""
+        """Make a policy with the statistics of ``steps`` and no data yet; ``seed`` is not used."""
         flat = FlatView(spec.layout, WHO)
         observations, actions = flat.rows(steps.observations), steps.chunks[:, 0]
         d, k, a = len(flat), len(spec.task_names), len(spec.action_names)
@@ -94,7 +94,7 @@ class GpPolicy:
         return float(np.abs(error)[steps.valid > 0].mean())
 
     def infer(self, observations: Frames, tasks: F32) -> F32:
-        """Mean action chunks (B, H, a) in the contract's units for B observations and (B, k)."""
+        """Return the mean action chunks (B, H, a) in the contract's units for B observations and (B, k)."""
         shape = (len(observations), self.spec.chunk, len(self.spec.action_names))
         mean = np.zeros(shape)
         if self._regressor is not None and len(observations):
@@ -104,27 +104,27 @@ class GpPolicy:
         return actions
 
     def embed(self, observations: Frames, tasks: F32) -> F32:
-        """Inputs in units of their lengthscales [z(s) / l_s, c / l_c], (B, d + k): what AMF-GP works on."""
+        """Return [z(s) / l_s, c / l_c], inputs in units of their lengthscales, (B, d + k), for AMF-GP."""
         return self._rows(observations, tasks) / self._lengthscales
 
     def pretraining_inputs(self) -> F32:
-        """The embedded inputs of the pre-training steps, (n, d + k)."""
+        """Return the embedded inputs of the pre-training steps, (n, d + k)."""
         return self._arrays["pretraining_rows"] / self._lengthscales
 
     def finish_pretraining(self, steps: Steps) -> None:
         """Nothing is left to do: the steps were kept by :meth:`fit`."""
 
     def fine_tunable(self, steps: Steps, config: TrainingConfig) -> GpPolicy:
-        """A copy that knows the pre-training steps only: all demonstrations are learned again."""
+        """Make a copy that knows the pre-training steps only: all demonstrations are learned again."""
         empty = {f"collected_{part}": self._arrays[f"collected_{part}"][:0] for part in ("rows", "chunks")}
         return GpPolicy(self.spec, self.config, self._arrays | empty)
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
-        """Statistics and data by name."""
+        """Return statistics and data by name."""
         return dict(self._arrays)
 
     def settings(self) -> Mapping[str, Any]:
-        """The kernel."""
+        """Return the kernel."""
         return self.config.model_dump()
 
     @classmethod

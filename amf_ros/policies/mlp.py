@@ -57,7 +57,7 @@ class MlpPolicy:
 
     @classmethod
     def create(cls, spec: PolicySpec, steps: Steps, config: TrainingConfig, seed: int) -> MlpPolicy:
-        """Random weights drawn from ``seed``, statistics of ``steps``."""
+        """Make a policy with random weights drawn from ``seed`` and the statistics of ``steps``."""
         generator = torch.Generator().manual_seed(seed)
         flat = FlatView(spec.layout, WHO)
         d, k, a = len(flat), len(spec.task_names), len(spec.action_names)
@@ -88,7 +88,7 @@ class MlpPolicy:
 
     @torch.inference_mode()
     def infer(self, observations: Frames, tasks: F32) -> F32:
-        """Action chunks (B, H, a) in the contract's units for B observations and (B, k)."""
+        """Return action chunks (B, H, a) in the contract's units for B observations and (B, k)."""
         x, c = self._inputs(self._rows(observations)), self._tensor(tasks)
         actions = self._network(x, c)
         if self._frozen is not None and self._prior is not None:
@@ -97,7 +97,7 @@ class MlpPolicy:
 
     @torch.inference_mode()
     def embed(self, observations: Frames, tasks: F32) -> F32:
-        """Features phi = [h, 1] / ||[h, 1]|| with h the last hidden layer of pi_0, (B, hidden[-1] + 1).
+        """Return phi = [h, 1] / ||[h, 1]|| with h the last hidden layer of pi_0, (B, hidden[-1] + 1).
 
         pi_0 and the statistics never change while fine-tuning, so features of one session are
         comparable from the first round to the last (method.md, "In weight space").
@@ -108,21 +108,21 @@ class MlpPolicy:
 
     @torch.inference_mode()
     def hidden(self, observations: Frames, tasks: F32) -> F32:
-        """The last hidden layer of pi_0, (B, hidden[-1])."""
+        """Return the last hidden layer of pi_0, (B, hidden[-1])."""
         h = self.pretrained.features(self._inputs(self._rows(observations)), self._tensor(tasks))
         return _numpy(h)
 
     def head(self) -> F32:
-        """Weights of pi_0's last layer, (H a, hidden[-1])."""
+        """Return the weights of pi_0's last layer, (H a, hidden[-1])."""
         return _numpy(self.pretrained.head.weight)
 
     @torch.inference_mode()
     def predict(self, observations: Frames, tasks: F32) -> F32:
-        """What pi_0 answers, standardised and flat, (B, H a)."""
+        """Return what pi_0 answers, standardised and flat, (B, H a)."""
         return _numpy(self.pretrained(self._inputs(self._rows(observations)), self._tensor(tasks)).flatten(1))
 
     def standardise(self, chunks: F32) -> F32:
-        """Action chunks (B, H, a) in the contract's units as the network's outputs, (B, H a)."""
+        """Return action chunks (B, H, a) in the contract's units as the network's outputs, (B, H a)."""
         return _numpy(self._outputs(self._tensor(chunks)).flatten(1))
 
     def layer_gradients(self, observations: Frames, tasks: F32, cotangents: F32) -> list[tuple[F32, F32]]:
@@ -143,7 +143,7 @@ class MlpPolicy:
         self._network.forget_tasks(unused.to(self._inputs.mean.device))
 
     def fine_tunable(self, steps: Steps, config: TrainingConfig) -> MlpPolicy:
-        """A copy: pi_0 frozen, pi_0 again to train, with a mixing weight for each task in ``steps``.
+        """Make a copy: pi_0 frozen, pi_0 again to train, with a mixing weight for each task in ``steps``.
 
         It starts over from pi_0 however often it was fine-tuned: all demonstrations are learned again
         anyway, and a network bent to the first few learns the next ones worse (docs/adr/0005).
@@ -157,7 +157,7 @@ class MlpPolicy:
         return policy
 
     def objective(self, steps: Steps, config: TrainingConfig) -> MlpObjective:
-        """The cloning loss on these steps."""
+        """Return the cloning loss on these steps."""
         return MlpObjective(self, steps, config)
 
     def tensors(self) -> Mapping[str, NDArray[Any]]:
@@ -169,7 +169,7 @@ class MlpPolicy:
         return named
 
     def settings(self) -> Mapping[str, Any]:
-        """Sizes; enough to rebuild the modules."""
+        """Return the sizes, which are enough to rebuild the modules."""
         return {
             "hidden": list(self._hidden),
             "fine_tuned": self._frozen is not None,
@@ -277,7 +277,7 @@ class MlpObjective:
         return self._policy._tensor(np.bincount(tasks, minlength=num_tasks))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The network, and the mixing weights at their own rate and without decay."""
+        """Return the network, and the mixing weights at their own rate and without decay."""
         groups: list[dict[str, Any]] = [{"params": list(self._policy._network.parameters())}]
         if self._policy._prior is not None:
             rate = self._config.prior_learning_rate
@@ -285,7 +285,7 @@ class MlpObjective:
         return groups
 
     def loss(self, rows: Tensor) -> Tensor:
-        """Mean over rows (B,), valid steps of the chunk and action elements, in standardised units."""
+        """Return the mean over rows (B,), valid steps and action elements, in standardised units."""
         y, valid = self._y[rows], self._valid[rows]
         fine_tuned: Tensor = self._policy._network(self._x[rows], self._c[rows])
         scale = 1.0 / (valid.sum() * y.shape[2])

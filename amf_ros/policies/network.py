@@ -36,11 +36,11 @@ class Standardise(nn.Module):
         self.std.copy_(values.std(dim=0, correction=0).clamp(min=floor))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Standardised values (..., d)."""
+        """Return standardised values (..., d)."""
         return (values - self.mean) / self.std
 
     def invert(self, values: Tensor) -> Tensor:
-        """Values in their own unit (..., d)."""
+        """Return values in their own unit (..., d)."""
         return values * self.std + self.mean
 
 
@@ -58,7 +58,7 @@ class FarAndNear(Standardise):
         self.clip, self.near = clip, near
 
     def forward(self, values: Tensor) -> Tensor:
-        """Both scales, (..., 2 d)."""
+        """Return both scales, (..., 2 d)."""
         far = super().forward(values).clamp(-self.clip, self.clip)
         return torch.cat([far, torch.tanh(values / self.near)], dim=-1)
 
@@ -87,14 +87,14 @@ class ChunkNetwork(nn.Module):
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
 
     def features(self, inputs: Tensor, tasks: Tensor) -> Tensor:
-        """Last hidden layer h, (B, hidden[-1])."""
+        """Return the last hidden layer h, (B, hidden[-1])."""
         h = torch.cat([inputs, tasks], dim=1)  # (B, n + k)
         for layer in self.layers:
             h = functional.gelu(layer(h))
         return h
 
     def forward(self, inputs: Tensor, tasks: Tensor) -> Tensor:
-        """Standardised action chunks, (B, H, a)."""
+        """Return standardised action chunks, (B, H, a)."""
         flat: Tensor = self.head(self.features(inputs, tasks))
         return flat.view(-1, self.chunk, self.num_actions)
 

@@ -36,18 +36,18 @@ class AdaptivePrior(nn.Module):
         self.logits = nn.Parameter(torch.full((len(self.tasks),), FIRST_LOGIT))
 
     def rows(self, tasks: Tensor) -> Tensor:
-        """Which logit each embedding (B, k) uses, (B,); m where it has none."""
+        """Return which logit each embedding (B, k) uses, (B,); m where it has none."""
         if not len(self.tasks):
             return torch.zeros(len(tasks), dtype=torch.long, device=tasks.device)
         same = (tasks[:, None, :] == self.tasks[None, :, :]).all(dim=2)  # (B, m)
         return torch.where(same.any(dim=1), same.int().argmax(dim=1), len(self.tasks))
 
     def alphas(self, rows: Tensor) -> Tensor:
-        """The alpha(c) of these rows, (B,); 0 for a task without a logit."""
+        """Return the alpha(c) of these rows, (B,); 0 for a task without a logit."""
         with_others = torch.cat([torch.sigmoid(self.logits), self.logits.new_zeros(1)])
         return with_others[rows]
 
     def mix(self, fine_tuned: Tensor, frozen: Tensor, rows: Tensor) -> Tensor:
-        """The mix alpha pi_ft + (1 - alpha) pi_0 for chunks (B, H, a)."""
+        """Return the mix alpha pi_ft + (1 - alpha) pi_0 for chunks (B, H, a)."""
         alpha = self.alphas(rows)[:, None, None]
         return alpha * fine_tuned + (1.0 - alpha) * frozen

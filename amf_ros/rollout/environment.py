@@ -62,7 +62,7 @@ class Environment(Protocol):
         """Apply an action (a,) for one period; give the next observation. Raises ContractError."""
 
     def demonstrator(self, seed: int) -> Demonstrator:
-        """The scripted expert of the episode that was reset with ``seed``."""
+        """Return the scripted expert of the episode that was reset with ``seed``."""
 
     def close(self) -> None:
         """Free the simulator."""

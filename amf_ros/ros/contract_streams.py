@@ -87,7 +87,7 @@ class Inputs:
             raise BadMessage(topic, str(error)) from error
 
     def reset_known(self) -> None:
-        """The scene was reset: stamps may jump."""
+        """Take note that the scene was reset: stamps may jump."""
         self._serving.reset_known()
 
     @property

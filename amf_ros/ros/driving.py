@@ -68,7 +68,7 @@ class Driving:
         return self._judge.outcome if self._contract.scene_topic is not None else Outcome.UNLABELED
 
     def due(self, stamp_ns: int) -> bool:
-        """Whether a state is to be looked at: real arms report faster than the policy runs."""
+        """Say whether a state is to be looked at: real arms report faster than the policy runs."""
         early = 0 < stamp_ns - self.episode.last_ns < 0.75 * self._contract.period_ns
         return self._exact or self.episode.first_ns is None or not early
 
@@ -91,6 +91,6 @@ class Driving:
         return self._contract.decode(action, moment.joints, moment.stamp_ns)
 
     def rollout(self, rollout_id: str, checkpoint_id: str) -> Rollout:
-        """What was visited, one state per command."""
+        """Return what was visited, one state per command."""
         states = self._contract.layout.stacked(self._visited)
         return Rollout(rollout_id, self.task.id, states, self.outcome, checkpoint_id, len(states))

@@ -57,7 +57,7 @@ def replay(
     *,
     by_arrival: bool = False,
 ) -> Arrays:
-    """One step per command: what serving would have seen when it was given, and the command.
+    """Make one step per command: what serving would have seen when it was given, and the command.
 
     Messages are ordered by header stamp; of several with one stamp the first counts, as for the robot.
     Messages that cannot be used are skipped. Commands before the first message of every stream answer
@@ -184,7 +184,7 @@ class _Sifted:
             self.commands, self._headers = dict(found), {}
 
     def applied_of(self, command: JointCommand) -> JointCommand | None:
-        """What the robot applied of a command, if it says so."""
+        """Return what the robot applied of a command, if it says so."""
         return self.applied.get(self._headers.get(command.stamp_ns, command.stamp_ns))
 
     def _in_order(self, streams: Recorded) -> list[tuple[str, Value, int, int]]:
@@ -215,7 +215,7 @@ class _Sifted:
         return {topic: f"{len(texts)} not usable: {texts[0]}" for topic, texts in self._problems.items()}
 
     def stamps(self, topic: str) -> list[int]:
-        """Of the states of a topic that can be used."""
+        """Return the stamps of the states of a topic that can be used."""
         return [value.stamp_ns for name, value, _ in self.states if name == topic]
 
     def require(self, topics: list[str]) -> None:
@@ -230,7 +230,7 @@ class _Sifted:
         raise DataError(f"nothing was recorded on {', '.join(missing)}; is the robot publishing it?")
 
     def complete_ns(self) -> int:
-        """The first stamp at which every stream, and every joint that is used, has come [ns]."""
+        """Return the first stamp at which every stream, and every joint that is used, has come [ns]."""
         alike: dict[tuple[str, tuple[str, ...]], int] = {}  # the same names come with every message
         for topic, value, _ in self.states:
             names = value.names if isinstance(value, JointState) else ()

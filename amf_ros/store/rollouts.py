@@ -38,7 +38,7 @@ class RolloutStore:
         self._loaded: dict[str, tuple[tuple[int, int], int, Rollout]] = {}
 
     def check_free(self, id_: str, task_id: str) -> None:
-        """Whether a roll-out of a task may have this id: asked before the arm moves, and not after.
+        """Say whether a roll-out of a task may have this id: asked before the arm moves, and not after.
 
         Raises:
             BadId: it cannot be the name of a file, or a roll-out of another task has it.
@@ -82,7 +82,7 @@ class RolloutStore:
         return replace(rollout, uri=path.resolve().as_uri())
 
     def all(self) -> list[Rollout]:
-        """Every roll-out, in the order in which they were saved; each file is read once.
+        """Return every roll-out, in the order in which they were saved; each file is read once.
 
         Raises:
             DataError: a file that is no roll-out, by name.
@@ -119,7 +119,7 @@ def rollout_files(folder: Path) -> list[Path]:
 
 
 def read_rollout(path: Path) -> tuple[int, Rollout]:
-    """When one was saved [ns], and it.
+    """Read a roll-out and when it was saved [ns].
 
     Raises:
         DataError: the file is damaged or no roll-out.

@@ -39,7 +39,7 @@ def expanded(
 def driven(
     applied: Mapping[int, JointCommand], asked_ns: Iterable[int], contract: Contract
 ) -> dict[int, JointCommand]:
-    """Of the applied commands by stamp those that are the demonstrator's.
+    """Return those of the applied commands, by stamp, that are the demonstrator's.
 
     The robot lets nobody else drive while a person's newest command is no older than the watchdog. A command
     may reach the recorder one period of the robot's clock later than the robot.

@@ -48,7 +48,7 @@ class UncertaintyModel(Protocol):
 
     @classmethod
     def fit(cls, policy: Policy, steps: Steps, seed: int) -> Fitted:
-        """What it keeps of the pre-training steps, by name, for the checkpoint; often nothing."""
+        """Return what it keeps of the pre-training steps, by name, for the checkpoint; often nothing."""
 
     def __init__(self, policy: Policy, fitted: Fitted) -> None:
         """``fitted`` is what :meth:`fit` gave when pi_0 was pre-trained, empty where the checkpoint has none.
@@ -59,11 +59,11 @@ class UncertaintyModel(Protocol):
         """
 
     def embed(self, states: States) -> F32:
-        """Features (n, p) float32; also of no states, (0, p)."""
+        """Return features (n, p) float32; also of no states, (0, p)."""
 
 
 def inspectable(policy: Policy, model: str) -> Inspectable:
-    """The policy, known to offer what ``model`` needs.
+    """Return the policy, known to offer what ``model`` needs.
 
     Raises:
         ConfigError: it lacks a method.

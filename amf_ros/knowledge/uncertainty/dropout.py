@@ -34,7 +34,7 @@ class Dropout:
         self._scales: F32 = np.sqrt(RATE / (1 - RATE)) * np.linalg.norm(self._policy.head(), axis=0)
 
     def embed(self, states: States) -> F32:
-        """Features (n, w)."""
+        """Return features (n, w)."""
         hidden = self._policy.hidden(states.observations, states.tasks)
         phi: F32 = (hidden * self._scales).astype(np.float32)
         return phi

@@ -65,13 +65,13 @@ class Ensemble:
         self._network = inspectable(policy, "ensemble")
 
     def embed(self, states: States) -> F32:
-        """Features (n, p): the policy's own, times the heads' standard deviation."""
+        """Return features (n, p): the policy's own, times the heads' standard deviation."""
         phi = self._policy.embed(states.observations, states.tasks)
         scaled: F32 = (phi * self.spread(states)[:, None]).astype(np.float32)
         return scaled
 
     def spread(self, states: States) -> Array:
-        """Standard deviation over heads, root mean square over outputs, (n,), in standardised units."""
+        """Return the deviation over heads, root mean square over outputs, (n,), in standardised units."""
         fitted = self._fitted
         z = (self._network.hidden(states.observations, states.tasks) - fitted["mean"]) / fitted["std"]
         answers = np.array(

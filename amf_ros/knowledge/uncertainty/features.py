@@ -25,5 +25,5 @@ class Features:
         self._policy = policy
 
     def embed(self, states: States) -> F32:
-        """Features (n, p)."""
+        """Return features (n, p)."""
         return self._policy.embed(states.observations, states.tasks)

@@ -38,7 +38,7 @@ class LossGradientPredictive:
         self._outputs = len(self._policy.head())
 
     def embed(self, states: States) -> F32:
-        """Features (n, 512)."""
+        """Return features (n, 512)."""
         hidden = self._policy.hidden(states.observations, states.tasks)
         with_one = np.concatenate([hidden, np.ones_like(hidden[:, :1])], axis=1)
         return project([(self._residual(states), with_one)], "last layer")
@@ -58,7 +58,7 @@ class LossGradient(LossGradientPredictive):
 
     @classmethod
     def fit(cls, policy: Policy, steps: Steps, seed: int) -> Fitted:
-        """The residuals' root mean square s."""
+        """Return the residuals' root mean square s."""
         one = inspectable(policy, "loss_gradient")
         labelled = States(steps.observations, steps.tasks, steps.chunks, steps.valid)
         residual, outputs = _shown(one.predict(steps.observations, steps.tasks), policy, labelled), one.head()
@@ -101,7 +101,7 @@ class FullGradient:
         self._direction: F32 = signs
 
     def embed(self, states: States) -> F32:
-        """Features (n, 512)."""
+        """Return features (n, 512)."""
         directions = np.tile(self._direction, (len(states), 1))
         pairs = self._policy.layer_gradients(states.observations, states.tasks, directions)
         return project(pairs, "all layers")

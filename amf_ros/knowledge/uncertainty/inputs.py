@@ -32,7 +32,7 @@ class Inputs:
 
     @classmethod
     def fit(cls, policy: Policy, steps: Steps, seed: int) -> Fitted:
-        """Statistics of the observations, and the rows of some steps."""
+        """Keep statistics of the observations, and the rows of some steps."""
         rows = FlatView(policy.spec.layout, WHO).rows(steps.observations)
         mean, std = rows.mean(axis=0), np.maximum(rows.std(axis=0), OBSERVATION_FLOOR)
         kept = slice(None, None, -(-len(steps) // MAX_ROWS))
@@ -50,14 +50,14 @@ class Inputs:
             )
 
     def embed(self, states: States) -> F32:
-        """Rows (n, d + k)."""
+        """Return rows (n, d + k)."""
         if isinstance(self._policy, InputEmbedding):
             return self._policy.embed(states.observations, states.tasks)
         z = (self._flat.rows(states.observations) - self._fitted["mean"]) / self._fitted["std"]
         return np.concatenate([z, states.tasks], axis=1).astype(np.float32)
 
     def pretraining_inputs(self) -> F32:
-        """Rows of pre-training states, (m, d + k): what stands for its coverage."""
+        """Return rows of pre-training states, (m, d + k): what stands for its coverage."""
         if isinstance(self._policy, InputEmbedding):
             rows = self._policy.pretraining_inputs()
             return rows[:: max(1, -(-len(rows) // MAX_ROWS))]

@@ -15,7 +15,7 @@ SEED = 0  # one for all: a model's draws are part of its definition
 
 
 def make_model(name: str, policy: Policy, fitted: Fitted) -> UncertaintyModel:
-    """The registered model, or the one at ``package.module:Object``, for this policy.
+    """Return the registered model, or the one at ``package.module:Object``, for this policy.
 
     Raises:
         UnknownName: no such model.
@@ -27,6 +27,6 @@ def make_model(name: str, policy: Policy, fitted: Fitted) -> UncertaintyModel:
 
 
 def fit_model(name: str, policy: Policy, steps: Steps) -> Fitted:
-    """What the model keeps of the pre-training steps. Raises as :func:`make_model`."""
+    """Return what the model keeps of the pre-training steps. Raises as :func:`make_model`."""
     fitted: Fitted = load("uncertainty", name).fit(policy, steps, SEED)
     return fitted

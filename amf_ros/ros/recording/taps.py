@@ -50,7 +50,7 @@ class Publisher:
 
 
 def fitting(publishers: Sequence[Publisher]) -> Profile:
-    """The most that all of these publishers offer; of none the usual: reliable and volatile."""
+    """Return the most that all of these publishers offer; of none the usual: reliable and volatile."""
     profiles = [publisher.profile for publisher in publishers]
     best_effort = any(profile.reliability == ReliabilityPolicy.BEST_EFFORT for profile in profiles)
     latched = bool(profiles) and all(
@@ -114,7 +114,7 @@ class Tap:
         self.problem = self._say(found)
 
     def publishers(self) -> list[str]:
-        """The nodes that publish on it."""
+        """Return the nodes that publish on it."""
         return sorted({publisher.node for publisher in self._publishers()})
 
     def _publishers(self) -> list[Publisher]:
