@@ -16,5 +16,6 @@ replay, steps   streams + contract -> arrays     metadata        what a demonstr
 array_cache     arrays that were read already    discarded       trash and quarantine of the store
 recovery        files that a dead process left   rollouts        the states that policies visited
 doctor          what is wrong with a store       trash           moves in a session that can be undone
+stream_values   recorded messages -> values      frame_format    frames as tensors of a file
 files           whole-or-nothing writes          schemas         .msg files -> schema text
 """
