@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
+from rosbags.highlevel import AnyReader
 
 from amf_ros.core.errors import BadMessage, DataError, StorageError, UnknownName
 from amf_ros.core.values import Outcome
@@ -46,6 +47,18 @@ def test_any_mcap_tool_reads_the_messages(store, record, draw):
         assert summary.statistics.message_count == 15
         decoded = [item.decoded_message for item in reader.iter_decoded_messages(topics=["/scene_state"])]
     assert [message.poses[1].position.x for message in decoded] == [s.poses[1, 0] for s in episode.scenes]
+
+
+def test_rosbags_reads_the_messages_by_the_definitions_in_the_file(store, record, draw):
+    episode = draw(5)
+    path = record("d1", episode).finish(Outcome.SUCCESS)
+    with AnyReader([path]) as reader:  # no type store is given: all types are those of the file
+        scenes = [
+            reader.deserialize(raw, connection.msgtype)
+            for connection, _, raw in reader.messages()
+            if connection.topic == "/scene_state"
+        ]
+    assert [scene.poses[1].position.x for scene in scenes] == [s.poses[1, 0] for s in episode.scenes]
 
 
 def test_other_topics_are_kept_as_they_came(store, record, draw):
