@@ -1,20 +1,32 @@
-"""Short names -> ``"module:Object"``. Imports only errors; what a name stands for is imported on demand.
+"""Finds what a name stands for: a short name, or the path ``"package.module:Object"``.
 
-Outsiders write the path in place of the short name, so nothing here needs editing for them:
+Imports only errors; what a name stands for is imported on demand:
 
     make = load("suite", "tabletop")
     make = load("suite", "my_lab.kitchen:KitchenSuite")
     make = load("strategy", request.strategy, allow=settings.allowed_strategies)
 
+A short name is one of ``BUILT_IN``, or one that an installed package gives in its metadata, as an entry point
+of the group ``amf_ros.<kind>``. In the package's ``pyproject.toml``:
+
+    [project.entry-points."amf_ros.suite"]
+    kitchen = "my_lab.kitchen:KitchenSuite"
+
+Nothing here needs editing for either. Where two claim one name, the built-in one is meant, and among packages
+the one whose path comes first, on every machine.
+
 Importing a module runs it, and a path may name any module of this computer. So a path is taken from whoever
 starts the process (its arguments, parameters and configuration files), and from nobody else: a name that came
-in a request, or stands in a file that may come from anywhere, is loaded with ``allow``.
+in a request, or stands in a file that may come from anywhere, is loaded with ``allow``. A short name is taken
+from everybody: what it stands for was chosen when the package was installed.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 from amf_ros.core.errors import ConfigError, NotAllowed, UnknownName, shown
@@ -63,13 +75,23 @@ BUILT_IN: dict[str, dict[str, str]] = {
 }
 
 
+@cache
+def registered(kind: str) -> Mapping[str, str]:
+    """Return the path behind every short name of a kind, a key of ``BUILT_IN``.
+
+    Packages that are installed while the process runs are not seen.
+    """
+    by_path = sorted(entry_points(group=f"amf_ros.{kind}"), key=lambda point: point.value, reverse=True)
+    return {**{point.name: point.value for point in by_path}, **BUILT_IN[kind]}
+
+
 def names(kind: str) -> tuple[str, ...]:
-    """The short names of a kind, a key of ``BUILT_IN``."""
-    return tuple(sorted(BUILT_IN[kind]))
+    """Return the short names of a kind, a key of ``BUILT_IN``, in order."""
+    return tuple(sorted(registered(kind)))
 
 
 def load(kind: str, name: str, allow: Iterable[str] | None = None) -> Any:
-    """The object behind a short name or a ``package.module:Object`` path.
+    """Return the object behind a short name or a ``package.module:Object`` path.
 
     Args:
         kind: a key of ``BUILT_IN``.
@@ -83,13 +105,13 @@ def load(kind: str, name: str, allow: Iterable[str] | None = None) -> Any:
         ConfigError: the path cannot be imported or holds no such object.
     """
     if ":" not in name:
-        if name not in BUILT_IN[kind]:
-            raise UnknownName(kind, name, BUILT_IN[kind])
-        name = BUILT_IN[kind][name]
+        if name not in registered(kind):
+            raise UnknownName(kind, name, registered(kind))
+        name = registered(kind)[name]
     elif allow is not None:
         permitted = tuple(allow)
         if name not in permitted:
-            raise NotAllowed(kind, name, (*BUILT_IN[kind], *permitted))
+            raise NotAllowed(kind, name, (*registered(kind), *permitted))
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)

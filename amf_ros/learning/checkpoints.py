@@ -30,8 +30,8 @@ from amf_ros.core.config import Model, load_yaml
 from amf_ros.core.errors import CheckpointError, ConfigError, UnknownName, shown
 from amf_ros.core.paths import local_path
 from amf_ros.core.plain_yaml import dump
-from amf_ros.core.plugins import BUILT_IN
 from amf_ros.core.plugins import load as load_registered
+from amf_ros.core.plugins import registered
 from amf_ros.core.values import CheckpointInfo
 from amf_ros.learning.coverage import Coverage, from_tensors, to_tensors
 from amf_ros.policies.base import PolicySpec, Trainable
@@ -316,4 +316,4 @@ def info_of(path: Path, description: Description) -> CheckpointInfo:
 def policy_name(policy: Trainable) -> str:
     """Return the short name of a policy's class where it is registered, else ``module:Class``."""
     path = f"{type(policy).__module__}:{type(policy).__qualname__}"
-    return next((name for name, known in BUILT_IN["policy"].items() if known == path), path)
+    return next((name for name, known in registered("policy").items() if known == path), path)

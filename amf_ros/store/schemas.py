@@ -1,7 +1,7 @@
 """Finds the definition of a message type in the sourced workspaces, in MCAP's ``ros2msg``.
 
-Imports paths and errors only; no rclpy. A definition is kept as it stands in the package's ``.msg`` file, comments
-and default values included, as ``ros2 bag record`` keeps it: that is why no library writes it anew.
+Imports paths and errors only; no rclpy. A definition is kept as it stands in the package's ``.msg`` file,
+comments and default values included, as ``ros2 bag record`` keeps it: that is why no library writes it anew.
 
     text = schema_text("sensor_msgs/msg/JointState")
 """

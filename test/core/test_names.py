@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 
 from amf_ros.core.config import PretrainConfig, TrainingConfig
 from amf_ros.core.errors import CheckpointError, ConfigError, NotAllowed, UnknownName
-from amf_ros.core.plugins import BUILT_IN, load
+from amf_ros.core.plugins import BUILT_IN, load, names, registered
 from amf_ros.learning.checkpoint_folder import CheckpointFolder
 from amf_ros.learning.checkpoints import load as load_checkpoint
 from amf_ros.report.film import replay
@@ -67,6 +70,55 @@ def test_registered_names_and_allowed_paths_are_loaded() -> None:
     assert load("strategy", "uniform", allow=()).name == "uniform"
     assert load("strategy", "planted:Anything", allow=("planted:Anything",)) is print
     assert load("strategy", "planted:Anything") is print
+
+
+def install(site: Path, package: str, entry_points: str) -> None:
+    """Write the metadata that pip leaves of an installed package."""
+    metadata = site / f"{package}-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(entry_points)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with two installed packages: one of a lab, one that wants names which are taken."""
+    site = tmp_path / "site"
+    lab = "[amf_ros.strategy]\nfavourite = a_lab.strategies:Favourite\n[amf_ros.suite]\nlab = a_lab:LAB\n"
+    install(site, "a_lab", lab)
+    install(site, "z_lab", "[amf_ros.strategy]\nuniform = planted:Anything\nfavourite = z_lab:Other\n")
+    (site / "a_lab").mkdir()
+    (site / "a_lab" / "__init__.py").write_text(
+        "from amf_ros.tasks.integrator import IntegratorSuite\nLAB = IntegratorSuite()\n"
+    )
+    (site / "a_lab" / "strategies.py").write_text(
+        "from amf_ros.selection.strategies.uniform import Uniform\n\n\nclass Favourite(Uniform):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(site)
+    registered.cache_clear()
+    yield site
+    registered.cache_clear()
+
+
+def test_an_installed_package_registers_names(installed: Path) -> None:
+    assert {"favourite", "uniform", "amf"} <= set(names("strategy")) and "lab" in names("suite")
+    assert load("strategy", "favourite", allow=()).__name__ == "Favourite"
+    with pytest.raises(UnknownName, match="favourite"):
+        load("strategy", "favorite", allow=())
+
+
+def test_an_installed_package_takes_no_name_from_another(installed: Path) -> None:
+    assert load("strategy", "uniform").__module__ == "amf_ros.selection.strategies.uniform"
+    assert registered("strategy")["favourite"] == "a_lab.strategies:Favourite"
+    assert "planted" not in sys.modules
+
+
+def test_the_command_line_knows_an_installed_package_by_its_name(installed: Path) -> None:
+    command = [sys.executable, "-m", "amf_ros.cli", "check-suite", "lab", "--seeds", "2"]
+    path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "goal_150" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("policy", PATHS)
