@@ -1,6 +1,7 @@
 """Imports go down only, and ROS stays in its rooms (docs/architecture.md)."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,46 @@ def violations(source: str, path: Path) -> list[str]:
         elif level(target) == level(room):
             found.append(f"{where}: amf_ros.{room} and amf_ros.{target} are neighbours and share nothing")
     return found
+
+
+def imported_modules(source: str, path: Path) -> Iterator[str]:
+    """Dotted names of the modules of this package that a file imports, also those for types only."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = absolute(node, path)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def circle(sources: dict[str, tuple[str, Path]]) -> list[str]:
+    """The modules of a circle of imports, or none. A package's own module only hands names on."""
+    graph = {
+        module: {name for name in imported_modules(*file) if name in sources and name != module}
+        for module, file in sources.items()
+    }
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other() -> None:
+    files = [path for path in SOURCES if path.name != "__init__.py"]
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in files}
+    assert circle({module: (path.read_text(), path) for module, path in modules.items()}) == []
+
+
+def test_modules_that_import_each_other_for_types_are_found() -> None:
+    sources = {
+        "amf_ros.core.a": "if TYPE_CHECKING:\n    from amf_ros.core.b import B",
+        "amf_ros.core.b": "from amf_ros.core import a",
+        "amf_ros.core.c": "from amf_ros.core import a",
+    }
+    found = circle({module: (text, PACKAGE / "core" / "x.py") for module, text in sources.items()})
+    assert set(found) == {"amf_ros.core.a", "amf_ros.core.b"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))

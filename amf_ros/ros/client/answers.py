@@ -1,6 +1,6 @@
 """What an answer of the graph means to whoever waits for it, and how one knows that there is still somebody.
 
-``Calls`` (a node's worker threads) and ``GraphClient`` (plain programs) share it. No spinning here.
+``Calls`` and the goals that it runs share it. No spinning here.
 
     pulse = Pulse(node, names.FINE_TUNE)
     pulse.beat(); ...; pulse.silent_s
@@ -56,6 +56,15 @@ def result_of(name: str, response: Any) -> Any:
     if response.status != GoalStatus.STATUS_SUCCEEDED and not response.result.error_code:
         raise ServerLost(f"{name}: the goal ended without a result; look at the log of its node, ask again")
     return response.result
+
+
+def dead_server(name: str) -> ServerUnavailable:
+    """Return the error of a service or action whose node answers nothing any more."""
+    node = name.rpartition("/")[0]
+    return ServerUnavailable(
+        f"{name}: node {node} stopped answering; it died, hangs, or the link is cut: look at its log, "
+        "then ask again (what was finished is kept)"
+    )
 
 
 class Pulse:

@@ -20,14 +20,13 @@ from typing import Any
 
 from rclpy.action import ActionClient
 from rclpy.client import Client
-from rclpy.task import Future
 
 from amf_ros.core.errors import Cancelled, listed
 from amf_ros.ros import qos
-from amf_ros.ros.client.answers import DEAD_S, Pulse, Refused, ServerUnavailable
+from amf_ros.ros.client.answers import DEAD_S, Pulse, Refused, ServerUnavailable, dead_server
 from amf_ros.ros.client.goal import RunningGoal, SendAgain
 from amf_ros.ros.client.ready import seen
-from amf_ros.ros.client.waiting import Reply, Waiting
+from amf_ros.ros.client.waiting import Reply, Waiting, begin
 from amf_ros.ros.node.guard import GuardedWaitable
 from amf_ros.ros.node.runtime import AmfNode
 from amf_ros.ros.start.graph import NODES
@@ -90,14 +89,14 @@ class Calls:
         client, pulse = self._services[name], self._pulses[name]
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            reply = self.begin(lambda: client.call_async(request))
+            reply = begin(self.waiting, lambda: client.call_async(request))
             until = min(time.monotonic() + answer_s, end)
             while (left := until - time.monotonic()) > 0:
                 if self.waiting.until(reply.is_done, min(1.0, left)):
                     return accepted(name, reply.value)
                 self.waiting.run(pulse.beat)
                 if pulse.silent_s > max(DEAD_S, self.wait_s):
-                    raise self.dead(name)
+                    raise dead_server(name)
             self.waiting.run(partial(_drop, client, reply))
             answer_s *= 2  # it may only be slow
         raise ServerUnavailable(f"{name} did not answer within {timeout_s:g} s; look at the log of its node")
@@ -157,7 +156,11 @@ class Calls:
         """
         self.expect_action(action, name)
         away_s = away_s or (DEAD_S if again is None else AWAY_S)
-        running = RunningGoal(self, self._actions[name], name, goal, feedback, again, away_s)
+        tell = self.node.guard.of(feedback, f"feedback of {name}")
+        running = RunningGoal(
+            name, goal, tell, client=self._actions[name], waiting=self.waiting, pulse=self._pulses[name],
+            again=again, away_s=away_s,
+        )  # fmt: skip
         end = None if timeout_s is None else time.monotonic() + timeout_s
         try:
             running.send()
@@ -179,33 +182,9 @@ class Calls:
         """Wait. Raises Cancelled."""
         self.waiting.until(lambda: False, seconds)
 
-    def begin(self, make: Callable[[], Future]) -> Reply:
-        """Send something from the thread that spins; the reply is done once its answer is there."""
-        reply = Reply()
-
-        def answered(future: Future) -> None:
-            if not future.cancelled() and future.exception() is None:
-                reply.value, reply.done = future.result(), True
-                self.waiting.wake()
-
-        def send() -> None:
-            reply.future = make()
-            reply.future.add_done_callback(answered)
-
-        self.waiting.run(send)
-        return reply
-
     def sees(self, nodes: tuple[str, ...], timeout_s: float) -> dict[str, bool]:
         """Tell which of these nodes are in the graph. Returns early when all are there."""
         return seen(self.node, self.waiting.until, nodes, timeout_s)
-
-    def dead(self, name: str) -> ServerUnavailable:
-        """Return the error of a server whose node answers nothing any more."""
-        node = name.rpartition("/")[0]
-        return ServerUnavailable(
-            f"{name}: node {node} stopped answering; it died, hangs, or the link is cut: look at its log, "
-            "then ask again (what was finished is kept)"
-        )
 
     def pulse_of(self, name: str) -> Pulse:
         """Return the pulse of the node behind a service or action that was asked before."""

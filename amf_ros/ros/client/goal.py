@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rclpy.action import ActionClient
 from rclpy.task import Future
 
 from amf_ros.core.errors import Cancelled
-from amf_ros.ros.client.answers import ServerLost, ServerUnavailable, result_of
-
-if TYPE_CHECKING:
-    from amf_ros.ros.client.calls import Calls
+from amf_ros.ros.client.answers import Pulse, ServerLost, ServerUnavailable, dead_server, result_of
+from amf_ros.ros.client.waiting import Waiting, begin
 
 ANSWER_S = 5.0  # a goal that was not acknowledged for so long may have been lost
 _POLL_S = (2.0, 10.0)  # how often a running goal is asked for its result: at first, and later
@@ -36,24 +34,36 @@ class SendAgain:
 
 
 class RunningGoal:
-    """One goal, and the same goal again where the server was replaced."""
+    """One goal, and the same goal again where the server was replaced.
+
+    Args:
+        name: of the action.
+        goal: to send.
+        tell: called with each feedback, in the thread that spins.
+        client: of the action.
+        waiting: who spins, and how the caller waits.
+        pulse: of the node behind the action.
+        again: when the goal may be sent a second time; None = never.
+        away_s: how long its node may be away or silent [s].
+    """
 
     def __init__(
         self,
-        calls: Calls,
-        client: ActionClient,
         name: str,
         goal: Any,
-        feedback: Callable[[Any], None],
+        tell: Callable[[Any], None],
+        *,
+        client: ActionClient,
+        waiting: Waiting,
+        pulse: Pulse,
         again: SendAgain | None,
         away_s: float,
     ) -> None:
-        self._calls, self._client, self._name = calls, client, name
-        self._goal, self._again, self._away_s = goal, again, away_s
-        self._tell = calls.node.guard.of(feedback, f"feedback of {name}")
+        self._name, self._goal, self._tell = name, goal, tell
+        self._client, self._waiting, self._pulse = client, waiting, pulse
+        self._again, self._away_s = again, away_s
         self._handles: list[Any] = []
         self._ask_s, self._poll_s = 0.0, _POLL_S[0]
-        self._pulse = calls.pulse_of(name)
         self._heard_s = self._there_s = time.monotonic()
         self._lost: ServerLost | None = None
         self.result: Any = None
@@ -63,9 +73,9 @@ class RunningGoal:
         self._lost, more = None, bool(self._handles)
         for _ in range(_SENDINGS):
             self._heard_s = time.monotonic()
-            self._calls.waiting.run(self._pulse.beat)  # a node that dies in its first second was heard before
-            reply = self._calls.begin(lambda: self._client.send_goal_async(self._goal, self._heard))
-            if self._calls.waiting.until(reply.is_done, ANSWER_S):
+            self._waiting.run(self._pulse.beat)  # a node that dies in its first second was heard before
+            reply = begin(self._waiting, lambda: self._client.send_goal_async(self._goal, self._heard))
+            if self._waiting.until(reply.is_done, ANSWER_S):
                 break
             if more:
                 return  # the server is away; there will be another silence
@@ -83,7 +93,7 @@ class RunningGoal:
             ServerUnavailable: its node is dead, or away for too long.
         """
         now = time.monotonic()
-        self._calls.waiting.run(self._pulse.beat)
+        self._waiting.run(self._pulse.beat)
         if self._client.server_is_ready():
             self._there_s = now
         if now - self._ask_s > self._poll_s:
@@ -91,7 +101,7 @@ class RunningGoal:
             self._ask(self._handles[-1])
         silent_s = max(self._pulse.silent_s, now - self._there_s)
         if silent_s > self._away_s:
-            raise self._calls.dead(self._name)
+            raise dead_server(self._name)
         if self._again is not None and (
             self._lost is not None or now - self._heard_s > self._again.silence_s
         ):
@@ -110,14 +120,14 @@ class RunningGoal:
             for handle in self._handles:
                 handle.cancel_goal_async()
 
-        self._calls.waiting.run(ask)
+        self._waiting.run(ask)
         end = time.monotonic() + _CANCEL_S
         while time.monotonic() < end and self.result is None:
             try:
-                self._calls.waiting.until(lambda: self.result is not None, 0.5)
+                self._waiting.until(lambda: self.result is not None, 0.5)
             except Cancelled:  # that is why it is cancelled: wait all the same
                 time.sleep(0.1)
-            self._calls.waiting.run(self._pulse.beat)
+            self._waiting.run(self._pulse.beat)
             if self._lost is not None or self._pulse.silent_s > ANSWER_S:
                 return
 
@@ -127,7 +137,7 @@ class RunningGoal:
         def ask() -> None:
             handle.get_result_async().add_done_callback(lambda done: self._answered(done, handle, repeated))
 
-        self._calls.waiting.run(ask)
+        self._waiting.run(ask)
 
     def _heard(self, message: Any) -> None:
         self._heard_s = time.monotonic()
@@ -139,9 +149,9 @@ class RunningGoal:
         except ServerLost as error:
             if handle is self._handles[-1]:
                 self._lost = error
-                self._calls.waiting.wake()
+                self._waiting.wake()
             return
         busy = self._again.busy_code if self._again is not None else 0
         if not (repeated and busy and result.error_code == busy):
             self.result = result
-            self._calls.waiting.wake()
+            self._waiting.wake()

@@ -52,6 +52,23 @@ class Waiting(Protocol):
         """Look at ``done`` again at once; called in the thread that spins when something was answered."""
 
 
+def begin(waiting: Waiting, make: Callable[[], Future]) -> Reply:
+    """Send something from the thread that spins; the reply is done once its answer is there."""
+    reply = Reply()
+
+    def answered(future: Future) -> None:
+        if not future.cancelled() and future.exception() is None:
+            reply.value, reply.done = future.result(), True
+            waiting.wake()
+
+    def send() -> None:
+        reply.future = make()
+        reply.future.add_done_callback(answered)
+
+    waiting.run(send)
+    return reply
+
+
 class Spinning:
     """A plain program's way: the calling thread spins the executor while it waits."""
 
