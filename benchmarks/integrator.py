@@ -311,30 +311,18 @@ def main() -> int:
     if args.quick:
         args.seeds, args.known, args.demonstrations = min(args.seeds, 2), args.known[-2:], 3
     jobs = jobs_of(args)
-    rows = run("integrator", work, jobs, args.out, **how(args))
+    rows = [_named(row) for row in run("integrator", work, jobs, args.out, **how(args))]
     panels = {
-        level: collect([row for row in rows if row["job"]["known"] == level], y="return")
+        title_of(level): collect([row for row in rows if row["job"]["known"] == level], y="return")
         for level in args.known
     }
-    mismatched = {known: own for known, own in panels.items() if known < len(IDS)} or panels
-    measures = {
-        f"demonstrations to {level:.0%} of the expert's return": over_known(
-            panels, partial(needed, level=level)
-        )
-        for level in LEVELS
-    }
-    measures["area under the curve"] = over_known(panels, lambda curves: curves.area)
-    tables = {
-        title: table(found, args.reference, ".3f" if "area" in title else ".1f", "area" in title)
-        for title, found in measures.items()
-    }
+    tables = tables_of(panels, args.reference)
     if args.plot:
-        plot_curves(args.out / "integrator_known.png", measures, "tasks in pre-training", "")
+        plot_curves(args.out / "integrator_known.png", measures_of(panels), "tasks in pre-training", "")
     if not args.json:
         for title, (columns, cells) in tables.items():
             show(title, columns, cells)
-    shown = {f"{known} of {len(IDS)} known": panels[known] for known in args.known if known in SHOWN}
-    shown[f"mean over {min(mismatched)} to {max(mismatched)} known"] = averaged(mismatched)
+    shown = shown_of(panels)
     extra = {title: markdown(*both).splitlines() for title, both in tables.items()}
     return finish(
         args,
@@ -345,7 +333,53 @@ def main() -> int:
         y="return",
         levels=dict.fromkeys(shown, LEVELS[-1]),
         extra={**extra, "choice_ms": choice_ms(rows)},
+        recorded=panels,
     )
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the name of its setting to a run, as runs of sessions have it."""
+    return {**row, "job": {**row["job"], "setting": {"name": title_of(row["job"]["known"])}}}
+
+
+def title_of(known: int) -> str:
+    """Name the setting with so many known tasks."""
+    return f"{known} of {len(IDS)} known"
+
+
+def shown_of(panels: Mapping[str, Mapping[str, Curves]]) -> dict[str, Mapping[str, Curves]]:
+    """Pick the settings that are shown, and average over all that lack a task."""
+    every = _by_known(panels)
+    mismatched = {known: own for known, own in every.items() if known < len(IDS)} or every
+    shown = {title_of(known): own for known, own in every.items() if known in SHOWN}
+    return {**shown, f"mean over {min(mismatched)} to {max(mismatched)} known": averaged(mismatched)}
+
+
+def measures_of(panels: Mapping[str, Mapping[str, Curves]]) -> dict[str, dict[str, Curves]]:
+    """Return, per measure and strategy, a curve over the number of known tasks."""
+    every = _by_known(panels)
+    found = {
+        f"demonstrations to {level:.0%} of the expert's return": over_known(
+            every, partial(needed, level=level)
+        )
+        for level in LEVELS
+    }
+    found["area under the curve"] = over_known(every, lambda curves: curves.area)
+    return found
+
+
+def tables_of(
+    panels: Mapping[str, Mapping[str, Curves]], reference: str
+) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """Return the table of each measure."""
+    return {
+        title: table(found, reference, ".3f" if "area" in title else ".1f", "area" in title)
+        for title, found in measures_of(panels).items()
+    }
+
+
+def _by_known(panels: Mapping[str, Mapping[str, Curves]]) -> dict[int, Mapping[str, Curves]]:
+    return {int(title.split()[0]): own for title, own in panels.items()}
 
 
 def choice_ms(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

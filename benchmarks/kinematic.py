@@ -24,10 +24,12 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from _costs import by_minutes
+
 from amf_ros.core.config import PretrainConfig, SelectionConfig, TrainingConfig
 from amf_ros.sweep.publish import publish, show_all
 from amf_ros.sweep.script import finish, guarded, how, options, parse
-from amf_ros.sweep.sessions import Setting, by_minutes, of_setting, run_sessions
+from amf_ros.sweep.sessions import Setting, of_setting, run_sessions
 from amf_ros.sweep.statistics import collect
 from amf_ros.tasks.kinematic.world import GOALS, OBJECTS
 

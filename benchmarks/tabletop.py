@@ -24,11 +24,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from _costs import by_minutes
+
 from amf_ros.core.config import PretrainConfig, SelectionConfig, load_yaml
 from amf_ros.core.paths import find_config
 from amf_ros.sweep.publish import publish, show_all
 from amf_ros.sweep.script import finish, guarded, how, options, parse
-from amf_ros.sweep.sessions import Setting, by_minutes, of_setting, run_sessions
+from amf_ros.sweep.sessions import Setting, of_setting, run_sessions
 from amf_ros.sweep.statistics import Curves, collect
 from amf_ros.tasks.loading import load_suite
 

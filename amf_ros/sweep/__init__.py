@@ -5,6 +5,7 @@
     cluster.py     the same jobs on a Ray cluster
     statistics.py  curves paired by seed, with bootstrap intervals
     plots.py       pictures of them; tables.py: text and markdown
+    publish.py     all of that as files; rows.py: the raw rows, from which all is computed again
     sessions.py    one job = one in-process session of one strategy
     script.py      the options and the ending that benchmark scripts share
 

@@ -1,4 +1,4 @@
-"""The results of a sweep as files: ``<name>.json``, ``<name>.md`` and, where asked for, two pictures.
+"""The results of a sweep as files: ``<name>.json``, ``<name>.md``, raw rows and, if asked for, two pictures.
 
 found = publish(out, "kinematic", panels, reference="uniform", rows=rows, num_jobs=len(jobs))
 show_all(found)
@@ -20,6 +20,7 @@ from rich.console import Console
 from amf_ros.store.files import storage_errors, write_whole
 from amf_ros.sweep.kept import plain
 from amf_ros.sweep.plots import Panels, plot_curves, plot_differences
+from amf_ros.sweep.rows import SUFFIX, read_rows, run_key, write_rows
 from amf_ros.sweep.statistics import Comparison, compare
 from amf_ros.sweep.tables import Cells, comparison_table, markdown, points_table, show, tasks_of, tasks_table
 
@@ -60,6 +61,7 @@ def publish(
     plot: bool = True,
     levels: Mapping[str, float] | None = None,
     extra: Mapping[str, Any] | None = None,
+    recorded: Panels | None = None,
 ) -> Published:
     """Compare, write, return.
 
@@ -75,17 +77,13 @@ def publish(
         plot: write ``<name>.png`` and ``<name>_difference.png``.
         levels: setting -> a height to mark in the plot.
         extra: to go into the document too.
+        recorded: the curves whose raw rows are written, where those shown are means; None = all shown.
 
     Raises:
         UnknownName: a setting lacks the reference.
         StorageError: a file cannot be written.
     """
-    compared = {title: compare(curves, reference) for title, curves in panels.items()}
-    runs = {
-        title: {line.name: _runs(rows, title, line.name) for line in own} for title, own in compared.items()
-    }
-    tasks = {title: {name: tasks_of(own) for name, own in found.items()} for title, found in runs.items()}
-    document = {
+    header = {
         "name": name,
         "command": _command(sys.argv),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
@@ -97,6 +95,40 @@ def publish(
         "reference": reference,
         "x": x,
         "y": y,
+    }
+    write_rows(out / f"{name}{SUFFIX}", header, panels if recorded is None else recorded, rows)
+    found = _published(header, panels, rows, extra or {})
+    _write(out / f"{name}.json", json.dumps(found.document, indent=1, allow_nan=False) + "\n")
+    _write(out / f"{name}.md", markdown_of(found))
+    if plot:
+        _plot(out, found, levels)
+    return found
+
+
+def recompute(path: Path, shown: Callable[[Panels], Panels] | None = None) -> Published:
+    """Compute again what :func:`publish` wrote beside this file of rows, from the rows alone.
+
+    Args:
+        path: of the file.
+        shown: makes the curves that were shown from those recorded; None = they are the same.
+
+    Raises:
+        DataError, StorageError: see :func:`amf_ros.sweep.rows.read_rows`.
+    """
+    header, panels, rows = read_rows(path)
+    return _published(header, panels if shown is None else shown(panels), rows, {})
+
+
+def _published(
+    header: Mapping[str, Any], panels: Panels, rows: Sequence[Mapping[str, Any]], extra: Mapping[str, Any]
+) -> Published:
+    compared = {title: compare(curves, header["reference"]) for title, curves in panels.items()}
+    runs = {
+        title: {line.name: _runs(rows, title, line.name) for line in own} for title, own in compared.items()
+    }
+    tasks = {title: {name: tasks_of(own) for name, own in found.items()} for title, found in runs.items()}
+    document = {
+        **header,
         "settings": {
             title: {
                 line.name: {
@@ -111,16 +143,17 @@ def publish(
             }
             for title, lines in compared.items()
         },
-        **(extra or {}),
+        **extra,
     }
-    found = Published(json.loads(json.dumps(plain(document))), compared, panels, tasks, reference, x)
-    _write(out / f"{name}.json", json.dumps(found.document, indent=1, allow_nan=False) + "\n")
-    _write(out / f"{name}.md", _markdown(found))
-    if plot:
-        plot_curves(out / f"{name}.png", panels, x, y, levels)
-        gains = {t: {line.name: line.difference.estimate for line in own} for t, own in compared.items()}
-        plot_differences(out / f"{name}_difference.png", gains, f"area under the curve − {reference}")
-    return found
+    told = json.loads(json.dumps(plain(document)))
+    return Published(told, compared, panels, tasks, header["reference"], header["x"])
+
+
+def _plot(out: Path, found: Published, levels: Mapping[str, float] | None) -> None:
+    name, x, y = (found.document[key] for key in ("name", "x", "y"))
+    plot_curves(out / f"{name}.png", found.panels, x, y, levels)
+    gains = {t: {line.name: line.difference.estimate for line in own} for t, own in found.compared.items()}
+    plot_differences(out / f"{name}_difference.png", gains, f"area under the curve − {found.reference}")
 
 
 def show_all(found: Published, console: Console | None = None) -> None:
@@ -160,19 +193,15 @@ def _failures(found: Published, title: str) -> list[str]:
 
 def _runs(rows: Sequence[Mapping[str, Any]], title: str, strategy: str) -> list[Mapping[str, Any]]:
     """Rows of one strategy in one setting; none where rows are of no sessions."""
-    jobs = [(row, row["job"]) for row in rows]
-    return [
-        row
-        for row, job in jobs
-        if job.get("strategy") == strategy and job.get("setting", {}).get("name") == title
-    ]
+    return [row for row in rows if run_key(row["job"])[:2] == (title, strategy)]
 
 
 def _total(rows: Sequence[Mapping[str, Any]], of: Callable[[Mapping[str, Any]], int]) -> int:
     return sum(of(row["result"]) for row in rows)
 
 
-def _markdown(found: Published) -> str:
+def markdown_of(found: Published) -> str:
+    """Return the text of ``<name>.md``."""
     document = found.document
     before = f", {document['before']} of them from before" if document["before"] else ""
     made = " ".join(f"{part} {value}" for part, value in document["made_with"].items())

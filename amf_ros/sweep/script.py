@@ -90,6 +90,7 @@ def finish(
     y: str = "success",
     levels: Mapping[str, float] | None = None,
     extra: Mapping[str, Any] | None = None,
+    recorded: Panels | None = None,
 ) -> int:
     """Write tables and plots into ``args.out`` and show them; the script's exit code.
 
@@ -103,13 +104,14 @@ def finish(
         y: what the ordinate is.
         levels: setting -> a height to mark in the plot.
         extra: to go into the JSON document too.
+        recorded: the curves whose raw rows are written, where those shown are means; None = all shown.
 
     Returns:
         0, or 1 where a job failed.
     """
     found = publish(
         args.out, name, panels, reference=args.reference, rows=rows, num_jobs=len(jobs), x=x, y=y,
-        plot=args.plot, levels=levels, extra=extra,
+        plot=args.plot, levels=levels, extra=extra, recorded=recorded,
     )  # fmt: skip
     if args.json:
         sys.stdout.write(json.dumps(found.document, allow_nan=False) + "\n")

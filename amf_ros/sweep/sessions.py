@@ -37,10 +37,7 @@ from amf_ros.sweep.cluster import Row
 from amf_ros.sweep.fingerprint import of_code, of_config, of_objects, short
 from amf_ros.sweep.jobs import How, key_of, run
 from amf_ros.sweep.pace import PacedEnvironment
-from amf_ros.sweep.statistics import Curves, collect
 from amf_ros.tasks.loading import load_suite
-
-POINTS = 21  # places at which success is read against minutes
 
 
 class Setting(Model):
@@ -227,31 +224,6 @@ def minutes(
     longer = pace or {}
     spent = [(number, reset_s + seconds * longer.get(task_id, 1.0)) for number, task_id, seconds in attempts]
     return [sum(seconds for number, seconds in spent if number <= end) / 60 for end in rounds]
-
-
-def by_minutes(
-    rows: Sequence[Row], oblivious: str, costs: Setting, strategies: Sequence[str]
-) -> dict[str, Curves]:
-    """Success against minutes under a setting's costs.
-
-    Args:
-        rows: of :func:`session`.
-        oblivious: name of the setting without these costs. Strategies that do not look at time choose there
-            as they would here, so their runs count again with the time that they would have taken.
-        costs: the setting; all its own rows count.
-        strategies: those of ``oblivious`` that count.
-    """
-    scored: list[Row] = []
-    for row in rows:
-        job, result = row["job"], dict(row["result"])
-        if job["setting"]["name"] == oblivious and job["strategy"] in strategies:
-            reset_s = costs.selection.reset_s
-            result["minutes"] = minutes(result["attempts"], result["rounds"], reset_s, costs.pace)
-        elif job["setting"]["name"] != costs.name:
-            continue
-        scored.append({"job": job, "result": result})
-    last = min(row["result"]["minutes"][-1] for row in scored)
-    return collect(scored, x="minutes", grid=[float(at) for at in np.linspace(0, last, POINTS)])
 
 
 def _start(setting: Setting, seed: int) -> dict[str, Any]:

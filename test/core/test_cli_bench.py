@@ -40,7 +40,7 @@ def test_strategies_are_compared_on_a_suite_of_ones_own(here: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "round_robin" in done.stdout and "uniform" in done.stdout and "4 of 4 runs" in done.stdout
     assert sorted(path.name for path in (here / "out").iterdir() if path.is_file()) == [
-        "bench.json", "bench.md", "bench.png", "bench_difference.png",
+        "bench.json", "bench.md", "bench.png", "bench.rows.jsonl.gz", "bench_difference.png",
     ]  # fmt: skip
     again = bench(*SMALL, "--json")
     assert again.exit_code == 0, again.output

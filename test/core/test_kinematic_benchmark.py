@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _costs import by_minutes
 
 from amf_ros.sweep.script import parse
-from amf_ros.sweep.sessions import by_minutes, session, sessions_of
+from amf_ros.sweep.sessions import session, sessions_of
 from amf_ros.tasks.kinematic import KinematicSuite
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kinematic.py"
