@@ -1,9 +1,13 @@
 """The ``amf`` command: thin clients of the running graph or of the library, one file per command.
 
-    app.py        the commands, their errors and exit codes
-    options.py    options that several commands share
-    output.py     tables, progress and ``--json``; people read stdout, programs too
-    environment.py   which ROS there is, and how one says that there is none
+    app.py           the commands, their errors and exit codes
+    pretrain  up  next_task  record  tune  execute  evaluate  session  status  report  explanation  bench
+    check_suite  doctor  demo     one file for each command, or for what it shows
+    options.py       options that several commands share;  checks.py: what they refuse
+    output.py        tables, progress and ``--json``; people read stdout, programs too
+    graph.py         the running graph, asked through ``ros/client``;  session_view.py: a session as it goes
+    before.py  demo_files.py     what was there before a command;  the files of a demo
+    ros_present.py   which ROS there is, and how one says that there is none
 
 Imports at module level stay light (``amf --help`` needs neither ROS nor torch); rclpy, torch and the
 simulator are imported by the command that needs them.

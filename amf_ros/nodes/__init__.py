@@ -1,5 +1,10 @@
 """The ROS nodes, one per module: convert, delegate, report. What they do lives in the rooms below.
 
+robot            the only writer to the arm        teleop           shows tasks: a scripted expert
+demo_recorder    records demonstrations            fine_tuner       learns from them
+policy_executor  runs the policy on the arm        task_selector    says which task comes next
+session          runs Algorithm 1 over the others
+
 python -m amf_ros.nodes.robot --ros-args -p real_time_factor:=0.0
 """
 

@@ -5,6 +5,7 @@
     suite_environment.py  the simulator that a suite brings along, as an environment
     episodes.py           one episode of a policy, or of a scripted expert
     suite_check.py        what would make the numbers of a suite wrong, found before anything is learned
+    suite_findings.py     what that check found, as values
 
-May import core, contract, arm, tasks, policies and store.
+May import sim and what lies below.
 """

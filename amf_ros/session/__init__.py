@@ -2,6 +2,7 @@
 
     plan.py       what is asked for, and the seeds that follow from it
     base.py       phases, states, and the worker protocol
+    pretraining.py  the first checkpoint, and the demonstrations that it learns from
     journal.py    SQLite: every step done, so that a killed session continues where it was
     loop.py       the algorithm; answers.py checks what strategies answer
     stores.py     what a session keeps, in its directory or in memory
@@ -10,5 +11,5 @@
     local.py      the worker without ROS, and ``run_local``
     memory.py     ``run_in_memory``: the same without files, for benchmarks
 
-Imports training and everything below it; never ROS. ``amf_ros.ros.session_worker`` is the other worker.
+Imports knowledge and everything below it; never ROS. ``amf_ros.ros.session_worker`` is the other worker.
 """

@@ -3,7 +3,7 @@
 A demonstration is one file, staged, flushed to the disk and renamed: it exists whole or not at all.
 Recordings hold the raw messages, and arrays are made from them by the contract, with the code that serves
 live; simulated demonstrations are arrays. Both lie in one folder and are read through one store.
-Imports types, errors, paths, config and contract only; never rclpy, tasks, policies or robots.
+Imports core and contract only; never rclpy, arm, tasks or policies.
 
     store = DemonstrationStore(RunDirectory(path).demonstrations)
     demonstrations = store.all_usable(contract, suite)

@@ -6,6 +6,7 @@
     statistics.py  curves paired by seed, with bootstrap intervals
     plots.py       pictures of them; tables.py: text and markdown
     publish.py     all of that as files; rows.py: the raw rows, from which all is computed again
+    pace.py        tasks whose demonstrations take longer than others'
     sessions.py    one job = one in-process session of one strategy
     script.py      the options and the ending that benchmark scripts share
 

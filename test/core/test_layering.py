@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -183,3 +184,31 @@ def test_everything_outside_the_ros_rooms_imports_without_ros() -> None:
         [sys.executable, "-c", WITHOUT_ROS], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+# Words by which rooms were called before the refit.
+FORMER = {"data", "robots", "training", "types", "registry"}
+
+
+@pytest.mark.parametrize("room", sorted({room for layer in LAYERS for room in layer}))
+def test_the_docstring_of_a_room_names_its_files_and_no_others(room):
+    folder = PACKAGE / room
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    words = set(re.findall(r"[a-z_0-9]+", text))
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__"}
+    folders = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert modules | folders <= words, f"not named: {sorted((modules | folders) - words)}"
+    named = re.findall(r"(?<![/a-z_0-9])([a-z_0-9]+)\.py\b", text)
+    there = {path.stem for path in folder.rglob("*.py")}
+    assert set(named) <= there, f"no such file: {sorted(set(named) - there)}"
+    rule = re.search(r"(May import|Imports|May\nimport)[^.]*\.", text)
+    assert rule or room in ("cli", "nodes"), "its docstring does not say what it may import"
+    if rule:
+        assert not FORMER & set(re.findall(r"[a-z]+", rule[0])), rule[0]
+
+
+def test_the_docstring_of_the_package_names_the_rooms_from_the_bottom_up():
+    text = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text())) or ""
+    named = re.findall(r"^ +\{? ?([a-z]+)(?: \})? {2,}", text, re.MULTILINE)
+    assert [level(room) for room in named] == sorted(level(room) for room in named)
+    assert sorted(named) == sorted(room for layer in LAYERS for room in layer)
