@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.selection.base import F32, Problem, TaskRecord, target_weights
+from amf_ros.selection.base import F32, Problem, TaskRecord
+from amf_ros.selection.checks import target_weights
 from amf_ros.selection.strategies.amf import Amf
 from amf_ros.selection.threads import cores
 

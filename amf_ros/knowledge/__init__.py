@@ -6,6 +6,7 @@
     occupancy.py         occupancies by name: which states stand for a task
     cover.py             what demonstrations cover
     anchors.py           what an audit of the pre-trained policy shows to work, in demonstrations
+    evaluations.py       counts of what was tried: attempts at demonstrating, roll-outs and their successes
     losses.py            how well a policy repeats the demonstrations
     parametric_tasks.py  tasks with continuous parameters: which one to demonstrate
 

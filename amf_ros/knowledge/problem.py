@@ -20,24 +20,22 @@ import numpy as np
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import CheckpointError
 from amf_ros.core.plugins import load
-from amf_ros.core.values import Demonstration, Outcome, Rollout, indices
+from amf_ros.core.values import Demonstration, Rollout, indices
 from amf_ros.knowledge.anchors import anchor_rows
 from amf_ros.knowledge.embeddings import Embedder, Part
+from amf_ros.knowledge.evaluations import Attempts, attempts_of, audits_of, counts_of
 from amf_ros.knowledge.losses import cloning_losses
 from amf_ros.knowledge.occupancy import Evidence, Occupied, by_task
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.coverage import Coverage
-from amf_ros.learning.fine_tuning import is_round_id
 from amf_ros.policies.base import F32, Policy
 from amf_ros.policies.threads import one_thread
-from amf_ros.selection.base import Problem, TaskRecord, check, target_weights
+from amf_ros.selection.base import Problem, TaskRecord
+from amf_ros.selection.checks import check, target_weights
 from amf_ros.selection.costs import demonstration_seconds
 from amf_ros.selection.threads import one_blas_thread
 from amf_ros.tasks.base import Suite
 
-__all__ = ["ProblemBuilder", "attempts_of", "build_problem", "evaluations_of", "standing"]
-
-Attempts = Mapping[str, Sequence[tuple[float, bool]]]  # task id -> (duration [s], usable)
 UNIT = 1e-3  # features whose mean square is this close to 1 are taken to be of unit norm
 
 
@@ -96,7 +94,7 @@ class ProblemBuilder:
                 such uncertainty model or occupancy.
             CheckpointError: the checkpoint lacks what the uncertainty model needs of it.
             ConfigError: the policy lacks what the uncertainty model or occupancy needs.
-            SelectionError: see :func:`amf_ros.selection.base.check`.
+            SelectionError: see :func:`amf_ros.selection.checks.check`.
         """
         candidate_rows = indices("task", self._ids, candidates)
         indices("task", self._ids, [demo.task_id for demo in demonstrations])
@@ -111,7 +109,7 @@ class ProblemBuilder:
                 self._config,
                 self._memory,
             )
-            audits = _audits(evidence.rollouts, first_checkpoint_id)
+            audits = audits_of(evidence.rollouts, first_checkpoint_id)
             states = self._states(embedder, evidence)
             collected: list[Part] = [(demo, demo.task_id) for demo in evidence.demonstrations]
             tried = attempts_of(demonstrations) if attempts is None else attempts
@@ -180,7 +178,7 @@ class ProblemBuilder:
             {key: attempts.get(key, ()) for key in self._ids}, self._config.reset_s
         )
         losses = cloning_losses(evidence.checkpoint.policy, shown, self._suite, self._memory)
-        audited = _counts(audits)
+        audited = counts_of(audits)
         return tuple(
             TaskRecord(
                 id=key,
@@ -267,47 +265,3 @@ def build_problem(
         attempts=attempts,
         first_checkpoint_id=first_checkpoint_id,
     )
-
-
-def attempts_of(demonstrations: Sequence[Demonstration]) -> dict[str, list[tuple[float, bool]]]:
-    """Task id -> (duration [s], whether it was no failure) of each of these demonstrations."""
-    found: dict[str, list[tuple[float, bool]]] = {}
-    for demo in demonstrations:
-        found.setdefault(demo.task_id, []).append((demo.duration_s, demo.outcome is not Outcome.FAILURE))
-    return found
-
-
-def evaluations_of(rollouts: Sequence[Rollout], checkpoint_id: str) -> dict[str, tuple[int, int]]:
-    """Task id -> (episodes, successes) of one checkpoint, over all its roll-outs."""
-    return _counts([rollout for rollout in rollouts if rollout.checkpoint_id == checkpoint_id])
-
-
-def standing(rollouts: Sequence[Rollout], fingerprints: Mapping[str, str]) -> list[Rollout]:
-    """Those whose policy stands as it was: without roll-outs of a checkpoint that was replaced since.
-
-    Args:
-        rollouts: of any checkpoint.
-        fingerprints: checkpoint id -> that of its weights now. A roll-out that does not say which weights
-            ran, and one whose checkpoint is gone, are believed.
-    """
-    return [
-        r
-        for r in rollouts
-        if not r.fingerprint or fingerprints.get(r.checkpoint_id, r.fingerprint) == r.fingerprint
-    ]
-
-
-def _counts(rollouts: Sequence[Rollout]) -> dict[str, tuple[int, int]]:
-    """Task id -> (episodes, successes)."""
-    counts: dict[str, tuple[int, int]] = {}
-    for rollout in rollouts:
-        tried, done = counts.get(rollout.task_id, (0, 0))
-        counts[rollout.task_id] = (tried + 1, done + (rollout.outcome is Outcome.SUCCESS))
-    return counts
-
-
-def _audits(rollouts: Sequence[Rollout], first_checkpoint_id: str) -> list[Rollout]:
-    """Roll-outs of the policy that the session started from."""
-    if first_checkpoint_id:
-        return [r for r in rollouts if r.checkpoint_id == first_checkpoint_id]
-    return [r for r in rollouts if not is_round_id(r.checkpoint_id)]

@@ -12,18 +12,9 @@ from pathlib import Path
 from amf_ros.contract import Interface
 from amf_ros.core.errors import AmfError, CheckpointExists, NoCheckpoint
 from amf_ros.core.values import CheckpointInfo
+from amf_ros.learning.checkpoint_description import DESCRIPTION, info_of, parse_description
 from amf_ros.learning.checkpoint_fit import check_fits
-from amf_ros.learning.checkpoints import (
-    DESCRIPTION,
-    Checkpoint,
-    as_path,
-    describe,
-    fingerprint,
-    info_of,
-    load,
-    parse_description,
-    save_checkpoint,
-)
+from amf_ros.learning.checkpoints import Checkpoint, as_path, describe, fingerprint, load, save_checkpoint
 from amf_ros.store.doctor import StoreFinding, stray, strays, to_trash
 from amf_ros.store.files import leave_alone
 from amf_ros.tasks.base import Suite

@@ -15,31 +15,33 @@ import hashlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 from safetensors import SafetensorError
 
-from amf_ros.contract.layout import Entry, ObservationLayout
-from amf_ros.core.config import Model, load_yaml
-from amf_ros.core.errors import CheckpointError, ConfigError, UnknownName, shown
+from amf_ros.core.errors import CheckpointError, ConfigError, UnknownName
 from amf_ros.core.paths import local_path
 from amf_ros.core.plain_yaml import dump
 from amf_ros.core.plugins import load as load_registered
 from amf_ros.core.plugins import registered
 from amf_ros.core.values import CheckpointInfo
+from amf_ros.learning.checkpoint_description import (
+    DESCRIPTION,
+    SCHEMA,
+    Making,
+    describe_spec,
+    info_of,
+    parse_description,
+)
 from amf_ros.learning.coverage import Coverage, from_tensors, to_tensors
-from amf_ros.policies.base import PolicySpec, Trainable
+from amf_ros.policies.base import Trainable
 from amf_ros.store.files import check_id, storage_errors, write_folder_whole
 
-SCHEMA = "amf_checkpoint/2"
-_OLD_SCHEMA = "amf_checkpoint/1"  # observations are one vector
-DESCRIPTION, TENSORS = "checkpoint.yaml", "policy.safetensors"
+TENSORS = "policy.safetensors"
 _POLICY = "policy."
 
 
@@ -59,72 +61,6 @@ class Checkpoint:
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
     pretraining: Mapping[str, int] = field(default_factory=dict)
     fingerprint: str = ""
-
-
-class Making(Model):
-    """Says how a checkpoint was made; kept in ``checkpoint.yaml``.
-
-    Attributes:
-        finished: False where training was stopped early: such a checkpoint gives way to any other.
-        recipe: digest of all that it was made from; empty where nothing says.
-        loss: mean over the last logging window; None where there is none.
-    """
-
-    finished: bool = True
-    recipe: str = ""
-    loss: float | None = None
-
-
-class _Entry(Model):
-    """Mirrors an entry of the layout."""
-
-    name: str = Field(min_length=1)
-    shape: tuple[Annotated[int, Field(ge=0, le=10_000)], ...] = Field(min_length=1, max_length=4)
-    dtype: Literal["float64", "uint8", "uint16"]
-    elements: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _named(self) -> _Entry:
-        if len(self.shape) == 1 and len(self.elements) != self.shape[0]:
-            raise ValueError(f"entry {self.name!r} has shape {self.shape} and {len(self.elements)} elements")
-        return self
-
-
-class _Spec(Model):
-    """Mirrors :class:`PolicySpec`; ``observation_names`` is how older versions wrote one vector for all."""
-
-    observations: tuple[_Entry, ...] = ()
-    observation_names: tuple[str, ...] = ()
-    action_names: tuple[str, ...]
-    task_names: tuple[str, ...]
-    contract_hash: str
-    fps: float = Field(gt=0, le=1000)
-    chunk: int = Field(ge=1, le=10_000)
-
-    def spec(self) -> PolicySpec:
-        """Make the policy's specification."""
-        layout = ObservationLayout.of_vector(self.observation_names)
-        if self.observations:
-            layout = ObservationLayout(tuple(Entry(**entry.model_dump()) for entry in self.observations))
-        return PolicySpec(
-            layout, self.action_names, self.task_names, self.contract_hash, self.fps, self.chunk
-        )
-
-
-class Description(Model):
-    """Mirrors ``checkpoint.yaml``."""
-
-    schema_: str = Field(alias="schema", pattern=f"^({SCHEMA}|{_OLD_SCHEMA})$")
-    id: str
-    policy: str
-    round: int = Field(ge=0, lt=2**31)  # as far as messages go, in which all this is told
-    num_demonstrations: int = Field(ge=0, lt=2**31)
-    stamp_ns: int = Field(ge=0, lt=2**31 * 10**9)
-    sha256: str
-    spec: _Spec
-    settings: dict[str, Any]
-    pretraining: dict[str, int]
-    making: Making = Making()
 
 
 def save(
@@ -156,7 +92,7 @@ def save(
         "num_demonstrations": num_demonstrations,
         "stamp_ns": time.time_ns() if stamp_ns is None else stamp_ns,
         "sha256": hashlib.sha256(data).hexdigest(),
-        "spec": _written(policy.spec),
+        "spec": describe_spec(policy.spec),
         "settings": dict(policy.settings()),
         "pretraining": dict(pretraining or {}),
         "making": (making or Making()).model_dump(),
@@ -194,19 +130,6 @@ def save_checkpoint(
         stamp_ns=stamp_ns,
         making=making,
     )
-
-
-def _written(spec: PolicySpec) -> dict[str, Any]:
-    entries = [{"name": e.name, "shape": list(e.shape), "dtype": e.dtype, "elements": list(e.elements)}
-               for e in spec.layout.entries]  # fmt: skip
-    return {
-        "observations": entries,
-        "action_names": list(spec.action_names),
-        "task_names": list(spec.task_names),
-        "contract_hash": spec.contract_hash,
-        "fps": spec.fps,
-        "chunk": spec.chunk,
-    }
 
 
 def load(source: Path | str, allow: Iterable[str] = ()) -> Checkpoint:
@@ -282,35 +205,6 @@ def describe(source: Path | str) -> CheckpointInfo:
     """Read what the checkpoint in a directory says of itself, without its tensors. Raises CheckpointError."""
     path = as_path(source)
     return info_of(path, parse_description(path))
-
-
-def parse_description(path: Path) -> Description:
-    """Read ``checkpoint.yaml`` of a checkpoint directory, once for each version. Raises CheckpointError."""
-    file = path / DESCRIPTION
-    try:
-        status = file.stat()
-    except (OSError, ValueError) as error:  # ValueError: a NUL or half a surrogate in the path
-        raise CheckpointError(
-            f"no checkpoint at {shown(str(path), 300)}: {DESCRIPTION} is missing; "
-            "run 'amf pretrain' to make one"
-        ) from error
-    return _parsed(file, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
-
-
-@lru_cache(maxsize=1024)
-def _parsed(file: Path, version: tuple[int, ...]) -> Description:
-    """Read one version of a description once: who looks for news looks at all checkpoints."""
-    try:
-        return load_yaml(file, Description)
-    except ConfigError as error:
-        raise CheckpointError(f"checkpoint {file.parent} cannot be read: {error}") from error
-
-
-def info_of(path: Path, description: Description) -> CheckpointInfo:
-    """Turn the description of a checkpoint in a directory into what messages and journals tell of it."""
-    uri = path.resolve().as_uri()
-    d = description
-    return CheckpointInfo(d.id, uri, d.policy, d.round, d.num_demonstrations, d.stamp_ns)
 
 
 def policy_name(policy: Trainable) -> str:

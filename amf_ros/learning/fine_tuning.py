@@ -22,17 +22,9 @@ import numpy as np
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import Cancelled, CheckpointExists
 from amf_ros.core.values import CheckpointInfo, Demonstration
+from amf_ros.learning.checkpoint_description import Making, parse_description
 from amf_ros.learning.checkpoint_folder import list_checkpoints
-from amf_ros.learning.checkpoints import (
-    Checkpoint,
-    Making,
-    as_path,
-    fingerprint,
-    load,
-    parse_description,
-    policy_name,
-    save_checkpoint,
-)
+from amf_ros.learning.checkpoints import Checkpoint, as_path, fingerprint, load, policy_name, save_checkpoint
 from amf_ros.learning.cloning import Progress, fine_tune, ignore, never, train_anew
 from amf_ros.tasks.base import Suite
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from amf_ros.core.errors import DataError
 from amf_ros.core.values import Outcome
-from amf_ros.learning.checkpoints import parse_description
+from amf_ros.learning.checkpoint_description import parse_description
 from amf_ros.report.facts import DemonstrationFacts, Evaluation, Facts, Round, TaskFacts
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import summary

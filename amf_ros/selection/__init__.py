@@ -1,6 +1,6 @@
 """Which task to demonstrate next. Receives arrays and ids, never a policy or a message.
 
-    base.py              problem, selection, the strategy protocol, checks
+    base.py              problem, selection, the strategy protocol;  checks.py: which problems are refused
     information_gain.py  eq. 2 of the paper: expected information gain, exact, in float64
     posterior.py         what is known of the expert: a Gaussian posterior in weight space
     scaled_problem.py    a problem as eq. 2 asks it: one scale, weighted states

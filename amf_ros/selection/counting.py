@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, check, ranked
+from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, ranked
 from amf_ros.selection.cancellation import raise_if_cancelled
+from amf_ros.selection.checks import check
 
 NO_TARGET = "not among the targets"
 
@@ -51,7 +52,7 @@ def select_largest(
         reason: one clause about a candidate.
 
     Raises:
-        SelectionError: the problem has no answer (see :func:`amf_ros.selection.base.check`).
+        SelectionError: the problem has no answer (see :func:`amf_ros.selection.checks.check`).
     """
     check(problem)
     records = {task.id: task for task in problem.tasks}

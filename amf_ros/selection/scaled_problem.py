@@ -99,7 +99,7 @@ class ScaledProblem:
         earlier: ScaledProblem | None = None,
         rescale: bool = True,
     ) -> ScaledProblem:
-        """Look at a problem that passed :func:`amf_ros.selection.base.check`.
+        """Look at a problem that passed :func:`amf_ros.selection.checks.check`.
 
         Args:
             problem: what is asked.

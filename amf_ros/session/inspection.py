@@ -17,8 +17,8 @@ from typing import Any
 
 from amf_ros.contract import Contract
 from amf_ros.core.errors import AmfError
+from amf_ros.learning.checkpoint_description import parse_description
 from amf_ros.learning.checkpoint_folder import examine_checkpoints
-from amf_ros.learning.checkpoints import parse_description
 from amf_ros.session.journal import Journal
 from amf_ros.session.summary import summary
 from amf_ros.store.demonstrations import DemonstrationStore

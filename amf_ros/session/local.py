@@ -18,7 +18,8 @@ from amf_ros.core.defaults import CONTRACT
 from amf_ros.core.errors import Cancelled, CheckpointExists
 from amf_ros.core.plugins import load as load_registered
 from amf_ros.core.values import CheckpointInfo, Rollout
-from amf_ros.knowledge.problem import ProblemBuilder, evaluations_of
+from amf_ros.knowledge.evaluations import evaluations_of
+from amf_ros.knowledge.problem import ProblemBuilder
 from amf_ros.learning.checkpoint_fit import check_fits
 from amf_ros.learning.checkpoints import Checkpoint, load
 from amf_ros.learning.cloning import Progress, check_device

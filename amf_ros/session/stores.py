@@ -17,7 +17,7 @@ from typing import Protocol
 
 from amf_ros.contract import Interface
 from amf_ros.core.values import CheckpointInfo, Demonstration, Outcome, Rollout
-from amf_ros.knowledge.problem import Attempts, attempts_of, standing
+from amf_ros.knowledge.evaluations import Attempts, attempts_of, standing
 from amf_ros.learning.checkpoint_folder import CheckpointFolder
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.store.demonstrations import DemonstrationStore

@@ -1,8 +1,6 @@
-"""Recorded streams -> the arrays that a policy learns from, through the contract that serves live.
+"""Recorded streams -> the arrays that a policy learns from: ``replay(streams, contract, roles)``.
 
-Imports contract, messages, steps, types and errors only.
-
-    arrays = replay(streams, contract, roles)
+The contract that makes them is the one that serves live.
 """
 
 from __future__ import annotations
@@ -112,9 +110,8 @@ def replay(
 def _say_once(topic: str) -> None:
     """Once for each process: a store may hold thousands of them."""
     _LOG.warning(
-        "a recording holds no applied commands (%s) that carry the stamps of its commands: training learns "
-        "the asked ones, which the robot may have bounded; contracts with action.learn: asked do not "
-        "mention it",
+        "a recording holds no applied commands (%s) with the stamps of its commands: training learns the "
+        "asked ones, which the robot may have bounded; contracts with action.learn: asked do not say so",
         topic,
     )
 

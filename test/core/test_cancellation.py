@@ -10,8 +10,9 @@ import pytest
 
 from amf_ros.core.errors import OutOfTime
 from amf_ros.core.plugins import load, names
-from amf_ros.selection.base import Problem, TaskRecord, target_weights
+from amf_ros.selection.base import Problem, TaskRecord
 from amf_ros.selection.cancellation import cancelled_by, current_check, raise_if_cancelled
+from amf_ros.selection.checks import target_weights
 from amf_ros.selection.engine.parallel import spread
 
 

@@ -18,7 +18,7 @@ from support.frames import steps_of
 from amf_ros.contract import Contract, ObservationLayout, load_contract
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import CheckpointError, DataError, StorageError
-from amf_ros.learning import checkpoints
+from amf_ros.learning import checkpoint_description, checkpoints
 from amf_ros.learning.checkpoint_fit import check_fits
 from amf_ros.learning.checkpoint_folder import list_checkpoints, newest
 from amf_ros.learning.checkpoints import load, save
@@ -126,8 +126,8 @@ def test_looking_for_the_newest_parses_only_what_is_new(
     tmp_path: Path, policy: MlpPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    real = checkpoints.load_yaml
-    monkeypatch.setattr(checkpoints, "load_yaml", lambda path, model: read.append(path) or real(path, model))
+    module, real = checkpoint_description, checkpoint_description.load_yaml
+    monkeypatch.setattr(module, "load_yaml", lambda path, model: read.append(path) or real(path, model))
     for number in (1, 2):
         save(tmp_path, f"r00{number}", policy, round=number, num_demonstrations=number)
     read.clear()

@@ -16,7 +16,8 @@ from amf_ros.core.frames import Frames
 from amf_ros.core.values import Array, CheckpointInfo, Demonstration, Outcome, Rollout, Task
 from amf_ros.knowledge.anchors import HALF_KNOWN, anchor_demonstrations
 from amf_ros.knowledge.cover import cover
-from amf_ros.knowledge.problem import ProblemBuilder, build_problem, evaluations_of, standing
+from amf_ros.knowledge.evaluations import evaluations_of, standing
+from amf_ros.knowledge.problem import ProblemBuilder, build_problem
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.coverage import Coverage
 from amf_ros.policies.base import F32

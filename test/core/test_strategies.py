@@ -10,7 +10,8 @@ import pytest
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import BadWeights, SelectionError, UnknownName
 from amf_ros.core.plugins import load, names
-from amf_ros.selection.base import Problem, TaskRecord, best, target_weights
+from amf_ros.selection.base import Problem, TaskRecord, best
+from amf_ros.selection.checks import target_weights
 
 IDS = ("lift", "push", "stack", "open")
 

@@ -12,7 +12,8 @@ from scipy import integrate, stats
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
 from amf_ros.core.plugins import load
-from amf_ros.selection.base import Problem, TaskRecord, target_weights
+from amf_ros.selection.base import Problem, TaskRecord
+from amf_ros.selection.checks import target_weights
 from amf_ros.selection.costs import demonstration_seconds, prices
 
 NAN = float("nan")

@@ -18,8 +18,9 @@ from amf_msgs.action import FineTune, RecordDemonstration
 from amf_msgs.srv import ResetScene
 from amf_ros.contract import load_contract
 from amf_ros.core.errors import ConfigError
+from amf_ros.learning.checkpoint_description import parse_description
 from amf_ros.learning.checkpoint_folder import newest
-from amf_ros.learning.checkpoints import load, parse_description
+from amf_ros.learning.checkpoints import load
 from amf_ros.nodes.demo_recorder import DemoRecorderNode
 from amf_ros.nodes.fine_tuner import FineTunerNode
 from amf_ros.nodes.robot import RobotNode

@@ -14,7 +14,7 @@ import pytest
 from support.deadline import DEADLINE_S
 
 from amf_ros.contract import load_contract
-from amf_ros.learning.checkpoints import parse_description
+from amf_ros.learning.checkpoint_description import parse_description
 from amf_ros.rollout.episodes import demonstrate
 from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.sim.pybullet_arm import PyBulletArm

@@ -24,13 +24,15 @@ from amf_ros.contract import Contract
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import BadRequest, NoCheckpoint, NoEmbeddings
 from amf_ros.core.plugins import load
-from amf_ros.knowledge.problem import ProblemBuilder, evaluations_of
+from amf_ros.knowledge.evaluations import evaluations_of
+from amf_ros.knowledge.problem import ProblemBuilder
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.ros.selecting.fallback import TRY, counts_only, instead
 from amf_ros.ros.selecting.question import Question
 from amf_ros.ros.selecting.thinking import Thinker
-from amf_ros.selection.base import Problem, Selection, Strategy, target_weights
+from amf_ros.selection.base import Problem, Selection, Strategy
 from amf_ros.selection.cancellation import raise_if_cancelled
+from amf_ros.selection.checks import target_weights
 from amf_ros.session.stores import Kept, file_stores
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import Suite
@@ -145,7 +147,7 @@ class Selector:
             CheckpointError: the newest checkpoint cannot be used here.
             DataError: a stored file is damaged, by name.
             OutOfTime: no answer came within ``patience_s``.
-            SelectionError: see :func:`amf_ros.selection.base.check` and the strategy.
+            SelectionError: see :func:`amf_ros.selection.checks.check` and the strategy.
         """
         self._check_lengths(question)
         question = replace(question, strategy=question.strategy or self._config.strategy)

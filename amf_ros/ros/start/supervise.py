@@ -10,7 +10,6 @@ No process outlives this one, even when it is killed: each dies with its parent.
 from __future__ import annotations
 
 import configparser
-import fcntl
 import os
 import re
 import shlex
@@ -32,12 +31,12 @@ from supervisor.xmlrpc import SupervisorTransport
 from amf_ros.core.errors import AmfError, ConfigError, StorageError
 from amf_ros.ros.node.runtime import EXIT_USAGE
 from amf_ros.ros.start import graph as description
+from amf_ros.ros.start.domain import Domain
 from amf_ros.ros.start.environment import default_params, graph_environment
 from amf_ros.ros.start.lifeline import DIE_WITH_PARENT, die_with_parent, ended, tied_to_this_process
 
 STOP_S = 8
 _PLAIN = re.compile(r"[A-Za-z0-9/._-]{1,60}")
-_DOMAINS = range(10, 102)  # above 101 the DDS ports run into Linux' ephemeral ones
 _SPAWNED = re.compile(r"spawned: '(\w+)' with pid (\d+)")
 _EXITED = re.compile(r"exited: (\w+) \((?:exit status (\d+)|terminated by)")
 
@@ -279,50 +278,10 @@ class LogFollower:
         return found
 
 
-class Domain:
-    """A ROS domain that no other program on this machine uses, for as long as this object lives."""
-
-    def __init__(self, domain_id: int | None = None) -> None:
-        self._lock: IO[bytes] | None = None
-        self.id = domain_id if domain_id is not None else self._pick()
-
-    def _pick(self) -> int:
-        used = _udp_ports()
-        start = os.getpid() % len(_DOMAINS)
-        for domain_id in (*_DOMAINS[start:], *_DOMAINS[:start]):
-            first_port = 7400 + 250 * domain_id
-            if any(first_port <= port < first_port + 250 for port in used):
-                continue
-            lock = (Path(tempfile.gettempdir()) / f"amf_ros_domain_{domain_id}.lock").open("wb")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                lock.close()
-                continue
-            self._lock = lock
-            return domain_id
-        raise ConfigError("no free ROS domain on this machine: set ROS_DOMAIN_ID, or stop other ROS programs")
-
-    def release(self) -> None:
-        """Let others use it."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-
 def _plain_folder() -> Path:
     """A new folder with a plain and short path: it stands in supervisord's file, and a socket is in it."""
     usual = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="amf-", dir=usual if _PLAIN.fullmatch(usual) else "/tmp"))
-
-
-def _udp_ports() -> set[int]:
-    ports = set()
-    for table in ("/proc/net/udp", "/proc/net/udp6"):
-        if Path(table).is_file():
-            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
-                ports.add(int(line.split()[1].rpartition(":")[2], 16))
-    return ports
 
 
 def main(config: str) -> None:

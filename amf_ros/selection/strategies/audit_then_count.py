@@ -14,7 +14,8 @@ targets: nobody audits, or demonstrates, what was not asked for.
 from __future__ import annotations
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.selection.base import Problem, Selection, TaskRecord, check
+from amf_ros.selection.base import Problem, Selection, TaskRecord
+from amf_ros.selection.checks import check
 from amf_ros.selection.counting import counted, select_largest, wanted_candidates
 from amf_ros.selection.success_rates import check_counts
 

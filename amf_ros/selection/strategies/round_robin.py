@@ -10,8 +10,9 @@ with a list. It counts only what was collected here, not pre-training
 from __future__ import annotations
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.selection.base import Problem, Selection, check
+from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.cancellation import raise_if_cancelled
+from amf_ros.selection.checks import check
 from amf_ros.selection.counting import scores_of, wanted_candidates
 
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.values import Array
-from amf_ros.selection.base import Problem, Selection, TaskRecord, best, check
+from amf_ros.selection.base import Problem, Selection, TaskRecord, best
 from amf_ros.selection.cancellation import raise_if_cancelled
+from amf_ros.selection.checks import check
 from amf_ros.selection.counting import counted, scores_of, wanted_candidates
 from amf_ros.selection.gain_strategy import Features
 from amf_ros.selection.posterior_variance import StackedStates, posterior_given
@@ -39,7 +40,7 @@ class Uncertainty:
         """Choose ``num_tasks`` times.
 
         Raises:
-            SelectionError: the problem has no answer (see :func:`amf_ros.selection.base.check`).
+            SelectionError: the problem has no answer (see :func:`amf_ros.selection.checks.check`).
             NoEmbeddings: a candidate has no states.
             IllConditioned: the posterior could not be factorised.
         """

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.selection.base import Problem, Selection, check
+from amf_ros.selection.base import Problem, Selection
+from amf_ros.selection.checks import check
 from amf_ros.selection.counting import scores_of, wanted_candidates
 
 
