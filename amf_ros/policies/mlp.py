@@ -138,9 +138,9 @@ class MlpPolicy:
         return _numpy(self._prior.alphas(self._prior.rows(self._tensor(tasks))))
 
     def finish_pretraining(self, steps: Steps) -> None:
-        """Forget the random weights of task elements that no step had."""
-        unused = torch.from_numpy(~np.any(steps.tasks != 0, axis=0))
-        self._network.forget_tasks(unused.to(self._inputs.mean.device))
+        """Forget the random weights of inputs that no step used: unseen tasks, absent roles."""
+        x, c = self._inputs(self._rows(steps.observations)), self._tensor(steps.tasks)
+        self._network.forget_unused(x, c)
 
     def fine_tunable(self, steps: Steps, config: TrainingConfig) -> MlpPolicy:
         """Make a copy: pi_0 frozen, pi_0 again to train, with a mixing weight for each task in ``steps``.

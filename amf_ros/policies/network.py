@@ -121,11 +121,15 @@ class ChunkNetwork(nn.Module):
         ]
 
     @torch.no_grad()
-    def forget_tasks(self, unused: Tensor) -> None:
-        """Zero the input columns of task elements never seen in training, mask (k,).
+    def forget_unused(self, inputs: Tensor, tasks: Tensor) -> None:
+        """Zero the weights of inputs that were zero in all training: elements of unseen tasks, absent roles.
 
-        Their weights are still the random ones of the start; left alone they would push an unseen
-        task's activations somewhere arbitrary.
+        Their weights are still the random ones of the start; left alone they would push the activations of
+        the first task that has them somewhere arbitrary.
+
+        Args:
+            inputs: scaled observations of all training (N, n).
+            tasks: task embeddings of all training (N, k).
         """
-        weight = self.layers[0].get_parameter("weight")  # (hidden[0], n + k)
-        weight[:, self.num_inputs :][:, unused] = 0.0
+        unused = ~torch.cat([inputs, tasks], dim=1).any(dim=0)  # (n + k,)
+        self.layers[0].get_parameter("weight")[:, unused] = 0.0

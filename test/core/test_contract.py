@@ -450,7 +450,20 @@ class TestFile:
         assert changed(lambda d: None).command.max_offset_ns == 100 * MS
 
     def test_the_hash_that_checkpoints_carry_is_that_of_earlier_versions(self, contract):
-        assert contract.hash == "379430b40deb7b7c"
+        before = copy.deepcopy(DATA["observations"])  # every task had an aux
+        before["observation.relations"] = [
+            {"feature": "relative_position", "of": "role.object", "to": "tool0"},
+            {"feature": "relative_position", "of": "role.target", "to": "tool0"},
+            {"feature": "relative_position", "of": "role.aux", "to": "tool0"},
+            {"feature": "relative_position", "of": "role.target", "to": "role.object"},
+            {"feature": "relative_position", "of": "role.aux", "to": "role.object"},
+            {"feature": "relative_yaw", "of": "role.object", "to": "tool0"},
+            {"feature": "yaw", "of": "role.object"},
+            {"feature": "yaw", "of": "role.aux"},
+            {"feature": "position", "of": "role.object", "axes": "z"},
+        ]
+        assert changed(lambda d: d.update(observations=before)).hash == "379430b40deb7b7c"
+        assert contract.hash == "9bd252d9424fe5a5"
         for element in ({"max_step": 0.5}, {"continuous": []}):
             assert changed(lambda d, e=element: d["action"]["elements"][0].update(e)).hash == contract.hash
         turning = changed(lambda d: d["action"]["elements"][0].update(continuous=["panda_joint7"]))

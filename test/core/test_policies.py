@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import erf
-from support.frames import spec_of, steps_of
+from support.frames import spec_of, steps_of, vectors
 
 from amf_ros.core.config import TrainingConfig
 from amf_ros.core.errors import CheckpointError
 from amf_ros.core.frames import Frames
+from amf_ros.learning.cloning import learn
 from amf_ros.policies.base import F32, Inspectable, Steps
 from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.policies.network import FarAndNear, Standardise
@@ -172,6 +175,21 @@ def test_unseen_task_elements_have_no_weight_after_pretraining() -> None:
     unseen = (np.tile(np.eye(K, dtype=np.float32)[task], (40, 1)) for task in (0, 2))
     one, other = (policy.infer(steps.observations, tasks) for tasks in unseen)
     assert np.array_equal(one, other)
+
+
+def test_an_observation_that_was_zero_in_all_of_pretraining_changes_nothing_until_it_is_learned() -> None:
+    absent = make_steps(task=1).observations.flat().copy()
+    absent[:, 1] = 0.0
+    present = absent.copy()
+    present[:, 1] = np.linspace(-0.4, 0.7, len(present))
+    steps = replace(make_steps(task=1), observations=vectors(absent))
+    policy = MlpPolicy.create(SPEC, steps, CONFIG, seed=0)
+    assert not np.array_equal(*(policy.infer(vectors(rows), steps.tasks) for rows in (absent, present)))
+    policy.finish_pretraining(steps)
+    np.testing.assert_array_equal(*(policy.infer(vectors(rows), steps.tasks) for rows in (absent, present)))
+    tuned = policy.fine_tunable(steps, CONFIG)
+    learn(tuned, replace(steps, observations=vectors(present)), CONFIG, num_steps=20, seed=0)
+    assert tuned.tensors()["network.layers.0.weight"][:, [1, D + 1]].any()
 
 
 def test_standardise_has_a_floor_and_inverts() -> None:

@@ -1,10 +1,17 @@
 """The table of tasks, their embeddings, and where they start."""
 
+from contextlib import closing
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.frames import flat
 
+from amf_ros.arm.loading import make_arm
+from amf_ros.arm.protocol import RobotContext
+from amf_ros.contract import load_contract
 from amf_ros.core.errors import UnknownName
 from amf_ros.sim.tabletop import TabletopStaging
 from amf_ros.sim.tabletop.experts.laws import LAWS
@@ -28,8 +35,32 @@ def test_suite_implements_the_protocol_and_every_table_knows_every_task():
 @pytest.mark.parametrize("task_id", IDS)
 def test_roles_resolve_to_scene_objects(task_id):
     task = SUITE.task(task_id)
-    assert set(task.roles) == {"object", "target", "aux"}
+    third = {"tower_of_three": {"aux": "cube_green"}, "store_red_in_drawer": {"aux": "cabinet"}}
+    own = {role: name for role, name in task.roles.items() if role not in ("object", "target")}
+    assert own == third.get(task_id, {}) and len(task.roles) == 2 + len(own)
     assert set(task.roles.values()) <= set(NAMES)
+
+
+def test_the_policy_of_a_task_without_a_third_thing_sees_none_wherever_one_lies():
+    contract = load_contract("panda_tabletop")
+    aux = [name.startswith("role.aux") for name in contract.layout.elements]
+    context = RobotContext(SUITE, contract.fps)
+    with closing(make_arm("pybullet", context)) as arm:
+        arm.connect()
+        arm.reset("tower_of_three", 0)
+        joints, scene = arm.read(), arm.scene_state()
+    cube = scene.names.index("cube_green")
+    elsewhere = scene.poses.copy()
+    elsewhere[cube, :3] += 0.1
+
+    def see(task_id, poses):
+        seen = {"joint_states": joints, "scene_state": replace(scene, poses=poses)}
+        return flat(contract.observe(seen, SUITE.task(task_id).roles))
+
+    np.testing.assert_array_equal(see("stack_red_on_blue", scene.poses), see("stack_red_on_blue", elsewhere))
+    assert not see("stack_red_on_blue", scene.poses)[aux].any()
+    tower, moved = see("tower_of_three", scene.poses)[aux], see("tower_of_three", elsewhere)[aux]
+    assert tower[0] == moved[0] == 1.0 and tower.all() and not np.array_equal(tower, moved)
 
 
 def test_unknown_task_names_the_nearest():

@@ -1,8 +1,8 @@
 """The tasks of the suite as a table. Imports types only.
 
-Every task names three roles; features made from them serve all tasks (``config/contracts``).
-``object`` is what moves, ``target`` where it goes or what it belongs to, ``aux`` a third thing; where there
-is none, ``aux`` names the fixture again (features show its yaw) or, without a fixture, the object.
+Every task names the roles ``object``, what moves, and ``target``, where it goes or what it belongs to. A task
+with a third thing names it in the role ``aux``; the others lack that role, and the contract's features say
+so (``config/contracts``). Features made from roles serve all tasks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def _task(
     aux: str | None = None,
     limit_s: float = 7.0,
 ) -> Task:
-    roles = {"object": obj, "target": target, "aux": aux or obj}
+    roles = {"object": obj, "target": target} | ({} if aux is None else {"aux": aux})
     return Task(task_id, instruction, roles, {"skill": skill, "object": obj, "target": target}, limit_s)
 
 
@@ -31,13 +31,13 @@ TASKS = (
     _task("push_green", "push the green cube onto the mark", "push", "cube_green", "goal"),
     _task("stack_red_on_blue", "stack the red cube on the blue cube", "stack", "cube_red", "cube_blue"),
     _task("stack_green_on_red", "stack the green cube on the red cube", "stack", "cube_green", "cube_red"),
-    _task("open_drawer", "open the drawer", "open", "drawer_handle", "cabinet", "cabinet"),
-    _task("close_drawer", "close the drawer", "close", "drawer_handle", "cabinet", "cabinet"),
-    _task("open_door", "open the door", "open", "door_handle", "door_frame", "door_frame"),
-    _task("close_door", "close the door", "close", "door_handle", "door_frame", "door_frame"),
-    _task("press_button", "press the button", "press", "button", "button_base", "button_base"),
-    _task("turn_faucet", "turn the faucet on", "turn", "faucet_handle", "faucet_base", "faucet_base"),
-    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", "slot", 8.0),
+    _task("open_drawer", "open the drawer", "open", "drawer_handle", "cabinet"),
+    _task("close_drawer", "close the drawer", "close", "drawer_handle", "cabinet"),
+    _task("open_door", "open the door", "open", "door_handle", "door_frame"),
+    _task("close_door", "close the door", "close", "door_handle", "door_frame"),
+    _task("press_button", "press the button", "press", "button", "button_base"),
+    _task("turn_faucet", "turn the faucet on", "turn", "faucet_handle", "faucet_base"),
+    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", limit_s=8.0),
     _task(
         "tower_of_three",
         "stack the red cube on the blue cube and the green cube on top",
