@@ -63,6 +63,16 @@ class ObservationLayout:
         """The names of all elements of the vectors, one vector after the other."""
         return tuple(name for entry in self.entries for name in entry.elements)
 
+    @cached_property
+    def presence(self) -> tuple[int | None, ...]:
+        """Say for each element which one, by number, tells whether its role is there; None = it always is.
+
+        Elements of a role that a task lacks are zero, which is no measured value.
+        """
+        names = self.elements
+        flags = {name.removesuffix(".present"): i for i, name in enumerate(names) if _is_presence(name)}
+        return tuple(next((i for role, i in flags.items() if _looks_at(role, name)), None) for name in names)
+
     @property
     def undivided(self) -> bool:
         """Whether it is one vector for all: of a suite, or of a checkpoint from before there were entries."""
@@ -160,6 +170,15 @@ class SuiteInterface:
         """A digest of names, order and rate; nothing else is known about them."""
         defining = [self.layout.elements, self.action_names, self.fps]
         return hashlib.sha256(json.dumps(defining).encode()).hexdigest()[:16]
+
+
+def _is_presence(element: str) -> bool:
+    return element.startswith("role.") and element.endswith(".present")
+
+
+def _looks_at(role: str, element: str) -> bool:
+    """Whether an element, as ``role.target-role.aux.position.x``, is measured at or from a role."""
+    return not _is_presence(element) and any(f"-{role}{end}" in f"-{element}" for end in ".-")
 
 
 def names_difference(made_for: tuple[str, ...], running: tuple[str, ...]) -> str:

@@ -61,7 +61,7 @@ class MlpPolicy:
         generator = torch.Generator().manual_seed(seed)
         flat = FlatView(spec.layout, WHO)
         d, k, a = len(flat), len(spec.task_names), len(spec.action_names)
-        inputs, outputs = _inputs(d), Standardise(a)
+        inputs, outputs = _inputs(spec), Standardise(a)
         inputs.fit(torch.from_numpy(flat.rows(steps.observations)), OBSERVATION_FLOOR)
         outputs.fit(torch.from_numpy(steps.chunks[:, 0]), ACTION_FLOOR)
         network = ChunkNetwork(2 * d, k, a, config.hidden, spec.chunk, generator)
@@ -204,7 +204,7 @@ class MlpPolicy:
             if "prior.tasks" not in tensors:
                 raise CheckpointError("the checkpoint lacks 'prior.tasks' though it is mixed with a prior")
             prior = AdaptivePrior(torch.tensor(tensors["prior.tasks"]))
-        policy = cls(spec, hidden, network, _inputs(d), Standardise(a), frozen, prior)
+        policy = cls(spec, hidden, network, _inputs(spec), Standardise(a), frozen, prior)
         for prefix, module in policy._modules().items():
             state = {
                 n[len(prefix) + 1 :]: torch.tensor(v)
@@ -226,8 +226,9 @@ def _numpy(values: Tensor) -> F32:
     return result
 
 
-def _inputs(size: int) -> FarAndNear:
-    return FarAndNear(size, OBSERVATION_CLIP, OBSERVATION_NEAR)
+def _inputs(spec: PolicySpec) -> FarAndNear:
+    presence = spec.layout.presence
+    return FarAndNear(len(presence), OBSERVATION_CLIP, OBSERVATION_NEAR, presence)
 
 
 class _Settings(Model):

@@ -123,3 +123,17 @@ def test_frames_of_old_files_are_divided_and_others_refused():
             layout.fit(frames)
     with pytest.raises(ValueError, match="they hold"):
         two.fit(drawn(2))
+
+
+def test_an_element_knows_the_one_that_says_whether_its_role_is_there() -> None:
+    names = (
+        "tool0.position.x",
+        "role.aux.present",
+        "role.aux-tool0.position.x",
+        "role.target-role.aux.yaw.sin",
+        "role.auxiliary.position.z",
+        "role.aux.position.z",
+        "role.aux-role.object.position.x",
+    )
+    assert ObservationLayout.of_vector(names).presence == (None, None, 1, 1, None, 1, 1)
+    assert ObservationLayout.of_vector(("x", "role.aux.position.z")).presence == (None, None)

@@ -206,6 +206,19 @@ def test_inputs_are_bounded_z_scores_beside_a_near_view() -> None:
     np.testing.assert_allclose(got.numpy(), [[5.0, 0.03, 1.0, np.tanh(1.0)]], rtol=1e-5)
 
 
+def test_absent_features_are_zero_and_count_in_no_statistic() -> None:
+    module = FarAndNear(3, clip=5.0, near=0.03, presence=(None, 0, None))
+    values = torch.tensor([[1.0, 0.5, 2.0], [0.0, 0.0, 4.0], [1.0, 0.7, 6.0], [0.0, 0.0, 8.0]])
+    module.fit(values, floor=0.02)
+    np.testing.assert_allclose(module.mean.numpy(), [0.5, 0.6, 5.0], rtol=1e-6)
+    np.testing.assert_allclose(module.std.numpy()[:2], [0.5, 0.1], rtol=1e-6)
+    far, near = module(values).numpy()[:, 1], module(values).numpy()[:, 4]
+    np.testing.assert_allclose(far, [-1.0, 0.0, 1.0, 0.0], atol=1e-5)
+    np.testing.assert_allclose(near, np.tanh([0.5 / 0.03, 0.0, 0.7 / 0.03, 0.0]), rtol=1e-5)
+    module.fit(values * torch.tensor([0.0, 0.0, 1.0]), floor=0.02)  # never there
+    assert (module.mean[1], module.std[1]) == (0.0, pytest.approx(0.02))
+
+
 @pytest.mark.parametrize("broken", ["missing", "shape"])
 def test_tensors_that_do_not_fit_are_refused(broken: str) -> None:
     policy = make_policy()
