@@ -35,9 +35,19 @@ def test_suite_implements_the_protocol_and_every_table_knows_every_task():
 @pytest.mark.parametrize("task_id", IDS)
 def test_roles_resolve_to_scene_objects(task_id):
     task = SUITE.task(task_id)
-    third = {"tower_of_three": {"aux": "cube_green"}, "store_red_in_drawer": {"aux": "cabinet"}}
-    own = {role: name for role, name in task.roles.items() if role not in ("object", "target")}
-    assert own == third.get(task_id, {}) and len(task.roles) == 2 + len(own)
+    fixtures = {
+        "open_drawer": "cabinet",
+        "close_drawer": "cabinet",
+        "store_red_in_drawer": "cabinet",
+        "open_door": "door_frame",
+        "close_door": "door_frame",
+        "press_button": "button_base",
+        "turn_faucet": "faucet_base",
+        "insert_peg": "slot",
+    }
+    assert task.roles.get("fixture") == fixtures.get(task_id)
+    assert task.roles.get("aux") == ("cube_green" if task_id == "tower_of_three" else None)
+    assert {"object", "target"} <= set(task.roles) <= {"object", "target", "fixture", "aux"}
     assert set(task.roles.values()) <= set(NAMES)
 
 

@@ -1,8 +1,9 @@
 """The tasks of the suite as a table. Imports types only.
 
 Every task names the roles ``object``, what moves, and ``target``, where it goes or what it belongs to. A task
-with a third thing names it in the role ``aux``; the others lack that role, and the contract's features say
-so (``config/contracts``). Features made from roles serve all tasks.
+at something that stands on the table names it in the role ``fixture``, one with a third thing names that in
+``aux``. A role that a task lacks is left out, never filled with another's object: the contract's features
+say that it is absent (``config/contracts``), and one vector serves all tasks.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ def _task(
     skill: str,
     obj: str,
     target: str,
+    *,
     aux: str | None = None,
+    fixture: str | None = None,
     limit_s: float = 7.0,
 ) -> Task:
-    roles = {"object": obj, "target": target} | ({} if aux is None else {"aux": aux})
+    named = {"object": obj, "target": target, "aux": aux, "fixture": fixture}
+    roles = {role: name for role, name in named.items() if name is not None}
     return Task(task_id, instruction, roles, {"skill": skill, "object": obj, "target": target}, limit_s)
 
 
@@ -31,20 +35,20 @@ TASKS = (
     _task("push_green", "push the green cube onto the mark", "push", "cube_green", "goal"),
     _task("stack_red_on_blue", "stack the red cube on the blue cube", "stack", "cube_red", "cube_blue"),
     _task("stack_green_on_red", "stack the green cube on the red cube", "stack", "cube_green", "cube_red"),
-    _task("open_drawer", "open the drawer", "open", "drawer_handle", "cabinet"),
-    _task("close_drawer", "close the drawer", "close", "drawer_handle", "cabinet"),
-    _task("open_door", "open the door", "open", "door_handle", "door_frame"),
-    _task("close_door", "close the door", "close", "door_handle", "door_frame"),
-    _task("press_button", "press the button", "press", "button", "button_base"),
-    _task("turn_faucet", "turn the faucet on", "turn", "faucet_handle", "faucet_base"),
-    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", limit_s=8.0),
+    _task("open_drawer", "open the drawer", "open", "drawer_handle", "cabinet", fixture="cabinet"),
+    _task("close_drawer", "close the drawer", "close", "drawer_handle", "cabinet", fixture="cabinet"),
+    _task("open_door", "open the door", "open", "door_handle", "door_frame", fixture="door_frame"),
+    _task("close_door", "close the door", "close", "door_handle", "door_frame", fixture="door_frame"),
+    _task("press_button", "press the button", "press", "button", "button_base", fixture="button_base"),
+    _task("turn_faucet", "turn the faucet on", "turn", "faucet_handle", "faucet_base", fixture="faucet_base"),
+    _task("insert_peg", "put the peg into the slot", "insert", "peg", "slot", fixture="slot", limit_s=8.0),
     _task(
         "tower_of_three",
         "stack the red cube on the blue cube and the green cube on top",
         "stack",
         "cube_red",
         "cube_blue",
-        "cube_green",
+        aux="cube_green",
         limit_s=12.0,
     ),
     _task(
@@ -53,7 +57,7 @@ TASKS = (
         "pick_place",
         "cube_red",
         "drawer",
-        "cabinet",
+        fixture="cabinet",
         limit_s=14.0,
     ),
 )
