@@ -463,7 +463,7 @@ class TestFile:
             {"feature": "position", "of": "role.object", "axes": "z"},
         ]
         assert changed(lambda d: d.update(observations=before)).hash == "379430b40deb7b7c"
-        assert contract.hash == "9bd252d9424fe5a5"
+        assert contract.hash == "176ed91cad835074"
         for element in ({"max_step": 0.5}, {"continuous": []}):
             assert changed(lambda d, e=element: d["action"]["elements"][0].update(e)).hash == contract.hash
         turning = changed(lambda d: d["action"]["elements"][0].update(continuous=["panda_joint7"]))
