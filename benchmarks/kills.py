@@ -216,8 +216,12 @@ def table(rows: list[dict[str, str]]) -> str:
             lines.append(f"| {name} | {len(of)} | {spans} | {sum(int(row['left']) for row in of)} |")
         memory = [float(row["shm_mb"]) for row in own if row.get("shm_mb")]
         nodes = sum(row["killed"] in NAMES for row in own)
-        spans = f"{memory[0]:.0f} MB at first, {memory[-1]:.0f} at last, most {max(memory):.0f}"
-        lines.append(f"{nodes} kills of nodes; /dev/shm {spans}")
+        line = f"{nodes} kills of nodes"
+        if memory:  # none where it was interrupted before all were back for the first time
+            line += (
+                f"; /dev/shm {memory[0]:.0f} MB at first, {memory[-1]:.0f} at last, most {max(memory):.0f}"
+            )
+        lines.append(line)
     return "\n".join(lines)
 
 

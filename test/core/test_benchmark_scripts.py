@@ -56,6 +56,13 @@ def test_kills_counts_what_a_killed_node_leaves_running(monkeypatch):
             process.kill()
 
 
+def test_kills_has_a_table_where_nothing_was_killed(monkeypatch):
+    pytest.importorskip("rclpy")
+    rows = [{"over": "up", "seed": "0", "killed": "the starter", "whole_s": "", "left": "0", "shm_mb": ""}]
+    shown = loaded("kills", monkeypatch).table(rows)
+    assert "| the starter | 1 | – | – | 0 |" in shown and shown.endswith("0 kills of nodes")
+
+
 def test_selection_latency_times_calls_that_follow_the_one_before(monkeypatch):
     script = loaded("selection_latency", monkeypatch)
     row = script.measure((6, 32, 4, 3, 0))
