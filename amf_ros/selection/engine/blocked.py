@@ -8,7 +8,7 @@ of :class:`amf_ros.selection.information_gain.InformationGain`. Imports the rest
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.values import Array
 from amf_ros.selection.engine.parallel import Scratch, spread
-from amf_ros.selection.engine.rounding import Totals, certified
+from amf_ros.selection.engine.rounding import Totals, certified, error_unit
 from amf_ros.selection.information_gain import (
     CandidateScores,
     information,
@@ -34,67 +34,49 @@ from amf_ros.selection.threads import cores
 BLOCK_BYTES = 3 << 20
 """Covariances of one block: they and two arrays to work in fit a core's share of the cache."""
 
-SPREAD_ENTRIES = 4 << 20
-"""Pairs of states beyond which a second thread pays."""
-
 
 @dataclass(eq=False)
 class Block:
-    """Candidates with the same number T of states; the arrays are None where nothing is kept.
+    """Covariances of c candidates with the same number T of states.
 
     Attributes:
-        names: of the c candidates.
+        names: of the candidates.
         tau: (c, T, p) whitened expected trajectories.
         cross: (c, T, E) covariance with the evaluation states.
         gram: (c, T, T) covariance of the candidate's own states.
     """
 
     names: list[str]
-    tau: Floats | None = None
-    cross: Floats | None = None
-    gram: Array | None = None
+    tau: Floats
+    cross: Floats
+    gram: Array
 
+    def after(self, looks: Floats, shared: Floats, scratch: Scratch, keep: bool) -> Block:
+        """Return the block given t more looks.
 
-@dataclass(frozen=True, eq=False)
-class Arrears:
-    """What kept blocks have not taken in yet, one row each of ``looks`` (n, p).
-
-    Attributes:
-        looks: W of what is known, then W of what is imagined, then evaluation states that are others now.
-        shared: W psi^T, (known + imagined, E).
-        known: rows of W to take in for good.
-        columns: where the evaluation states stand.
-    """
-
-    looks: Floats
-    shared: Floats
-    known: int
-    columns: list[int]
-
-    def take(self, block: Block, scratch: Scratch) -> tuple[Floats, Array]:
-        """Bring a kept block up to date, and return its covariances given what is imagined as well."""
-        tau, cross, gram, known = block.tau, block.cross, block.gram, self.known
-        if tau is None or cross is None or gram is None:
-            raise ValueError(f"a block of {len(block.names)} candidates keeps no covariances to update")
-        part = tau.reshape(-1, tau.shape[2]) @ self.looks.T  # (c T, n)
-        flat = cross.reshape(len(part), -1)
-        change = scratch.array("change", flat.shape, flat.dtype)
-        if known:
-            np.matmul(part[:, :known], self.shared[:known], out=change)
-            np.subtract(flat, change, out=flat)
-            gram -= squared(part[:, :known].reshape(*tau.shape[:2], known))
-        if self.columns:
-            flat[:, self.columns] = part[:, len(self.shared) :]
-        if known == len(self.shared):
-            return cross, gram
-        imagined = part[:, known : len(self.shared)]
-        np.matmul(imagined, self.shared[known:], out=change)
-        np.subtract(flat, change, out=change)
-        return change.reshape(cross.shape), gram - squared(imagined.reshape(*tau.shape[:2], -1))
+        Args:
+            looks: (t, p) W.
+            shared: (t, E) W psi^T.
+            scratch: memory to work in.
+            keep: write over this block; else ``cross`` stands in ``scratch``, and this one stays.
+        """
+        if not len(looks):
+            return self
+        part = inner(self.tau, looks)  # (c, T, t)
+        change = scratch.array("change", self.cross.shape, self.cross.dtype)
+        np.matmul(part.reshape(-1, len(looks)), shared, out=change.reshape(-1, change.shape[2]))
+        cross = np.subtract(self.cross, change, out=self.cross if keep else change)
+        gram = np.subtract(self.gram, part @ np.swapaxes(part, 1, 2), out=self.gram if keep else None)
+        return replace(self, cross=cross, gram=gram)
 
 
 class BlockedGain:
-    """What is kept of one posterior; see :class:`amf_ros.selection.engine.Scorer`."""
+    """Scores of one problem after the other. Not thread-safe.
+
+    Attributes:
+        problem: the last one.
+        precision: in which all candidates are scored; the best are scored again in float64.
+    """
 
     def __init__(self, problem: ScaledProblem, config: SelectionConfig) -> None:
         """Solve. Raises IllConditioned where the posterior could not be factorised."""
@@ -105,25 +87,14 @@ class BlockedGain:
         states, self._rho, self._starts = problem.all_evaluation()
         self._psi = self._known.whiten(states)  # (E, p)
         self._cast: Floats = self._psi.astype(self._dtype, copy=False)
-        self._v = self._known.variance(self._psi)  # (E,)
-        self._columns: list[int] = []  # evaluation states that blocks have wrong
-        self._solve_candidates()
+        self._compute()
 
     def score(self, prices: Array, matrix: bool) -> CandidateScores:
         """Evaluate eq. 2; the candidate with the best gain / price is among those scored in float64."""
-        names = self.problem.candidates
-        found = self._totals(self._blocks, names, self._dtype, matrix)
-        self._applied, self._columns = len(self._known.seen), []
-        return certified(self, found, prices)
-
-    def exact(self, names: Sequence[str]) -> Totals:
-        """Score some candidates in float64, whatever is kept, with gains about each target."""
-        return self._totals(self._arranged(names, 8), names, np.float64, True)
-
-    def spread_of_variance(self) -> tuple[float, float]:
-        """Return mean and maximum over the evaluation states of the variance that was known at first."""
-        prior = np.square(self._psi).sum(axis=1)
-        return float(self._weights() @ prior), float(prior.max())
+        names, prior = self.problem.candidates, np.square(self._psi).sum(axis=1)
+        found = self._totals([*self._blocks, *self._streamed], names, self._dtype, matrix)
+        unit = error_unit(found, self.config, float(self._weights() @ prior), float(prior.max()))
+        return certified(names, found, unit, prices, self._exact)
 
     def imagine(self, name: str) -> None:
         """Condition on a candidate's expected trajectory, until :meth:`forget`."""
@@ -136,95 +107,95 @@ class BlockedGain:
 
     def follow(self, problem: ScaledProblem) -> bool:
         """Take in what came since the last problem; False where only a new scorer will do."""
-        change, known = problem.since(self.problem), self._known
-        if change is None or not known.has_room(len(change.rows)):
+        change = problem.since(self.problem)
+        if change is None or not self._known.has_room(len(change.rows)):
             return False
+        self.problem, columns = problem, change.columns
         if len(change.rows):
-            before, known = len(known.seen), known.after(known.whiten(change.rows))
-            self._v = np.maximum(self._v - np.square(known.seen[before:] @ self._psi.T).sum(axis=0), 0)
-        self.problem, self._known, self._imagined = problem, known, known
-        if columns := change.columns:
-            psi = known.whiten(np.concatenate(change.states))
-            self._psi[columns], self._cast[columns], self._v[columns] = psi, psi, known.variance(psi)
-            self._rho[columns] = np.concatenate(change.weights)
-            self._columns = sorted({*self._columns, *columns})
+            self._known = self._known.after(self._known.whiten(change.rows))
+        self._imagined = self._known
+        if columns:
+            self._psi[columns] = self._known.whiten(np.concatenate(change.states))
+            self._cast[columns], self._rho[columns] = self._psi[columns], np.concatenate(change.weights)
         if change.same_shape and 4 * len(change.tasks) <= len(problem.states):
-            self._exchange(set(change.tasks))
+            self._correct(columns, set(change.tasks))
         else:
-            self._solve_candidates()
+            self._compute()
         return True
 
     @property
     def streamed(self) -> int:
         """Candidates that are computed anew on each call, for want of memory."""
-        return sum(len(block.names) for block in self._blocks if block.cross is None)
+        return sum([len(names) for names in self._streamed])
 
     @property
     def nbytes(self) -> int:
         """Bytes kept, with the problem's arrays that the next one's are compared with."""
         own = [self._psi, self._cast, self._known.root, self._known.seen]
-        own += [a for b in self._blocks for a in (b.tau, b.cross, b.gram) if a is not None]
+        own += [array for block in self._blocks for array in (block.tau, block.cross, block.gram)]
         return sum([array.nbytes for array in own]) + self.problem.nbytes
 
-    # ---- candidates
+    # ---- what is kept: v and the blocks, given what ``_held`` has seen; _totals takes in the rest
 
-    def _solve_candidates(self) -> None:
-        """Make all blocks anew, and keep them as far as memory allows."""
-        self._applied, self._columns = len(self._known.seen), []  # rows of W that blocks have taken in
+    def _compute(self) -> None:
+        """Compute everything anew, and keep it as far as memory allows."""
+        self._held, self._v = self._known, self._known.variance(self._psi)
         self._blocks: list[Block] = []
-        blocks, width = (
-            self._arranged(self.problem.candidates, np.dtype(self._dtype).itemsize),
-            len(self._known.root),
-        )
+        self._streamed: list[list[str]] = []
         spare = int(0.99 * self.config.memory_mb * 10**6) - self.nbytes  # some demonstrations will want room
         kept = []
-        for block in blocks if not self.problem.ill_scaled else ():
-            states = len(self.problem.states[block.names[0]].weights)
-            spare -= 4 * len(block.names) * states * (len(self._psi) + width + 2 * states)
-            if spare < 0:
-                break
-            kept.append(block)
-        spread(self._fill, kept, self._threads())
-        self._blocks = blocks
+        for names in self._grouped(self.problem.candidates, self._dtype):
+            states = len(self.problem.states[names[0]].weights)
+            spare -= 4 * len(names) * states * (sum(self._psi.shape) + 2 * states)
+            if spare < 0 or self.problem.ill_scaled:
+                self._streamed.append(names)
+            else:
+                kept.append(names)
 
-    def _arranged(self, names: Sequence[str], entry: int) -> list[Block]:
-        """Return empty blocks for some candidates, as many to a block as :data:`BLOCK_BYTES` hold."""
-        blocks = []
+        def work(names: list[str], _: Scratch) -> None:
+            self._blocks.append(self._block(names, self._held, self._dtype))
+
+        spread(work, kept, cores())
+
+    def _correct(self, columns: list[int], tasks: set[str]) -> None:
+        """Compute anew the evaluation states of ``columns``, and candidates among ``tasks``."""
+        if not tasks:
+            return
+        left = self._held.unseen(self._psi[columns]).astype(self._dtype, copy=False)
+        self._v[columns] = self._held.variance(self._psi[columns])
+
+        def work(block: Block, _: Scratch) -> None:
+            block.cross[:, :, columns] = inner(block.tau, left)
+            rows = [row for row, name in enumerate(block.names) if name in tasks]
+            if rows:
+                own = self._block([block.names[row] for row in rows], self._held, self._dtype)
+                block.tau[rows], block.cross[rows], block.gram[rows] = own.tau, own.cross, own.gram
+
+        spread(work, self._blocks, cores())
+
+    def _grouped(self, names: Sequence[str], dtype: Any) -> Iterator[list[str]]:
+        """Yield candidates with equally many states, as many as :data:`BLOCK_BYTES` hold."""
 
         def length(name: str) -> int:
             return len(self.problem.states[name].weights)
 
         for states, group in groupby(sorted(names, key=length), key=length):
             members = list(group)
-            count = max(1, min(64, BLOCK_BYTES // (states * len(self._psi) * entry)))
-            blocks += [Block(members[start : start + count]) for start in range(0, len(members), count)]
-        return blocks
+            count = max(1, min(64, BLOCK_BYTES // (states * len(self._psi) * np.dtype(dtype).itemsize)))
+            yield from [members[start : start + count] for start in range(0, len(members), count)]
 
-    def _fill(self, block: Block, scratch: Scratch) -> None:
-        """Compute what a block keeps, as of ``_applied``."""
-        tau = self._known.whiten(self.problem.trajectories(block.names))
-        block.tau = tau.astype(self._dtype, copy=False)
-        applied = replace(self._known, seen=self._known.seen[: self._applied])
-        block.cross, block.gram = self._covariances(tau, applied, self._dtype)
-
-    def _covariances(self, tau: Array, posterior: Posterior, dtype: Any) -> tuple[Floats, Array]:
-        """Return K (c, T, E) and each candidate's own covariance from nothing."""
+    def _block(self, names: list[str], posterior: Posterior, dtype: Any) -> Block:
+        """Compute candidates from nothing."""
+        tau = posterior.whiten(self.problem.trajectories(names))
         left, psi = posterior.unseen(tau), self._psi if dtype is np.float64 else self._cast
-        return inner(left.astype(dtype, copy=False), psi), left @ np.swapaxes(tau, 1, 2)
-
-    def _exchange(self, tasks: set[str]) -> None:
-        """Compute candidates anew whose states are others now."""
-        for block in self._blocks:
-            rows = [row for row, name in enumerate(block.names) if name in tasks]
-            if rows and block.tau is not None and block.cross is not None and block.gram is not None:
-                own = Block([block.names[row] for row in rows])
-                self._fill(own, Scratch())
-                block.tau[rows], block.cross[rows], block.gram[rows] = own.tau, own.cross, own.gram
-
-    def _threads(self) -> int:
-        return cores() if self.problem.entries > SPREAD_ENTRIES else 1
+        cross = inner(left.astype(dtype, copy=False), psi)
+        return Block(names, tau.astype(dtype, copy=False), cross, left @ np.swapaxes(tau, 1, 2))
 
     # ---- scoring
+
+    def _exact(self, names: Sequence[str]) -> Totals:
+        """Score some candidates in float64, whatever is kept, with gains about each target."""
+        return self._totals(list(self._grouped(names, np.float64)), names, np.float64, True)
 
     def _weights(self) -> Array:
         """Return what each evaluation state counts, (E,): E_{c ~ mu} E_{s ~ rho_c}."""
@@ -232,50 +203,43 @@ class BlockedGain:
         weights: Array = self._rho * np.repeat(self.problem.mu, ends - self._starts)
         return weights
 
-    def _totals(self, blocks: Sequence[Block], names: Sequence[str], dtype: Any, matrix: bool) -> Totals:
+    def _totals(
+        self, blocks: Sequence[Block | list[str]], names: Sequence[str], dtype: Any, matrix: bool
+    ) -> Totals:
+        """Score candidates given what is known and imagined: of kept blocks, or of names from nothing."""
         place = {key: row for row, key in enumerate(names)}
         noise, form = self.config.noise_variance, self.config.information
         weights, rho = self._weights().astype(dtype), self._rho.astype(dtype)
-        arrears = self._arrears()
-        shared = self._imagined.seen[len(self._known.seen) :] @ self._psi.T
-        v = np.maximum(self._v - np.square(shared).sum(axis=0), 0).astype(dtype)
+        keep = self._imagined is self._known  # what is imagined will be forgotten
+        seen = self._imagined.seen[len(self._held.seen) :]
+        shared = seen @ self._psi.T
+        given = np.maximum(self._v - np.square(shared).sum(axis=0), 0)
+        v, looks, with_psi = given.astype(dtype), seen.astype(self._dtype), shared.astype(self._dtype)
         about = np.empty((len(names), len(self._starts)), dtype) if matrix else None
         found = Totals(np.empty(len(names)), np.empty(len(names)), np.empty(len(names)), about)
 
-        def work(block: Block, scratch: Scratch) -> None:
-            rows, tau = [place[key] for key in block.names], block.tau
-            if tau is None or block.cross is None:
-                tau = self._known.whiten(self.problem.trajectories(block.names))
-                cross, gram = self._covariances(tau, self._imagined, dtype)
+        def work(item: Block | list[str], scratch: Scratch) -> None:
+            if isinstance(item, Block):
+                block = item.after(looks, with_psi, scratch, keep)
             else:
-                cross, gram = arrears.take(block, scratch)
-            out = scratch.array("white", cross.shape, cross.dtype)
-            removed = removed_variance(cross, gram, v, noise, out)
+                block = self._block(item, self._imagined, dtype)
+            out = scratch.array("white", block.cross.shape, block.cross.dtype)
+            removed = removed_variance(block.cross, block.gram, v, noise, out)
             if dtype is np.float32 and form == "exact":
                 gains = half_log(known_share(removed, v, noise))
             else:
                 gains = information(removed, v, noise, form)
+            rows = [place[key] for key in block.names]
             found.gains[rows] = gains @ weights
-            found.std[rows] = self.problem.mean_deviation(gram, block.names)
-            found.sizes[rows] = np.sqrt(np.einsum("ctp,ctp->c", tau, tau))
+            found.std[rows] = self.problem.mean_deviation(block.gram, block.names)
+            found.sizes[rows] = np.sqrt(np.einsum("ctp,ctp->c", block.tau, block.tau))
             if found.about is not None:
                 found.about[rows] = np.add.reduceat(gains * rho, self._starts, axis=1)
 
-        spread(work, blocks, self._threads())
+        spread(work, blocks, cores())
+        if keep:
+            self._held, self._v = self._known, given
         return found
-
-    def _arrears(self) -> Arrears:
-        seen = self._imagined.seen[self._applied :]
-        changed = self._known.unseen(self._psi[self._columns])
-        looks = np.concatenate([seen, changed]).astype(self._dtype, copy=False)
-        shared = (seen @ self._psi.T).astype(self._dtype, copy=False)
-        return Arrears(looks, shared, len(self._known.seen) - self._applied, self._columns)
-
-
-def squared(part: Floats) -> Array:
-    """Return P P^T of each candidate, (c, T, n) -> (c, T, T)."""
-    product: Array = np.matmul(part, np.swapaxes(part, 1, 2)).astype(np.float64)
-    return product
 
 
 def half_log(share: NDArray[np.float32]) -> Floats:

@@ -17,7 +17,7 @@ from amf_ros.selection.scaled_problem import ScaledProblem
 
 
 class KeptGain:
-    """:class:`InformationGain` brought up to date; see :class:`amf_ros.selection.engine.Scorer`."""
+    """:class:`InformationGain` brought up to date, with the methods of ``BlockedGain``. Not thread-safe."""
 
     precision = "float64"
     streamed = 0

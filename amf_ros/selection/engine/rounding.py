@@ -14,9 +14,8 @@ times the largest k among them is assumed of all others. Imports information_gai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -24,7 +23,6 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.values import Array
 from amf_ros.selection.information_gain import CandidateScores
 from amf_ros.selection.posterior import Floats
-from amf_ros.selection.scaled_problem import ScaledProblem
 
 PROBES, SAFETY, LEAST = 8, 8.0, 0.5
 """Candidates scored both ways, what multiplies the largest k among them, and the least k assumed."""
@@ -40,34 +38,27 @@ class Totals:
     about: Floats | None
 
 
-class Rescorer(Protocol):
-    """What certifying needs of whoever made the scores."""
-
-    problem: ScaledProblem
-    precision: str
-    config: SelectionConfig
-
-    def exact(self, names: Sequence[str]) -> Totals:
-        """Score some candidates in float64, with gains about each target."""
-
-    def spread_of_variance(self) -> tuple[float, float]:
-        """Return mean and maximum over the evaluation states of the variance that was known at first."""
-
-
-def certified(scorer: Rescorer, found: Totals, prices: Array) -> CandidateScores:
+def certified(
+    names: Sequence[str],
+    found: Totals,
+    unit: Array,
+    prices: Array,
+    exact: Callable[[Sequence[str]], Totals],
+) -> CandidateScores:
     """Score again in float64 whichever candidates may have the best gain / price.
 
     Args:
-        scorer: who made ``found``.
-        found: of all candidates; those scored again are written over.
+        names: of all candidates.
+        found: their scores in float32; those scored again are written over.
+        unit: (candidates,) of :func:`error_unit`.
         prices: (candidates,) above 0.
+        exact: scores some candidates in float64, with gains about each target.
     """
-    names, scores = scorer.problem.candidates, found.gains / prices
-    unit = _unit(scorer, found) / prices
+    scores, unit = found.gains / prices, unit / prices
     about: dict[int, Array] = {}
     rounding, rest = 0.0, np.argsort(-scores, kind="stable")[:PROBES]
     while len(rest):
-        guess, again = scores[rest].copy(), scorer.exact([names[row] for row in rest])
+        guess, again = scores[rest].copy(), exact([names[row] for row in rest])
         found.gains[rest], found.std[rest], scores[rest] = again.gains, again.std, again.gains / prices[rest]
         if again.about is not None:
             about |= zip(rest.tolist(), again.about)
@@ -78,18 +69,25 @@ def certified(scorer: Rescorer, found: Totals, prices: Array) -> CandidateScores
         possible = ~(reach < scores[list(about)].max())
         possible[list(about)] = False
         rest = np.flatnonzero(possible)
-    exact, rows = np.array(list(about)), np.array(list(about.values()))
+    scored, rows = np.array(list(about)), np.array(list(about.values()))
     if found.about is not None:
-        found.about[exact] = rows
-    return CandidateScores(found.gains, found.std, found.about, exact, rows, rounding)
+        found.about[scored] = rows
+    return CandidateScores(found.gains, found.std, found.about, scored, rows, rounding)
 
 
-def _unit(scorer: Rescorer, found: Totals) -> Array:
-    """Return the bound of the module's docstring for k = 1, (candidates,)."""
-    noise, (mean, largest) = scorer.config.noise_variance, scorer.spread_of_variance()
+def error_unit(found: Totals, config: SelectionConfig, mean: float, largest: float) -> Array:
+    """Return the bound of the module's docstring for k = 1, (candidates,) [nat].
+
+    Args:
+        found: scores in float32.
+        config: noise and form of information.
+        mean: E[v] over the evaluation states, of what was known at first.
+        largest: v_max, of the same.
+    """
+    noise = config.noise_variance
     eps, sigma = float(np.finfo(np.float32).eps), float(np.sqrt(noise))
     gain, size = np.abs(found.gains), found.sizes
-    if scorer.config.information == "variance":
+    if config.information == "variance":
         first = 2 * size / sigma * np.sqrt(gain * mean) + gain * (1 + size**2 / noise)
         second = (size / sigma) ** 2 * mean
     else:
