@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.participants import collected, participants
+from support.signals import heed_signals
 
 # Two cores run several processes: more threads than one make every one of them slower.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -19,6 +20,11 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 # The ports of domains above 101 lie where Linux hands out ports to anyone.
 _DOMAINS = itertools.cycle(range(1, 101))
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C before any worker or node is started."""
+    heed_signals()
 
 
 @pytest.fixture(scope="module", autouse=True)
