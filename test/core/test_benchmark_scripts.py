@@ -13,6 +13,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 OVER_ROS = {"graph_speed.py", "next_task_latency.py", "kills.py"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", sorted(BENCHMARKS.glob("[!_]*.py")), ids=lambda path: path.name)
 def test_every_script_says_what_it_does_and_how_it_is_called(script):
     if script.name in OVER_ROS:

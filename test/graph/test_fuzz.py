@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from amf_ros.ros.start import graph
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_no_message_request_or_goal_ends_a_node(tmp_path: Path) -> None:
     words = [sys.executable, "benchmarks/fuzz.py", "--messages", "280", "--seed", "7", "--json"]
     ran = subprocess.run([*words, "--keep", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)

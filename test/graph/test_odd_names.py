@@ -20,6 +20,7 @@ from amf_ros.store.rollouts import RolloutStore
 SUITE = "support.odd_suites:OddTabletopSuite"
 
 
+@pytest.mark.slow
 def test_a_session_with_odd_task_ids_in_an_odd_directory_runs_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,7 +100,10 @@ def _listens(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGINT))],
+)
 @pytest.mark.parametrize("victim", ["starter", "supervisor"])
 def test_whoever_of_those_above_is_ended_no_node_is_left(
     victim: str, number: signal.Signals, tmp_path: Path
@@ -120,7 +123,10 @@ def test_whoever_of_those_above_is_ended_no_node_is_left(
     eventually(lambda: not folder.exists(), "the supervisor's folder is left")
 
 
-@pytest.mark.parametrize(("victim", "number"), [("shell", signal.SIGKILL), ("amf up", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("victim", "number"),
+    [pytest.param("shell", signal.SIGKILL, marks=pytest.mark.slow), ("amf up", signal.SIGTERM)],
+)
 def test_amf_up_and_the_shell_above_it_leave_nothing(
     victim: str, number: signal.Signals, tmp_path: Path
 ) -> None:
