@@ -39,7 +39,7 @@ class EpisodeFollower:
         self.last_ns = 0
 
     def turn(self, stamp_ns: int) -> Turn:
-        """What to do with a state of this stamp; ACT counts it as acted upon."""
+        """Return what to do with a state of this stamp; ACT counts it as acted upon."""
         if self.first_ns is None:
             if stamp_ns < self._start_ns:
                 return Turn.IGNORE

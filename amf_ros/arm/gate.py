@@ -199,7 +199,7 @@ def _check(name: str, limit: JointLimit) -> None:
 
 
 def _shortest(target: Array, origin: Array) -> Array:
-    """The shortest turn from one angle to another, in [-pi, pi) [rad]; exact where it is short already."""
+    """Return the shortest turn from one angle to another, in [-pi, pi) [rad]; exact where it is short."""
     turn = target - origin
     wound: Array = (np.mod(target, 2 * np.pi) - np.mod(origin, 2 * np.pi) + np.pi) % (2 * np.pi) - np.pi
     return np.where(np.abs(turn) <= np.pi, turn, wound)

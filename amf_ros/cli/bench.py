@@ -101,7 +101,7 @@ def bench(
 
 
 def _config(suite: str, pretrain: str, policy: str, contract: str) -> PretrainConfig:
-    """What to pre-train on: the file's, with what the options say instead, checked before anything starts.
+    """Say what to pre-train on: the file's, with what options say instead, checked before anything starts.
 
     Raises:
         ConfigError: neither a suite nor a file is given, or something cannot be imported.

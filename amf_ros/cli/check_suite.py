@@ -67,7 +67,7 @@ def check_suite(
 
 
 def check_briefly(output: Output, config: PretrainConfig, folder: Path) -> None:
-    """The same in seconds, before a suite of one's own is used; not again for the same suite and code.
+    """Check a suite of one's own in seconds, before it is used; not again for the same suite and code.
 
     Raises:
         ConfigError: naming what would make numbers wrong.

@@ -44,12 +44,12 @@ class Check:
     remedy: str = ""
 
     def plain(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return it as JSON."""
         return asdict(self)
 
 
 def computer(clean: bool) -> list[Check]:
-    """All checks of this computer; ``clean`` removes shared memory that no process uses."""
+    """Make all checks of this computer; ``clean`` removes shared memory that no process uses."""
     looks: tuple[Callable[[], Check], ...] = (
         _python,
         _ros,
@@ -143,7 +143,7 @@ def _shared_memory(clean: bool) -> Check:
 
 
 def _unused(segments: list[Path]) -> list[Path]:
-    """Those that no process maps; without the right to look into others' processes, none."""
+    """Return those that no process maps; without the right to look into others' processes, none."""
     import psutil
 
     used: set[str] = set()

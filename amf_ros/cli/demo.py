@@ -82,7 +82,7 @@ def demo(
 
 
 def make_plan(asked: DemoConfig, training: PretrainConfig, strategy: str, seed: int) -> Plan:
-    """The session of a demo.
+    """Make the plan of a demo's session.
 
     Raises:
         ConfigError: the demonstrations cannot be divided into rounds, or the suite cannot run on the graph.
@@ -112,7 +112,7 @@ def make_plan(asked: DemoConfig, training: PretrainConfig, strategy: str, seed: 
 
 
 def _command(seed: int, strategy: str, out: Path, demonstrations: int | None, config: str) -> str:
-    """What to type to get the same again; the short way where all else is as it comes."""
+    """Return what to type to get the same again; the short way where all else is as it comes."""
     given = {"--out": str(out), "--config": config} | (
         {"--demonstrations": str(demonstrations)} if demonstrations is not None else {}
     )
@@ -136,7 +136,7 @@ def _prepare_policy(output: Output, folder: DemoFolder, training: PretrainConfig
 
 
 def _pretrained(output: Output, training: PretrainConfig, keep: Path) -> Path:
-    """The pre-trained checkpoint, made unless the same one is there already."""
+    """Return the pre-trained checkpoint, made unless the same one is there already."""
     from amf_ros.cli.pretrain import run
     from amf_ros.learning.checkpoint_folder import list_checkpoints
     from amf_ros.session.pretraining import CHECKPOINT_ID
@@ -149,7 +149,7 @@ def _pretrained(output: Output, training: PretrainConfig, keep: Path) -> Path:
 
 
 def _session(output: Output, folder: DemoFolder, plan: Plan, contract: str) -> None:
-    """The session over the graph, in a ROS domain of its own."""
+    """Run the session over the graph, in a ROS domain of its own."""
     from amf_ros.cli.session import over_graph
     from amf_ros.ros.start.supervise import Graph
 

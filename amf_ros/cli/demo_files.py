@@ -122,7 +122,7 @@ def demo_seconds(root: Path) -> dict[str, float]:
 
 
 def pretrained_folder(runs: Path, config: PretrainConfig) -> Path:
-    """Where the policy of this configuration is kept between demos; named after all it depends on."""
+    """Return where the policy of this configuration is kept between demos; named after all it depends on."""
     digest = hashlib.sha256(config.model_dump_json().encode())
     package = Path(amf_ros.__file__).parent
     for source in _SOURCES:

@@ -66,7 +66,7 @@ def show(
 
 
 def abbreviations(names: Iterable[str]) -> dict[str, str]:
-    """Each name in at most four letters that no other has.
+    """Return each name in at most four letters that no other has.
 
     Initials; with more letters of its last word, or a number, where others have the same.
     """
@@ -82,7 +82,7 @@ def abbreviations(names: Iterable[str]) -> dict[str, str]:
 
 
 def best_columns(gains: Sequence[Sequence[float]], most: int) -> list[int]:
-    """The columns with the largest entries, at most ``most``, in their order."""
+    """Return the columns with the largest entries, at most ``most``, in their order."""
     largest = [max(column) for column in zip(*gains, strict=True)]
     chosen = sorted(range(len(largest)), key=lambda column: -largest[column])[:most]
     return sorted(chosen)

@@ -31,7 +31,7 @@ class NotReady(AmfError):
 
 
 def connect(namespace: str, wait_s: float) -> GraphClient:
-    """A client of the running graph.
+    """Return a client of the running graph.
 
     Raises:
         NoRos: there is no ROS 2 in this environment.
@@ -69,7 +69,7 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
 
 
 def _seen(client: GraphClient, wait_s: float) -> dict[str, bool]:
-    """The nodes that this graph should have, which depends on who demonstrates, and whether each is there."""
+    """Return the nodes that this graph should have, given who demonstrates, and whether each is there."""
     from amf_ros.ros.client.answers import ServerUnavailable
     from amf_ros.ros.start.graph import nodes
 
@@ -99,7 +99,7 @@ def demonstrator(client: GraphClient, timeout_s: float = 60.0) -> str:
 
 
 def _refusals(robot: Any) -> list[str]:
-    """What the robot node says that it did not do."""
+    """Return what the robot node says that it did not do."""
     if robot is None:
         return []
     said = []
@@ -112,7 +112,7 @@ def _refusals(robot: Any) -> list[str]:
 
 
 def _broken_streams(streams: Any) -> list[str]:
-    """What the recorder says about the topics that a demonstration needs."""
+    """Return what the recorder says about the topics that a demonstration needs."""
     if streams is None:
         return []
     said = []
@@ -126,7 +126,7 @@ def _broken_streams(streams: Any) -> list[str]:
 
 
 def robot_words(status: Any) -> str:
-    """May the arm move, and what became of commands: one line from a RobotStatus."""
+    """Say in one line from a RobotStatus whether the arm may move, and what became of commands."""
     words = [f"{ROBOT[status.status]} {status.reason}".strip()]
     if status.num_applied:
         changed = f" ({status.num_changed} changed by its limits)" if status.num_changed else ""
@@ -226,7 +226,7 @@ def execute_policy(graph: GraphClient, task_id: str, checkpoint_uri: str, start_
 
 
 def task_ids(graph: GraphClient) -> list[str]:
-    """The suite's tasks, in their order."""
+    """Return the suite's tasks, in their order."""
     from amf_msgs.srv import GetTasks
     from amf_ros.ros import names
 
@@ -234,5 +234,5 @@ def task_ids(graph: GraphClient) -> list[str]:
 
 
 def seconds(duration: Any) -> float:
-    """A duration message [s]."""
+    """Return the seconds of a duration message."""
     return float(duration.sec) + float(duration.nanosec) * 1e-9

@@ -103,7 +103,7 @@ def next_task(
 
 
 def _gains(answer: Any) -> dict[str, Any]:
-    """The matrix row by row, in the order of the scores; none where the strategy computes none."""
+    """Return the matrix row by row, in the order of the scores; none where the strategy computes none."""
     width = len(answer.target_ids)
     rows = [list(answer.gains[start : start + width]) for start in range(0, len(answer.gains), max(width, 1))]
     return {"target_ids": list(answer.target_ids), "gains": rows}

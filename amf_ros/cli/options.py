@@ -48,10 +48,10 @@ DEFAULT_DIRECTORY = Path(SESSION_DIRECTORY)
 
 
 def example(*lines: str) -> str:
-    """An epilog with example command lines."""
+    """Return an epilog with example command lines."""
     return "\n\n".join(["[bold]Examples[/bold]", *(f"[cyan]{line}[/cyan]" for line in lines)])
 
 
 def panel(name: str, *examples: str) -> dict[str, Any]:
-    """Where a command stands in ``amf --help``, and its examples."""
+    """Say where a command stands in ``amf --help``, and its examples."""
     return {"rich_help_panel": name, "epilog": example(*examples)}

@@ -41,11 +41,11 @@ class Output:
         self._started = time.monotonic()
 
     def say(self, text: str, style: str = "") -> None:
-        """One line for people."""
+        """Print one line for people."""
         self.console.print(text, style=style, markup=False, soft_wrap=True)
 
     def step(self, text: str, style: str = "", indent: int = 7) -> None:
-        """One line for people, with the time since the command began.
+        """Print one line for people, with the time since the command began.
 
         On a terminal it is wrapped between words, further lines ``indent`` columns in; a log keeps one line.
         """
@@ -57,7 +57,7 @@ class Output:
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """A sign of life on a terminal while something takes a while."""
+        """Show a sign of life on a terminal while something takes a while."""
         if self.console.is_terminal:
             with self.console.status(what):
                 yield
@@ -71,7 +71,7 @@ class Output:
         rows: Iterable[Sequence[object]],
         total: Sequence[object] = (),
     ) -> None:
-        """A table; a column whose name starts with ``>`` is aligned to the right."""
+        """Print a table; a column whose name starts with ``>`` is aligned to the right."""
         from rich import box
         from rich.table import Table
 
@@ -87,7 +87,7 @@ class Output:
         self.console.print(table)
 
     def answer(self, value: Mapping[str, Any], show: Callable[[], None]) -> None:
-        """The command's answer: ``value`` as JSON where that was asked for, else what ``show`` prints."""
+        """Print the answer: ``value`` as JSON where that was asked for, else what ``show`` prints."""
         if self.as_json:
             sys.stdout.write(json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")
             sys.stdout.flush()
@@ -147,7 +147,7 @@ def percent(successes: int, episodes: int) -> str:
 
 
 def interval(successes: int, episodes: int) -> str:
-    """The 95% Wilson interval in words, or a dash."""
+    """Return the 95% Wilson interval in words, or a dash."""
     from amf_ros.core.stats import wilson
 
     low, high = wilson(successes, episodes)
@@ -198,7 +198,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _width(stderr: bool) -> int | None:
-    """Where no terminal says how wide it is, wide enough for a table; None leaves it to rich."""
+    """Return where no terminal says how wide it is, wide enough for a table; None leaves it to rich."""
     stream = sys.stderr if stderr else sys.stdout
     return None if stream.isatty() or "COLUMNS" in os.environ else 120
 
@@ -212,7 +212,7 @@ def _cell(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """What JSON can hold: NaN becomes null, tuples become lists."""
+    """Return what JSON can hold: NaN becomes null, tuples become lists."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

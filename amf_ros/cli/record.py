@@ -121,7 +121,7 @@ def _one(output: Output, graph: GraphClient, task: str, seed: int, by: str) -> d
 
 
 def _ignore(message: Any) -> None:
-    """The scripted expert ends the recording itself."""
+    """Return the scripted expert ends the recording itself."""
 
 
 class _Verdict:

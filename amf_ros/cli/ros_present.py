@@ -20,7 +20,7 @@ class NoRos(AmfError):
 
 
 def missing_ros() -> str:
-    """What to do so that rclpy and amf_msgs can be imported; empty where they can."""
+    """Return what to do so that rclpy and amf_msgs can be imported; empty where they can."""
     if importlib.util.find_spec("rclpy") is None:
         return (
             "ROS 2 is not sourced: run `source scripts/env.sh` (after `make setup`), or source your workspace"
@@ -53,7 +53,7 @@ def require_ros(namespace: str = "") -> None:
 
 
 def ros_domain() -> int:
-    """The ROS domain of this shell. Raises ConfigError where ROS_DOMAIN_ID is none."""
+    """Return the ROS domain of this shell. Raises ConfigError where ROS_DOMAIN_ID is none."""
     text = os.environ.get("ROS_DOMAIN_ID", "") or "0"
     if not text.isdecimal() or int(text) > _MOST_DOMAIN:
         raise ConfigError(

@@ -203,7 +203,7 @@ def _show(output: Output, answer: dict[str, Any]) -> None:
 
 
 def show_success(output: Output, success: dict[str, tuple[int, int]]) -> None:
-    """A table of success per task with intervals."""
+    """Print a table of success per task with intervals."""
     rows = [(name, fraction(*counts), interval(*counts)) for name, counts in success.items()]
     done, tried = (sum(column) for column in zip(*success.values(), strict=True))
     output.table(

@@ -42,7 +42,7 @@ class SessionView:
             self._status.start()
 
     def __call__(self, state: State) -> None:
-        """The session's report callback."""
+        """Return the session's report callback."""
         last, self._last = self._last, state
         if last is not None and (last.phase, last.round) != (state.phase, state.round):
             self._finished(last)
@@ -62,7 +62,7 @@ class SessionView:
             self._status.stop()
 
     def _finished(self, state: State) -> None:
-        """The last word of a phase: why, the loss, or the success."""
+        """Return the last word of a phase: why, the loss, or the success."""
         if state.phase.name == "FINE_TUNING":
             self._line(state, ", ".join(state.detail.split(", ")[:2]))  # the time left is none
         elif state.phase.name in ("SELECTING", "EVALUATING"):

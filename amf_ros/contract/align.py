@@ -162,7 +162,7 @@ class Streams:
     def _merged(
         self, instant_ns: int, arrived_ns: int | None
     ) -> tuple[JointState, dict[str, int], tuple[Sample, ...]]:
-        """The newest of each joint, the age of those that are used, and where they were found."""
+        """Return the newest of each joint, the age of those that are used, and where they were found."""
         found: dict[str, tuple[Sample, int]] = {}
         used: list[Sample] = []
         for sample in self._joints.back_from(instant_ns, arrived_ns):
@@ -199,7 +199,7 @@ class Streams:
         )
 
     def _usable(self, state: JointState, i: int) -> bool:
-        """Whether all that the contract uses of a joint is there; of other joints, anything is."""
+        """Say whether all that the contract uses of a joint is there; of other joints, anything is."""
         position, velocity = self._contract.needs.get(state.names[i], (False, False))
         return (not position or bool(np.isfinite(state.position[i]))) and (
             not velocity or bool(np.isfinite(state.velocity[i]))
@@ -265,7 +265,7 @@ class _Track:
         return self._samples[-count:]
 
     def last_with(self, joint: str, until_ns: int) -> Sample | None:
-        """For an error's text only: it reads all that is kept."""
+        """Find it for an error's text only: this reads all that is kept."""
         return next((s for s in self.back_from(until_ns, None) if joint in _names(s)), None)
 
 
@@ -280,7 +280,7 @@ def _rows(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int] | None:
 
 
 def _joined(found: Mapping[str, tuple[Sample, int]], stamp_ns: int) -> JointState:
-    """One joint state of several, in the order in which joints were found."""
+    """Return one joint state of several, in the order in which joints were found."""
     rows = [(sample.value, i) for sample, i in found.values()]
     parts = [(state.position[i], state.velocity[i]) for state, i in rows if isinstance(state, JointState)]
     position, velocity = np.array(parts).T

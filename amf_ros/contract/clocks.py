@@ -105,7 +105,7 @@ class Clocks:
         self._streams = {name: _Stream(stream.allowed_ns) for name, stream in self._streams.items()}
 
     def _all_alike(self) -> bool:
-        """Whether every stream is off by about the same: they still belong together."""
+        """Say whether every stream is off by about the same: they still belong together."""
         seen = [stream for stream in self._streams.values() if stream.offsets]
         medians = [stream.median_ns for stream in seen]
         return len(seen) > 1 and max(medians) - min(medians) <= min(stream.allowed_ns for stream in seen)

@@ -28,7 +28,7 @@ from amf_ros.core.values import Array, JointCommand, JointState, Observation, Pi
 
 
 def _meaning(element: ActionElement) -> dict[str, Any]:
-    """What defines the numbers of an action; contracts from before ``continuous`` keep their hash."""
+    """Return what defines the numbers of an action; contracts from before ``continuous`` keep their hash."""
     without = {"max_step"} if element.continuous else {"max_step", "continuous"}
     return element.model_dump(mode="json", exclude=without)
 
@@ -246,7 +246,7 @@ class Contract:
     def check_robot(
         self, joint_names: Iterable[str], scene_names: Iterable[str] | None = None, tasks: Iterable[Task] = ()
     ) -> None:
-        """Does this contract fit a robot, its scene and the tasks? Call before anything moves.
+        """Check that this contract fits a robot, its scene and the tasks. Call before anything moves.
 
         Args:
             joint_names: that the robot measures and accepts.

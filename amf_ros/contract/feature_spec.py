@@ -23,7 +23,7 @@ TOPIC_RULE: Final = (
 
 
 def _topic_name(name: str) -> str:
-    """A name that ROS takes for a topic, of any node. Raises ValueError with the rule."""
+    """Return a name that ROS takes for a topic, of any node. Raises ValueError with the rule."""
     if not _TOPIC.fullmatch(name) or "__" in name:
         near = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9_/]", "_", name))
         hint = f"; try {near!r}" if near != name and _TOPIC.fullmatch(near) else ""

@@ -89,7 +89,7 @@ def compile_feature(spec: StateFeature, optional: frozenset[str] = frozenset()) 
 
 
 def heading(pose: Array) -> complex:
-    """Where the frame's x axis points, seen from above: cos(yaw) + i sin(yaw), times cos(pitch).
+    """Return where the frame's x axis points, seen from above: cos(yaw) + i sin(yaw), times cos(pitch).
 
     Taken from the rotated x axis and not from Euler angles, it changes smoothly even for a toppled
     object, and a tool that points down has a heading like any other.

@@ -123,7 +123,7 @@ class Intake:
             self._check_measured(topic, joints.names[i], float(joints.position[i]), float(joints.velocity[i]))
 
     def _find_used(self, topic: str, names: tuple[str, ...]) -> _Used:
-        """Which joints of a message are used, remembered: the same names come with every message."""
+        """Return which joints of a message are used, remembered: the same names come with every message."""
         rows = [i for i, name in enumerate(names) if name in self._contract.needs]
         twice = {names[i] for i in rows if names.count(names[i]) > 1}
         if twice:
@@ -184,7 +184,7 @@ class Intake:
                 self._check_targets(topic, joint, targets, self._periods(command))
 
     def _periods(self, command: JointCommand | JointPlan) -> Array:
-        """How many of the contract's periods lie before each target, at least one."""
+        """Return how many of the contract's periods lie before each target, at least one."""
         if isinstance(command, JointCommand):
             return np.ones(1)
         periods: Array = np.diff(command.times_ns, prepend=0) / self._contract.period_ns
@@ -222,7 +222,7 @@ class Intake:
             )
 
     def _measured_position(self, joint: str) -> float:
-        """The newest that was measured of a joint; NaN where nothing was."""
+        """Return the newest that was measured of a joint; NaN where nothing was."""
         newest, found = -1, float("nan")
         for names, state in self._joints.items():
             if joint in names and state.stamp_ns > newest:
@@ -273,7 +273,7 @@ def _short(name: str) -> str:
 
 
 def _unit_hint(value: float, low: float, high: float) -> str:
-    """What the number may be in, where another unit explains it."""
+    """Return what the number may be in, where another unit explains it."""
     span = high - low
     if 0.0 <= value <= 1.0 and span < 0.5:
         return "; is it a share of the width? Metres are expected"

@@ -177,7 +177,7 @@ def _is_presence(element: str) -> bool:
 
 
 def _looks_at(role: str, element: str) -> bool:
-    """Whether an element, as ``role.target-role.aux.position.x``, is measured at or from a role."""
+    """Say whether an element, as ``role.target-role.aux.position.x``, is measured at or from a role."""
     return not _is_presence(element) and any(f"-{role}{end}" in f"-{element}" for end in ".-")
 
 

@@ -27,7 +27,7 @@ from amf_ros.core.config import Model
 
 
 def _one_of(allowed: tuple[str, ...], type_: str) -> str:
-    """A message type among those of :mod:`amf_ros.contract.codecs`. Raises ValueError with the others."""
+    """Check that :mod:`amf_ros.contract.codecs` knows a type. Raises ValueError with those it knows."""
     if type_ not in allowed:
         raise ValueError(f"{type_[:80]!r} is not read; allowed: {', '.join(allowed)}")
     return type_

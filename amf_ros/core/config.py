@@ -188,7 +188,7 @@ def load_yaml(path: Path, model: type[M]) -> M:
 
 
 def _tuples(data: Any) -> Any:
-    """Lists as tuples, which strict validation wants where a field is frozen."""
+    """Turn lists into tuples, which strict validation wants where a field is frozen."""
     if isinstance(data, dict):
         return {key: _tuples(value) for key, value in data.items()}
     return tuple(_tuples(value) for value in data) if isinstance(data, list) else data
@@ -200,7 +200,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 
 def _locate(model: type[BaseModel], data: Any, loc: tuple[int | str, ...]) -> tuple[list[str], str]:
-    """The keys allowed beside the last part of a place, and the place as a reader of the file sees it.
+    """Return the keys allowed beside the last part of a place, and the place as a reader of the file sees it.
 
     pydantic puts the tags of unions into ``loc``; they are no keys of the file.
     """
@@ -218,7 +218,7 @@ def _locate(model: type[BaseModel], data: Any, loc: tuple[int | str, ...]) -> tu
 
 
 def _inside(kind: Any, part: int | str) -> Any:
-    """The annotation one step further in: of a field, of an item, or of a union's member with that tag."""
+    """Return the annotation one step further in: of a field, an item, or a union's member with that tag."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         fields = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
         return fields.get(str(part))

@@ -31,7 +31,7 @@ class AmfError(Exception):
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """A value from outside as an error message shows it: quoted, on one line, cut where it is long.
+    """Return a value from outside as an error message shows it: quoted, on one line, cut where it is long.
 
     Line ends and control characters are escaped, so what came over the network cannot forge a log line.
     """
@@ -43,7 +43,7 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def listed(names: Iterable[str], most: int = MOST_SHOWN) -> str:
-    """Names with commas between, as an error message lists them; of many the first ones and how many more."""
+    """List names with commas, as an error message does; of many the first ones and how many more."""
     known = list(names)
     more = f" and {len(known) - most} more" if len(known) > most else ""
     return (", ".join(_plain(name) for name in known[:most]) or "none") + more

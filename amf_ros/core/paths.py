@@ -20,7 +20,7 @@ _LONGEST = 4096  # bytes, with the NUL at the end: Linux' PATH_MAX
 
 
 def local_path(source: Path | str, what: str, error: type[AmfError] = ConfigError) -> Path:
-    """The path that a text names: a path as it is written, or a ``file://`` URI of this computer.
+    """Return the path that a text names: a path as it is written, or a ``file://`` URI of this computer.
 
     Whether something is there is not looked at. ``Path.as_uri`` gives URIs that come back the same.
 
@@ -62,7 +62,7 @@ def local_path(source: Path | str, what: str, error: type[AmfError] = ConfigErro
 
 
 def home_expanded(path: Path) -> Path:
-    """The path with a leading ``~`` or ``~name`` as a home folder; unchanged where nobody has that name."""
+    """Expand a leading ``~`` or ``~name`` to the home folder; unchanged where nobody has that name."""
     try:
         return path.expanduser()
     except RuntimeError:
@@ -70,7 +70,7 @@ def home_expanded(path: Path) -> Path:
 
 
 def share_directories(package: str) -> tuple[Path, ...]:
-    """The ``share/<package>`` folders of the sourced workspaces, overlay first."""
+    """Return the ``share/<package>`` folders of the sourced workspaces, overlay first."""
     prefixes = [prefix for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
     folders = [Path(prefix) / "share" / package for prefix in (*prefixes, sys.prefix)]
     return tuple(dict.fromkeys(folder for folder in folders if folder.is_dir()))
@@ -84,7 +84,7 @@ def config_directories() -> tuple[Path, ...]:
 
 
 def find_config(kind: str, name: str) -> Path:
-    """A YAML file by short name or by path.
+    """Find a YAML file by short name or by path.
 
     Args:
         kind: folder under ``config/``: ``contracts``, ``experiments``, ``robots``, ``tasks``.

@@ -121,7 +121,7 @@ def _text(path: Path) -> str:
 
 
 def _measure(path: Path, node: Node, sizes: dict[int, int], depth: int) -> int:
-    """How many values a node stands for with all that its aliases repeat.
+    """Return how many values a node stands for with all that its aliases repeat.
 
     Raises:
         ConfigError: too many, too deep, or within itself; a key that is no single value.
@@ -160,7 +160,7 @@ def _inside(node: Node | None, part: int | str) -> Node | None:
 
 
 def _odd_character(text: str, lines: Sequence[int]) -> str:
-    """A hint at what the eye does not see in the lines from where a thing began to where it went wrong."""
+    """Hint at what the eye does not see in the lines from where a thing began to where it went wrong."""
     if not lines:
         return ""
     for number, row in enumerate(text.split("\n")[lines[0] - 1 : lines[-1]], lines[0]):
@@ -174,7 +174,7 @@ def _odd_character(text: str, lines: Sequence[int]) -> str:
 
 
 def hint(value: object, problem: str) -> str:
-    """What to do about a value that has the wrong type, where it shows what was meant; else empty.
+    """Return what to do about a value that has the wrong type, where it shows what was meant; else empty.
 
     Args:
         value: as it was read.

@@ -82,7 +82,7 @@ class SceneState:
     poses: Array
 
     def pose(self, name: str) -> Array:
-        """The pose of one object, (7,)."""
+        """Return the pose of one object, (7,)."""
         (row,) = indices("scene object", self.names, [name])
         picked: Array = self.poses[row]
         return picked
@@ -122,7 +122,7 @@ class JointPlan:
         return len(self.times_ns) == 0
 
     def at(self, after_ns: int, start: Array | None = None) -> JointCommand | None:
-        """The targets at a time after the stamp, by straight lines between the points.
+        """Return the targets at a time after the stamp, by straight lines between the points.
 
         Args:
             after_ns: after the stamp; beyond the last point its targets hold [ns].
@@ -206,7 +206,7 @@ class Task:
     max_episode_steps: int = 0
 
     def num_steps(self, fps: float) -> int:
-        """The longest episode, at ``fps`` steps per second [steps]."""
+        """Return the longest episode, at ``fps`` steps per second [steps]."""
         return self.max_episode_steps or round(self.time_limit_s * fps)
 
 

@@ -38,7 +38,7 @@ HALF_KNOWN = 3.0
 
 
 def anchor_demonstrations(successes: int, failures: int) -> float:
-    """How many demonstrations an audit stands for: k s / (f + 1)."""
+    """Return how many demonstrations an audit stands for: k s / (f + 1)."""
     return HALF_KNOWN * successes / (failures + 1)
 
 

@@ -28,7 +28,7 @@ def cover(
     suite: Suite,
     models: Sequence[str] = (MODEL_OF_OLD,),
 ) -> dict[str, Coverage]:
-    """What these demonstrations cover, for each of some uncertainty models.
+    """Return what these demonstrations cover, for each of some uncertainty models.
 
     Raises:
         DataError: there are no steps to cover anything.

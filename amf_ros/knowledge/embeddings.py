@@ -161,7 +161,7 @@ class Embedder:
         return min(len(trajectory.observations), self._count)
 
     def _keys(self, parts: Sequence[Part]) -> tuple[bytes, ...]:
-        """What the features of each part follow from, digested."""
+        """Return what the features of each part follow from, digested."""
         keys = tuple(
             self._digest(trajectory) + f"/{trajectory.id}/{trajectory.task_id}/{task_id}".encode()
             for trajectory, task_id in parts

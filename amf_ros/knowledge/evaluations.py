@@ -17,7 +17,7 @@ Attempts = Mapping[str, Sequence[tuple[float, bool]]]
 
 
 def attempts_of(demonstrations: Sequence[Demonstration]) -> dict[str, list[tuple[float, bool]]]:
-    """Task id -> (duration [s], whether it was no failure) of each of these demonstrations."""
+    """Return task id -> (duration [s], whether it was no failure) of each of these demonstrations."""
     found: dict[str, list[tuple[float, bool]]] = {}
     for demo in demonstrations:
         found.setdefault(demo.task_id, []).append((demo.duration_s, demo.outcome is not Outcome.FAILURE))
@@ -25,12 +25,12 @@ def attempts_of(demonstrations: Sequence[Demonstration]) -> dict[str, list[tuple
 
 
 def evaluations_of(rollouts: Sequence[Rollout], checkpoint_id: str) -> dict[str, tuple[int, int]]:
-    """Task id -> (episodes, successes) of one checkpoint, over all its roll-outs."""
+    """Return task id -> (episodes, successes) of one checkpoint, over all its roll-outs."""
     return counts_of([rollout for rollout in rollouts if rollout.checkpoint_id == checkpoint_id])
 
 
 def standing(rollouts: Sequence[Rollout], fingerprints: Mapping[str, str]) -> list[Rollout]:
-    """Those whose policy stands as it was: without roll-outs of a checkpoint that was replaced since.
+    """Return those whose policy stands as it was: without roll-outs of a checkpoint that was replaced since.
 
     Args:
         rollouts: of any checkpoint.
@@ -45,7 +45,7 @@ def standing(rollouts: Sequence[Rollout], fingerprints: Mapping[str, str]) -> li
 
 
 def counts_of(rollouts: Sequence[Rollout]) -> dict[str, tuple[int, int]]:
-    """Task id -> (episodes, successes)."""
+    """Return task id -> (episodes, successes)."""
     counts: dict[str, tuple[int, int]] = {}
     for rollout in rollouts:
         tried, done = counts.get(rollout.task_id, (0, 0))

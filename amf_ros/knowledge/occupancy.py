@@ -49,11 +49,11 @@ class Evidence:
     memory: dict[Any, Any] = field(default_factory=dict)
 
     def shown(self, task_id: str) -> tuple[Demonstration, ...]:
-        """The task's newest demonstrations."""
+        """Return the task's newest demonstrations."""
         return self._demonstrations.get(task_id, ())[-self.config.trajectories_per_task :]
 
     def visited(self, task_id: str) -> tuple[Rollout, ...]:
-        """The task's newest roll-outs with this checkpoint, else with the newest that tried it."""
+        """Return the task's newest roll-outs with this checkpoint, else with the newest that tried it."""
         own = sorted(self._rollouts.get(task_id, ()), key=lambda rollout: rollout.id)
         current = [r for r in own if r.checkpoint_id == self.checkpoint.info.id]
         if not current and own:
@@ -90,7 +90,7 @@ class Occupancy(Protocol):
     def __init__(self, evidence: Evidence) -> None: ...
 
     def of(self, task_id: str) -> Occupied:
-        """The occupancy of one task of the suite."""
+        """Return the occupancy of one task of the suite."""
 
 
 class OwnDemonstrations:
@@ -100,7 +100,7 @@ class OwnDemonstrations:
         self._evidence = evidence
 
     def of(self, task_id: str) -> Occupied:
-        """All states alike."""
+        """Return all states, alike."""
         return Occupied(self._evidence.shown(task_id) or self._evidence.visited(task_id))
 
 
@@ -111,7 +111,7 @@ class Visited:
         self._evidence = evidence
 
     def of(self, task_id: str) -> Occupied:
-        """All states alike."""
+        """Return all states, alike."""
         return Occupied(self._evidence.visited(task_id) or self._evidence.shown(task_id))
 
 
@@ -139,7 +139,7 @@ class Importance:
     """
 
     def __init__(self, evidence: Evidence) -> None:
-        """Raises ConfigError where the policy does not say what its standardised action units are."""
+        """Raise ConfigError where the policy does not say what its standardised action units are."""
         self._evidence, self._instead = evidence, OwnDemonstrations(evidence)
         ids = [task.id for task in evidence.suite.tasks]
         columns = [self._log_ratios(demo, ids) for demo in evidence.demonstrations]
@@ -148,7 +148,7 @@ class Importance:
         self._row = {task_id: row for row, task_id in enumerate(ids)}
 
     def of(self, task_id: str) -> Occupied:
-        """The demonstrations whose weight is not negligible, or what stands in for them."""
+        """Return the demonstrations whose weight is not negligible, or what stands in for them."""
         row = self._row[task_id]
         effective = float(self._weights.effective[row])
         if self._weights.collapsed[row]:

@@ -39,7 +39,7 @@ class ParametricSuite(Suite, Protocol):
         """Of the box of q parameters, each above its low."""
 
     def embedding_of(self, parameters: Array) -> Array:
-        """What conditions the policy on the task with these parameters, (q,) -> (k,)."""
+        """Return what conditions the policy on the task with these parameters, (q,) -> (k,)."""
 
 
 def propose_task(
@@ -52,7 +52,7 @@ def propose_task(
     population: int = 16,
     generations: int = 40,
 ) -> Proposal:
-    """The parameters whose demonstration is expected to teach the problem's targets most.
+    """Return the parameters whose demonstration is expected to teach the problem's targets most.
 
     Args:
         suite: gives the box, and embeddings in it.

@@ -70,7 +70,7 @@ class ProblemBuilder:
         first_checkpoint_id: str = "",
         frozen: Policy | None = None,
     ) -> Problem:
-        """The question to a strategy.
+        """Build the question to a strategy.
 
         Args:
             checkpoint: whose frozen features are used, and what its pre-training covered.
@@ -129,7 +129,7 @@ class ProblemBuilder:
         return problem
 
     def _prepare(self, checkpoint: Checkpoint, frozen: Policy) -> tuple[Embedder, Coverage | None]:
-        """The embedder for this pi_0, and what the checkpoint keeps for the model."""
+        """Return the embedder for this pi_0, and what the checkpoint keeps for the model."""
         name = self._config.uncertainty
         covered = checkpoint.coverage.get(name)
         if covered is None and checkpoint.coverage and self._config.coverage:
@@ -147,7 +147,7 @@ class ProblemBuilder:
         return self._embedder, covered
 
     def _states(self, embedder: Embedder, evidence: Evidence) -> _States:
-        """Each task's occupancy, embedded at one scale."""
+        """Return each task's occupancy, embedded at one scale."""
         rule = load("occupancy", self._config.occupancy)(evidence)
         occupied: dict[str, Occupied] = {task_id: rule.of(task_id) for task_id in self._ids}
         parts = {key: [(t, key) for t in found.trajectories] for key, found in occupied.items()}
@@ -198,7 +198,7 @@ class ProblemBuilder:
         )
 
     def _coverage(self, embedder: Embedder, covered: Coverage | None, scale: float) -> F32 | None:
-        """A pre-training demonstration weighs as much as one collected since: as many states."""
+        """Return a pre-training demonstration weighs as much as one collected since: as many states."""
         if covered is None or not self._config.coverage or embedder.task_columns:
             return None
         config, width, num_task = self._config, embedder.width, len(self._suite.embedding_names)
@@ -251,7 +251,7 @@ def build_problem(
     attempts: Attempts | None = None,
     first_checkpoint_id: str = "",
 ) -> Problem:
-    """One question; see :meth:`ProblemBuilder.build`, which this is for those who ask but once."""
+    """Build one question; see :meth:`ProblemBuilder.build`, which this is for those who ask but once."""
     return ProblemBuilder(suite, config).build(
         checkpoint,
         demonstrations,

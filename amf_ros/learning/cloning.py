@@ -38,16 +38,16 @@ class Progress:
 
 
 def ignore(progress: Progress) -> None:
-    """A progress callback for those who do not look."""
+    """Ignore progress, for those who do not look."""
 
 
 def never() -> bool:
-    """A stop condition for those who do not stop."""
+    """Never stop, for those who do not."""
     return False
 
 
 def check_device(name: str) -> None:
-    """Whether torch can compute on ``training.device``; asked before anybody demonstrates anything.
+    """Check that torch can compute on ``training.device``, before anybody demonstrates anything.
 
     Raises:
         ConfigError: it cannot, with what to do.
@@ -133,7 +133,7 @@ def train_anew(
 
 
 def from_nothing(config: TrainingConfig) -> TrainingConfig:
-    """How to train random weights: at the rate of pre-training."""
+    """Return how to train random weights: at the rate of pre-training."""
     return config.model_copy(update={"learning_rate": config.pretrain_learning_rate})
 
 

@@ -69,7 +69,7 @@ class Coverage:
 
 
 def to_tensors(covered: Mapping[str, Coverage]) -> dict[str, NDArray[Any]]:
-    """By name, for a checkpoint: ``coverage.<model>`` and ``fitted.<model>.<name>``."""
+    """Return it by name, for a checkpoint: ``coverage.<model>`` and ``fitted.<model>.<name>``."""
     tensors = {}
     for model, known in covered.items():
         tensors[f"{_COVERAGE}.{model}"] = np.asarray(known.moments, order="C")
@@ -79,7 +79,7 @@ def to_tensors(covered: Mapping[str, Coverage]) -> dict[str, NDArray[Any]]:
 
 
 def from_tensors(tensors: Mapping[str, NDArray[Any]]) -> dict[str, Coverage]:
-    """What :func:`to_tensors` wrote, or an old checkpoint's; other tensors are passed over."""
+    """Read what :func:`to_tensors` wrote, or an old checkpoint's; other tensors are passed over."""
     fitted: dict[str, dict[str, NDArray[Any]]] = {}
     for key, value in tensors.items():
         if key.startswith(_FITTED + "."):

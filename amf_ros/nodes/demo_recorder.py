@@ -229,17 +229,17 @@ class DemoRecorderNode(AmfNode):
         self._state.publish(recorder_state_msg(self.get_clock().now().to_msg(), about))
 
     def secure(self, error: BaseException) -> None:
-        """A recording in which something unforeseen happened is not kept, and its client hears of it."""
+        """Discard a recording in which something unforeseen happened, and tell its client."""
         if self._taping is not None and not self._storing:
             self._fail(error)
 
     def begin_shutdown(self) -> None:
-        """A recording in progress is discarded: half a demonstration teaches the wrong thing."""
+        """Discard a recording in progress: half a demonstration teaches the wrong thing."""
         if self._taping is not None and not self._storing:
             self._fail(Cancelled("the recorder is shutting down"))
 
     def busy(self) -> bool:
-        """Whether a demonstration that is over is still being stored."""
+        """Say whether a demonstration that is over is still being stored."""
         return self._storing
 
 

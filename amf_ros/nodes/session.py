@@ -189,7 +189,7 @@ class SessionNode(AmfNode):
         self._stop.set()
 
     def busy(self) -> bool:
-        """Whether the session still winds down."""
+        """Say whether the session still winds down."""
         return self._plan is not None
 
 

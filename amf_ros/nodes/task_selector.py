@@ -125,7 +125,7 @@ class TaskSelectorNode(AmfNode):
         return response
 
     def _ask(self, asked: Question, response: Any, explain: bool = False) -> Answer | None:
-        """The answer; or None, and in ``response`` the code of what is wrong."""
+        """Return the answer; or None, and in ``response`` the code of what is wrong."""
         codes = STRATEGY_CODES
         try:
             self._selector.check(asked.strategy)
@@ -172,12 +172,12 @@ class TaskSelectorNode(AmfNode):
         self._selector.close()
 
     def busy(self) -> bool:
-        """Whether a caller still waits."""
+        """Say whether a caller still waits."""
         return self._callers.active > 0 or self._telling.locked()
 
 
 def _fill(message: Any, answer: Answer) -> None:
-    """What NextTask's response and TaskScores have in common."""
+    """Return what NextTask's response and TaskScores have in common."""
     selection = answer.selection
     message.task_ids, message.scores = list(selection.task_ids), score_msgs(answer.problem, selection)
     message.strategy, message.policy_id = selection.strategy, answer.checkpoint_id

@@ -169,7 +169,7 @@ class TeleopNode(AmfNode):
         self._sent.add_done_callback(partial(self._on_answer, self._ending))
 
     def _on_answer(self, request: FinishRecording.Request, future: Future) -> None:
-        """What the recorder refuses once it refuses for ever."""
+        """Return what the recorder refuses once it refuses for ever."""
         answer = None if future.cancelled() else future.result()
         if answer is None or not answer.error_code or self._ending is not request:
             return

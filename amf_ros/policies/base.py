@@ -150,7 +150,7 @@ class Trainable(Policy, Protocol):
         """Rebuild the policy that gave these tensors and settings. Raises CheckpointError."""
 
     def finish_pretraining(self, steps: Steps) -> None:
-        """Called once after pre-training, with the steps it was trained on."""
+        """End pre-training: called once after it, with the steps it was trained on."""
 
     def fine_tunable(self, steps: Steps, config: TrainingConfig) -> Trainable:
         """Make a copy that is ready to be fine-tuned on these steps; self stays as it is."""

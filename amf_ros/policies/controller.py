@@ -50,7 +50,7 @@ class ChunkController:
         return self._pending.popleft().astype(np.float64)
 
     def _ask(self, observation: Frame) -> F32:
-        """The actions (execute, a) that are played next. The one seam to a policy's own code: it may raise
+        """Ask for the actions (execute, a) played next. Here alone a policy's own code runs: it may raise
         anything, and whoever drives an arm must hear of it as an error of ours.
         """
         try:

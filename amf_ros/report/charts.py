@@ -120,7 +120,7 @@ def before_after(facts: Facts) -> Figure:
 
 @_chart("choices")
 def choices(facts: Facts) -> Figure:
-    """Which task was demonstrated when: a dot for each, rounds as bands."""
+    """Draw which task was demonstrated when: a dot for each, rounds as bands."""
     rows = [task.id for task in facts.tasks]
     figure, axes = _figure(HALF, 0.8 + 0.27 * len(rows))
     start = 0.5
@@ -144,7 +144,7 @@ def choices(facts: Facts) -> Figure:
 
 @_chart("scores")
 def score_map(facts: Facts) -> Figure:
-    """What the strategy thought of each task in each round; a frame marks what it chose."""
+    """Draw what the strategy thought of each task in each round; a frame marks what it chose."""
     rows = [task.id for task in facts.tasks]
     values = np.array([[one.scores.get(name, np.nan) for one in facts.rounds] for name in rows], dtype=float)
     columns = [f"round {one.number}" for one in facts.rounds]
@@ -185,7 +185,7 @@ def _heat(
     colours: LinearSegmentedColormap,
     high: float | None = None,
 ) -> tuple[Figure, Axes]:
-    """A heat-map of ``values`` (rows, columns) from 0 to ``high`` (None: the largest)."""
+    """Return a heat-map of ``values`` (rows, columns) from 0 to ``high`` (None: the largest)."""
     figure, axes = _figure(width_in, 0.8 + 0.27 * len(rows))
     if high is None:
         high = float(np.nanmax(values))

@@ -111,7 +111,7 @@ def replay(directory: Path, contract: str, allow: Sequence[str] = ()) -> Film | 
 
 
 def telling_choice(episodes: Sequence[Mapping[str, Any]]) -> Choice | None:
-    """The task whose success rate rose most; its starts that the last policy mastered, else all of its last.
+    """Pick the task whose success rose most, and its starts that the last policy mastered, else all.
 
     Args:
         episodes: journalled roll-outs with ``task_id``, ``seed``, ``checkpoint_id``, ``outcome``, ``round``.

@@ -51,7 +51,7 @@ def write_page(facts: Facts, path: Path, film: Film | None = None) -> None:
 
 
 def render(facts: Facts, film: Film | None = None) -> str:
-    """The page as text."""
+    """Return the page as text."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("amf_ros.report", "."),
         autoescape=True,

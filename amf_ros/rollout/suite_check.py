@@ -72,7 +72,7 @@ def examine(
 
 
 def _said(suite: Suite, environment: Environment) -> list[SuiteFinding]:
-    """What loading has found in order, and what the suite answers about a task that it has not."""
+    """Return what loading has found in order, and what the suite answers about a task that it has not."""
     fps, interface = environment.interface.fps, environment.interface
     steps = sorted({task.num_steps(fps) for task in suite.tasks})
     sizes = (len(interface.layout.elements), len(interface.action_names), len(suite.embedding_names))
@@ -131,7 +131,7 @@ class _Looks:
         return time.monotonic() > self._until
 
     def findings(self) -> list[SuiteFinding]:
-        """One for each thing that was looked at."""
+        """Return one for each thing that was looked at."""
         found = [
             _judged("steps", "success, shapes and numbers as they must be", self._refused),
             _judged(
@@ -185,7 +185,7 @@ class _Looks:
             self._idle.append(task_id)
 
     def _again(self, task_id: str, starts: Sequence[Frame], shown: Sequence[Demonstration]) -> None:
-        """The first start once more: where much has happened since, and where nothing has."""
+        """Return the first start once more: where much has happened since, and where nothing has."""
         for where, environment in (("later", self._environment), ("in a new simulator", self._other)):
             off = _apart(environment.reset(task_id, 0), starts[0])
             if off > _EQUAL:

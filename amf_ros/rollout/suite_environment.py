@@ -25,7 +25,7 @@ _WITHIN = 1e-9  # of rounding, by which an action may be out of its bounds
 
 
 def suite_interface(suite: SimulatedSuite) -> SuiteInterface:
-    """Names and rate as the suite gives them."""
+    """Return names and rate as the suite gives them."""
     layout = ObservationLayout.of_vector(tuple(suite.observation_names))
     return SuiteInterface(suite.name, layout, tuple(suite.action_names), float(suite.fps))
 
@@ -34,7 +34,7 @@ class SuiteEnvironment(EpisodeCounter):
     """The simulator of a suite, one episode at a time: its vectors checked, its steps and time counted."""
 
     def __init__(self, suite: SimulatedSuite) -> None:
-        """Raises ContractError where the simulator lacks something, or ``succeeded`` is a method."""
+        """Raise ContractError where the simulator lacks something, or ``succeeded`` is a method."""
         super().__init__()
         self.suite = suite
         self.interface = suite_interface(suite)
@@ -96,7 +96,7 @@ class SuiteEnvironment(EpisodeCounter):
         return following
 
     def demonstrator(self, seed: int) -> Demonstrator:
-        """The simulator's expert; the start that ``seed`` gave is all it depends on.
+        """Return the simulator's expert; the start that ``seed`` gave is all it depends on.
 
         An action outside the declared bounds raises ContractError: what is learned must be what was done.
         """
@@ -128,7 +128,7 @@ class SuiteEnvironment(EpisodeCounter):
         return _vector(values, self.interface.action_names, self._who + "action")
 
     def _within(self, action: Array) -> Array:
-        """The expert's action, rounding aside. Raises ContractError."""
+        """Return the expert's action, rounding aside. Raises ContractError."""
         if self._bounds is None:
             return action
         low, high = self._bounds
@@ -143,7 +143,7 @@ class SuiteEnvironment(EpisodeCounter):
 
 
 def _vector(values: Array, names: tuple[str, ...], what: str) -> Array:
-    """A copy, since a simulator may hand out the array it goes on working in. Raises ContractError."""
+    """Return a copy, since a simulator may hand out the array it goes on working in. Raises ContractError."""
     try:
         vector = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -40,12 +40,12 @@ def duration_msg(seconds: float) -> Duration:
 
 
 def to_ns(stamp: Time | Duration) -> int:
-    """A time or duration message to integer nanoseconds."""
+    """Turn a time or duration message into integer nanoseconds."""
     return int(stamp.sec) * NS + int(stamp.nanosec)
 
 
 def to_seconds(duration: Duration) -> float:
-    """A duration message to seconds."""
+    """Turn a duration message into seconds."""
     return to_ns(duration) / NS
 
 
@@ -65,7 +65,7 @@ def to_msg(type_: str, value: Value, frame_id: str = BASE_FRAME) -> Any:
 
 @lru_cache(maxsize=256)
 def message_class(type_: str) -> Any:
-    """The class of a type written ``package/msg/Name``.
+    """Return the class of a type written ``package/msg/Name``.
 
     Raises:
         ConfigError: no such package or message in the sourced workspaces.
@@ -92,7 +92,7 @@ def demonstration_msg(info: DemonstrationInfo) -> DemonstrationMsg:
 
 
 def recorder_state_msg(stamp: Time, about: About | None) -> RecorderState:
-    """What is being recorded, or that nothing is."""
+    """Say in a message what is being recorded, or that nothing is."""
     if about is None:
         return RecorderState(stamp=stamp)
     return RecorderState(
@@ -120,14 +120,14 @@ def checkpoint_msg(info: CheckpointInfo | None) -> CheckpointMsg:
 
 
 def to_checkpoint(msg: CheckpointMsg) -> CheckpointInfo:
-    """A message to metadata of a checkpoint."""
+    """Turn a message into metadata of a checkpoint."""
     return CheckpointInfo(
         msg.id, msg.uri, msg.policy_type, int(msg.round), int(msg.num_demonstrations), to_ns(msg.stamp)
     )
 
 
 def score_msgs(problem: Problem, selection: Selection) -> list[TaskScore]:
-    """A strategy's scores beside what was known of each task, best first."""
+    """Return a strategy's scores beside what was known of each task, best first."""
     records = {record.id: record for record in problem.tasks}
     return [
         TaskScore(

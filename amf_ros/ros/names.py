@@ -40,7 +40,7 @@ BASE_FRAME = "base_link"
 
 
 def fresh_id(task_id: str) -> str:
-    """An id for a recording or roll-out that nobody named; milliseconds, since episodes can be that short."""
+    """Make an id for a recording or roll-out that nobody named; in milliseconds: episodes can be short."""
     now_ns = time.time_ns()
     clock = time.strftime("%Y%m%d_%H%M%S", time.localtime(now_ns // 1_000_000_000))
     return f"{clock}_{now_ns // 1_000_000 % 1000:03d}_{file_part(task_id)}"

@@ -73,7 +73,7 @@ def _declare_one(node: Node, name: str, field: FieldInfo) -> Any:
 
 
 def descriptor(field: FieldInfo) -> ParameterDescriptor:
-    """Description, range and allowed values of one field, as ``ros2 param describe`` shows them."""
+    """Return description, range and allowed values of one field, as ``ros2 param describe`` shows them."""
     # An integer is a fine value for a double; ROS alone would refuse it, the model checks it anyway.
     made = ParameterDescriptor(
         description=field.description or "", read_only=True, dynamic_typing=field.annotation is float
@@ -91,7 +91,7 @@ def descriptor(field: FieldInfo) -> ParameterDescriptor:
 
 
 def _bounds(field: FieldInfo) -> Mapping[str, float]:
-    """Closed bounds; an open one is shown closed and checked by the model."""
+    """Return closed bounds; an open one is shown closed and checked by the model."""
     bounds: dict[str, float] = {}
     for item in field.metadata:
         if isinstance(item, annotated_types.Ge):

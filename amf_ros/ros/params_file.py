@@ -61,7 +61,7 @@ def _line(indent: str, name: str, field: FieldInfo) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    """What else may stand there."""
+    """Return what else may stand there."""
     if get_origin(field.annotation) is Literal:
         return f"; one of {', '.join(map(str, get_args(field.annotation)))}"
     signs: Mapping[type, str] = {

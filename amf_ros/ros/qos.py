@@ -52,7 +52,7 @@ STOPS = (EVENT, LATCHED, UNRELIABLE)
 
 
 def of_topic(topic: Topic) -> QoSProfile:
-    """As the contract says for one of its streams."""
+    """Return what the contract says for one of its streams."""
     reliable = topic.reliability == "reliable"
     return QoSProfile(
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,

@@ -88,12 +88,12 @@ class RosWorker:
         )
 
     def with_plan(self, plan: Plan) -> RosWorker:
-        """The same clients, asking about this plan's candidates and targets."""
+        """Return the same clients, asking about this plan's candidates and targets."""
         self._plan = plan
         return self
 
     def checkpoint(self) -> CheckpointInfo:
-        """The newest of the run directory.
+        """Return the newest of the run directory.
 
         Raises:
             CheckpointError: there is none.
@@ -133,7 +133,7 @@ class RosWorker:
         )
 
     def configured_strategy(self) -> str:
-        """The selector's own strategy: that of a goal which names none. Raises as :meth:`select`."""
+        """Return the selector's own strategy: that of a goal which names none. Raises as :meth:`select`."""
         request = GetParameters.Request(names=[STRATEGY])
         values = self._calls.call(GetParameters, names.SELECTOR_PARAMETERS, request).values
         if not values or not values[0].string_value:
@@ -141,7 +141,7 @@ class RosWorker:
         return str(values[0].string_value)
 
     def _named(self) -> str:
-        """What the plan's strategy calls itself in its answers."""
+        """Return what the plan's strategy calls itself in its answers."""
         return str(load("strategy", self._plan.strategy).name)
 
     def demonstrate(self, task_id: str, demonstration_id: str, seed: int) -> EpisodeResult:
@@ -204,7 +204,7 @@ class RosWorker:
     def _act(
         self, action: Any, name: str, goal: Any, feedback: Callable[[Any], None] = lambda message: None
     ) -> Any:
-        """The result of a goal; its node may be started again meanwhile, and then does not know the goal."""
+        """Return the result of a goal; a node that is started again meanwhile does not know the goal."""
         away_s, limit_s = self._calls.wait_s, self._step_timeout_s
         return self._calls.act(action, name, goal, feedback, away_s=away_s, timeout_s=limit_s)
 
@@ -223,7 +223,7 @@ class RosWorker:
 
 
 def _with_code(error: ServerLost | Refused) -> ServerLost | Refused:
-    """The same error, with what a session's caller needs to look it up."""
+    """Return the same error, with what a session's caller needs to look it up."""
     if isinstance(error, ServerLost):
         return error
     return Refused(error.name, error.code, f"{error.name}: {error} (code {error.code})", error.result)

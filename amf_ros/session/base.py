@@ -73,7 +73,7 @@ class Worker(Protocol):
     """
 
     def checkpoint(self) -> CheckpointInfo:
-        """The checkpoint that the session starts from. Called once, before everything else."""
+        """Return the checkpoint that the session starts from. Called once, before everything else."""
 
     def select(self, num_tasks: int, seed: int) -> Selection:
         """Ask the plan's strategy, over the plan's candidates and targets, with all that is stored."""

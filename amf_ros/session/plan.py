@@ -54,14 +54,14 @@ class Plan(Model):
     seed: int = Field(0, ge=0, lt=2**63, description="everything random follows from it")
 
     def episodes(self, round: int) -> int:
-        """Evaluation episodes per target task after ``round`` (0 = before the first)."""
+        """Return the evaluation episodes per target task after ``round`` (0 = before the first)."""
         if round in (0, self.num_rounds):
             return self.final_episodes or self.evaluation_episodes
         return self.evaluation_episodes
 
 
 def resolve(plan: Plan, task_ids: Sequence[str]) -> Plan:
-    """The plan with its empty sets written out, in the suite's order.
+    """Return the plan with its empty sets written out, in the suite's order.
 
     Raises:
         UnknownName: a candidate or target is not in the suite.
@@ -100,7 +100,7 @@ def check_continues(stored: Plan, wanted: Plan) -> None:
 
 
 def derive_seed(seed: int, *parts: str | int) -> int:
-    """A seed below 2**31 that depends on all arguments, alike on every machine and Python."""
+    """Return a seed below 2**31 that depends on all arguments, alike on every machine and Python."""
     kinds = (f"{'str' if isinstance(part, str) else 'int'}:{part}" for part in parts)
     text = "\x1f".join([str(seed), *kinds])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

@@ -52,7 +52,7 @@ Report = Callable[[Progress | Demonstrated], None]
 
 
 def ignore(report: Progress | Demonstrated) -> None:
-    """A progress callback for those who do not look."""
+    """Ignore progress, for those who do not look."""
 
 
 def pretrain_checkpoint(
@@ -88,7 +88,7 @@ def pretrain_in_memory(
     progress: Report = ignore,
     should_stop: Callable[[], bool] = never,
 ) -> Checkpoint:
-    """The same checkpoint in memory, demonstrated in ``environment``; None makes one and closes it.
+    """Make the same checkpoint in memory, demonstrated in ``environment``; None makes one and closes it.
 
     Raises:
         UnknownName, DataError, TrainingDiverged, Cancelled: as :func:`pretrain_checkpoint`.
@@ -134,7 +134,7 @@ def _clone(
 
 
 def make_spec(interface: Interface, suite: Suite, chunk: int) -> PolicySpec:
-    """What a policy for this contract (or a suite's own interface) and suite is made for; H is ``chunk``."""
+    """Say what a policy for this suite and contract (or its own interface) is made for; H is ``chunk``."""
     return PolicySpec(
         layout=interface.layout,
         action_names=interface.action_names,
@@ -154,7 +154,7 @@ def raise_if(should_stop: Callable[[], bool]) -> None:
 def _collect(
     config: PretrainConfig, wanted: list[tuple[str, int]], processes: int | None
 ) -> Iterator[Demonstration]:
-    """One demonstration per (task, number), in order, from as many processes as asked for."""
+    """Return one demonstration per (task, number), in order, from as many processes as asked for."""
     count = min(processes or os.cpu_count() or 1, len(wanted))
     if count == 1:
         demonstrator = _Demonstrator(config)
@@ -180,7 +180,7 @@ class _Demonstrator:
 
 
 def _demonstrate_once(environment: Environment, seed: int, task_id: str, number: int) -> Demonstration:
-    """A demonstration that worked. Raises DataError after some starts where none did."""
+    """Return a demonstration that worked. Raises DataError after some starts where none did."""
     for attempt in range(ATTEMPTS):
         start = _seed(seed, task_id, number, attempt)
         demo = demonstrate(environment, task_id, start, f"pretraining_{task_id}_{number:02d}")

@@ -34,7 +34,7 @@ class PyBulletCamera:
         load(self._client)
 
     def picture(self, client: int, width: int, height: int) -> NDArray[np.uint8]:
-        """What the world of ``client`` looks like now, (height, width, 3); holds the GIL meanwhile."""
+        """Return what the world of ``client`` looks like now, (height, width, 3); holds the GIL meanwhile."""
         self._copy(client)
         _, _, rgba, _, _ = pybullet.getCameraImage(
             width,

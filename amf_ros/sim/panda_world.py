@@ -161,7 +161,7 @@ class Panda:
 
 
 def load_floor_and_arm(client: int, flags: int) -> int:
-    """The body id of the arm."""
+    """Load them, and return the body id of the arm."""
     on: dict[str, Any] = {"physicsClientId": client}
     floor = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=_FLOOR, **on)
     grey = pybullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=_FLOOR, rgbaColor=_GREY, **on)

@@ -117,7 +117,7 @@ def _say_once(topic: str) -> None:
 
 
 def _moment(states: Streams, stamp_ns: int, by_arrival: bool) -> Moment:
-    """What serving would have seen at the newest joint state not after a command.
+    """Return what serving would have seen at the newest joint state not after a command.
 
     Where it would have refused, because something arrived late, stamps alone say what was true: a recorder
     that was busy for a moment does not cost a demonstration.
@@ -129,7 +129,7 @@ def _moment(states: Streams, stamp_ns: int, by_arrival: bool) -> Moment:
 
 
 def _done(asked: JointCommand, applied: JointCommand | None) -> JointCommand:
-    """What the robot did: joints that it does not tell of as they were asked."""
+    """Return what the robot did: joints that it does not tell of as they were asked."""
     if applied is None:
         return asked
     targets = dict(zip(asked.names, asked.position, strict=True))
@@ -216,7 +216,7 @@ class _Sifted:
         return [value.stamp_ns for name, value, _ in self.states if name == topic]
 
     def require(self, topics: list[str]) -> None:
-        """Raises DataError naming those of which nothing can be used."""
+        """Refuse topics of which nothing can be used. Raises DataError with their names."""
         came = {topic for topic, _, _ in self.states}
         missing = [topic for topic in topics if topic not in came]
         if not missing:
@@ -241,7 +241,7 @@ class _Sifted:
 
 
 def _stamp_ns(topic: Topic, arrived: Arrived, header_ns: int, *, zero_is_now: bool) -> int:
-    """When a recorded message counts: corrected as the contract says now, and as the recorder judged."""
+    """Say when a recorded message counts: corrected as the contract says now, and as the recorder judged."""
     judged_ns = arrived.publish_ns if arrived.publish_ns not in (0, header_ns) else arrived.arrival_ns
     if header_ns == 0 and zero_is_now:
         return judged_ns
@@ -251,7 +251,7 @@ def _stamp_ns(topic: Topic, arrived: Arrived, header_ns: int, *, zero_is_now: bo
 def _asked(
     sifted: _Sifted, contract: Contract, states: Streams, first_ns: int, end_ns: int
 ) -> list[JointCommand]:
-    """The demonstrator's commands, one per step.
+    """Return the demonstrator's commands, one per step.
 
     Raises:
         DataError: there are none.
@@ -274,7 +274,7 @@ def _asked(
 
 
 def _check_far(commands: list[JointCommand], contract: Contract, states: Streams) -> None:
-    """Raises DataError naming a stamp long after everything else, which no rate or age is to be made of."""
+    """Raise DataError naming a stamp long after everything else, which no rate or age is to be made of."""
     last_ns, newest = commands[-1].stamp_ns, states.newest_joints(commands[-1].stamp_ns)
     allowed_ns = max(FAR_NS, contract.command.max_age_ns)
     if newest is not None and last_ns - newest.stamp_ns > allowed_ns:
@@ -286,7 +286,7 @@ def _check_far(commands: list[JointCommand], contract: Contract, states: Streams
 
 
 def _check_rates(sifted: _Sifted, contract: Contract, start_ns: int, end_ns: int) -> None:
-    """Raises DataError naming the stream that is slower than its ``min_rate_hz``; needs a second of data."""
+    """Raise DataError naming the stream that is slower than its ``min_rate_hz``; needs a second of data."""
     seconds = (end_ns - start_ns) * 1e-9
     if seconds < 1.0:
         return

@@ -21,7 +21,7 @@ Answers = Generator[tuple[int, Row], None, None]  # number of a job, and its row
 
 
 def on_ray(call: Call, jobs: list[dict[str, Any]], address: str) -> Answers:
-    """As they come, one core per job; what still runs when the block is left is cancelled.
+    """Yield results as they come, one core per job; what still runs when the block is left is cancelled.
 
     Raises:
         ConfigError: Ray is not installed, or there is no cluster at ``address``.

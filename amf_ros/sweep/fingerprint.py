@@ -73,7 +73,7 @@ def of_suite(name: str, contract: str) -> dict[str, str]:
 
 
 def of_objects(**named: Sequence[str]) -> dict[str, str]:
-    """Of objects outside amf_ros, by what they are for; registered names are left out: they are ``code``."""
+    """Hash objects outside amf_ros, by what they are for; registered names are ``code`` and left out."""
     paths = {kind: [name for name in names if ":" in name] for kind, names in named.items()}
     return {
         kind: _short("".join(_source_of(name) for name in names)) for kind, names in paths.items() if names
@@ -88,12 +88,12 @@ def of_module(name: str, path: Path | None) -> dict[str, str]:
 
 
 def changed(before: MadeWith, now: MadeWith) -> list[str]:
-    """The parts in which two differ."""
+    """Return the parts in which two differ."""
     return sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
 
 
 def short(made_with: MadeWith) -> str:
-    """One hash of all, for names of files."""
+    """Return one hash of all, for names of files."""
     return _short(json.dumps(dict(made_with), sort_keys=True))[:8]
 
 

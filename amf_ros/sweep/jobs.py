@@ -133,7 +133,7 @@ def key_of(job: Job) -> str:
 
 
 def attempt(work: Work, job: dict[str, Any]) -> Row:
-    """One job on one thread: ``result`` and ``seconds``, or ``error`` (one line) and ``traceback``."""
+    """Do one job on one thread: ``result`` and ``seconds``, or ``error`` (one line) and ``traceback``."""
     started = time.monotonic()
     with _one_thread():
         try:
@@ -266,14 +266,14 @@ def _tell(name: str, jobs: Sequence[Job], failures: Sequence[tuple[int, str]], p
 
 
 def _brief(job: Job) -> str:
-    """A job in one line: its short entries."""
+    """Return a job in one line: its short entries."""
     short = (f"{k}={v}" for k, v in job.items() if isinstance(v, (str, int, float)) and not k.startswith("_"))
     return " ".join(short)
 
 
 @contextmanager
 def _bar(name: str, total: int, done: int, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A bar on a terminal; elsewhere a line per job."""
+    """Return a bar on a terminal; elsewhere a line per job."""
     console = Console(stderr=True, highlight=False, quiet=not shown)
     if console.is_terminal:
         with Progress(

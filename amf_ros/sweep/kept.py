@@ -22,12 +22,12 @@ Job = Mapping[str, Any]
 
 
 def path_of(folder: Path, key: str, made_with: Mapping[str, str]) -> Path:
-    """Where a result belongs."""
+    """Return where a result belongs."""
     return folder / f"{key}-{short(made_with)}.json"
 
 
 def failure_of(path: Path) -> Path:
-    """Where the traceback of a failed job is kept, beside its result's place."""
+    """Return where the traceback of a failed job is kept, beside its result's place."""
     return path.with_suffix(".failed.txt")
 
 
@@ -45,7 +45,7 @@ def keep(path: Path, job: Job, answer: Row) -> str:
 
 
 def read(path: Path, job: Job, before: bool) -> Row:
-    """One row; ``before``: an earlier run made it. Raises DataError where the file is damaged."""
+    """Read one row; ``before``: an earlier run made it. Raises DataError where the file is damaged."""
     try:
         row: Row = json.loads(path.read_text(encoding="utf-8"))
         return {
@@ -80,7 +80,7 @@ def tell_before(name: str, paths: Sequence[Path], made_with: Sequence[Mapping[st
 
 
 def plain(value: object) -> object:
-    """What JSON can hold: NaN and infinity become null, tuples and arrays lists, numpy's numbers Python's."""
+    """Make what JSON can hold: NaN and infinity become null, arrays lists, numpy's numbers Python's."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, float):

@@ -86,7 +86,7 @@ class PacedEnvironment:
         return self._inner.step(action)
 
     def demonstrator(self, seed: int) -> Demonstrator:
-        """The scripted expert of the episode that was reset with ``seed``."""
+        """Return the scripted expert of the episode that was reset with ``seed``."""
         return self._inner.demonstrator(seed)
 
     def close(self) -> None:

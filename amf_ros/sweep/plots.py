@@ -68,7 +68,7 @@ Panels = Mapping[str, Mapping[str, Curves]]
 def plot_curves(
     path: Path, panels: Panels, x_label: str, y_label: str, levels: Mapping[str, float] | None = None
 ) -> Path:
-    """One panel per setting, one line per strategy, its band the pointwise 95% interval over seeds.
+    """Draw a panel per setting, a line per strategy; its band is the pointwise 95% interval over seeds.
 
     Args:
         path: of the PNG file; an older one is replaced whole.
@@ -100,7 +100,7 @@ def plot_curves(
 
 
 def plot_differences(path: Path, panels: Mapping[str, Mapping[str, Estimate]], label: str) -> Path:
-    """One panel per setting, one bar per name: the paired difference with its 95% interval.
+    """Draw a panel per setting, a bar per name: the paired difference with its 95% interval.
 
     Args:
         path: of the PNG file; an older one is replaced whole.
@@ -131,7 +131,7 @@ def plot_differences(path: Path, panels: Mapping[str, Mapping[str, Estimate]], l
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each name, the same in every picture: ours have their own, others one that follows from
+    """Give each name a colour, the same in every picture: ours have their own, others one that follows from
     the name, and are drawn dashed.
     """
     return {name: _COLOURS.get(name) or _colour_of(name) for name in dict.fromkeys(names)}
@@ -177,7 +177,7 @@ def _ticks(axes: Axes, places: Sequence[Array]) -> None:
 
 
 def _legend(figure: Figure, names: Sequence[str], width_in: float) -> None:
-    """One below all panels, as wide as the picture allows."""
+    """Return one below all panels, as wide as the picture allows."""
     found: dict[str, Any] = {}
     for axes in figure.axes:
         lines, labels = axes.get_legend_handles_labels()
@@ -193,7 +193,7 @@ def _legend(figure: Figure, names: Sequence[str], width_in: float) -> None:
 
 
 def _legend_columns(names: Sequence[str], width_in: float) -> int:
-    """How many names fit beside each other: a character of 9 pt is about 0.075 in wide, a line 0.6."""
+    """Return how many names fit beside each other: a character of 9 pt is about 0.075 in wide, a line 0.6."""
     widest = 0.6 + 0.075 * max(len(name) for name in names)
     return max(1, min(len(names), int(width_in / widest)))
 

@@ -181,7 +181,7 @@ def _tables(found: Published, title: str) -> list[tuple[str, list[str], Cells]]:
 
 
 def _failures(found: Published, title: str) -> list[str]:
-    """How many demonstrations failed, where some did."""
+    """Return how many demonstrations failed, where some did."""
     own = found.document["settings"][title]
     told = [
         f"{name} {one['failed']} attempts failed, {one['missed']} demonstrations left out"
@@ -219,7 +219,7 @@ def markdown_of(found: Published) -> str:
 
 
 def _shared(made_with: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """What all rows were made with."""
+    """Return what all rows were made with."""
     first = made_with[0] if made_with else {}
     return {part: value for part, value in first.items() if all(m.get(part) == value for m in made_with)}
 

@@ -28,7 +28,7 @@ OUT = Path("runs/benchmarks")
 
 
 def options(doc: str | None, strategies: Sequence[str], seeds: int) -> argparse.ArgumentParser:
-    """The options of every benchmark script; a script adds its own.
+    """Return the options of every benchmark script; a script adds its own.
 
     Args:
         doc: of the script.
@@ -54,7 +54,7 @@ def options(doc: str | None, strategies: Sequence[str], seeds: int) -> argparse.
 
 
 def parse(parser: argparse.ArgumentParser, words: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, checked; ``range(first_seed, first_seed + seeds)`` are the seeds.
+    """Return the options, checked; ``range(first_seed, first_seed + seeds)`` are the seeds.
 
     Args:
         parser: of :func:`options`.

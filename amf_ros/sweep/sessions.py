@@ -79,7 +79,7 @@ class Setting(Model):
         return self
 
     def plan(self, strategy: str, seed: int) -> Plan:
-        """Of one session."""
+        """Return the plan of one session."""
         return Plan(
             suite=self.pretraining.suite,
             candidates=self.candidates,
@@ -103,7 +103,7 @@ def run_sessions(
     out: Path,
     how: How,
 ) -> tuple[list[Row], list[dict[str, Any]]]:
-    """Every strategy in every setting with every seed, as far as it is not there yet.
+    """Run every strategy in every setting with every seed, as far as it is not there yet.
 
     Args:
         name: of the sweep.
@@ -141,7 +141,7 @@ def run_sessions(
 def sessions_of(
     settings: Sequence[Setting], strategies: Sequence[str], seeds: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """The jobs, seed by seed, so that a sweep that was stopped has whole seeds."""
+    """Return the jobs, seed by seed, so that a sweep that was stopped has whole seeds."""
     return [
         {
             "setting": setting.model_dump(mode="json"),
@@ -156,7 +156,7 @@ def sessions_of(
 
 
 def of_setting(rows: Sequence[Row], name: str) -> list[Row]:
-    """The rows of one setting."""
+    """Return the rows of one setting."""
     return [row for row in rows if row["job"]["setting"]["name"] == name]
 
 
@@ -179,7 +179,7 @@ def prepare(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def session(job: dict[str, Any]) -> dict[str, Any]:
-    """One session of one strategy.
+    """Run one session of one strategy.
 
     Returns:
         Lists with one element per evaluated round, the first before any demonstration: ``demonstrations``
@@ -227,7 +227,7 @@ def minutes(
 
 
 def _start(setting: Setting, seed: int) -> dict[str, Any]:
-    """What a session starts from, as a job for :func:`prepare`."""
+    """Return what a session starts from, as a job for :func:`prepare`."""
     config = setting.pretraining.model_copy(update={"seed": seed})
     episodes = setting.final_episodes or setting.episodes
     return {
@@ -239,7 +239,7 @@ def _start(setting: Setting, seed: int) -> dict[str, Any]:
 
 
 def _started(setting: Setting, seed: int, kept: str, environment: Environment) -> tuple[Checkpoint, Episodes]:
-    """The checkpoint and the episodes with it: those that are kept, else new ones."""
+    """Return the checkpoint and the episodes with it: those that are kept, else new ones."""
     asked = {**_start(setting, seed), "_kept": kept}
     if not kept:
         config = PretrainConfig.model_validate(asked["pretraining"])

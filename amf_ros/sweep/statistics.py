@@ -36,7 +36,7 @@ class Estimate:
     high: float
 
     def __format__(self, spec: str) -> str:
-        """The format of one number for all three, e.g. ``f"{estimate:.2f}"``: ``0.71 [0.64, 0.78]``."""
+        """Use the format of one number for all three, e.g. ``f"{estimate:.2f}"``: ``0.71 [0.64, 0.78]``."""
         return f"{_number(self.value, spec)} [{_number(self.low, spec)}, {_number(self.high, spec)}]"
 
     @property
@@ -74,7 +74,7 @@ class Curves:
         return area
 
     def of(self, seeds: Sequence[int]) -> Curves:
-        """The curves of these seeds, in this order."""
+        """Return the curves of these seeds, in this order."""
         rows = [self.seeds.index(seed) for seed in seeds]
         return Curves(self.x, tuple(seeds), self.y[rows])
 
@@ -189,7 +189,7 @@ def difference(values: Array, reference: Array) -> Difference:
 
 
 def reaching(x: Array, y: Array, level: float) -> float:
-    """The first place where a curve is at ``level`` or above, between points on a line; infinite = nowhere.
+    """Find where a curve is first at ``level`` or above, between points on a line; infinite = nowhere.
 
     Args:
         x: (n,) increasing.
@@ -206,12 +206,12 @@ def reaching(x: Array, y: Array, level: float) -> float:
 
 
 def to_reach(curves: Curves, level: float) -> Estimate:
-    """Where the mean curve reaches a level, e.g. demonstrations to 95% of the expert's return."""
+    """Return where the mean curve reaches a level, e.g. demonstrations to 95% of the expert's return."""
     return bootstrap(len(curves.seeds), lambda rows: reaching(curves.x, curves.y[rows].mean(axis=0), level))
 
 
 def to_match(curves: Curves, reference: Curves) -> Estimate:
-    """Where the mean curve reaches the reference's last mean value, same seeds drawn for both."""
+    """Return where the mean curve reaches the reference's last mean value, same seeds drawn for both."""
 
     def statistic(rows: Any) -> float:
         level = float(reference.y[rows, -1].mean())
@@ -221,7 +221,7 @@ def to_match(curves: Curves, reference: Curves) -> Estimate:
 
 
 def compare(curves: Mapping[str, Curves], reference: str) -> list[Comparison]:
-    """Every strategy beside the reference, largest area first; each over the seeds that both have.
+    """Put every strategy beside the reference, largest area first; each over the seeds that both have.
 
     Raises:
         UnknownName: the reference is not among them.

@@ -25,7 +25,7 @@ Cells = list[list[str]]
 def comparison_table(
     lines: Sequence[Comparison], reference: str, spec: str = ".2f", x: str = "demonstrations"
 ) -> tuple[list[str], Cells]:
-    """What :func:`amf_ros.sweep.statistics.compare` found: columns, and a row per strategy.
+    """Return what :func:`amf_ros.sweep.statistics.compare` found: columns, and a row per strategy.
 
     Args:
         lines: one per strategy.
@@ -65,7 +65,7 @@ def comparison_table(
 
 
 def points_table(curves: Mapping[str, Curves], spec: str = ".2f") -> tuple[list[str], Cells]:
-    """The mean at every evaluation, a row per strategy; nothing where strategies were evaluated elsewhere.
+    """Return the mean at every evaluation, a row per strategy; nothing where their evaluations differ.
 
     Args:
         curves: strategy -> curves.
@@ -80,7 +80,7 @@ def points_table(curves: Mapping[str, Curves], spec: str = ".2f") -> tuple[list[
 
 
 def tasks_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What one strategy's runs did in each task: means over the runs.
+    """Return what one strategy's runs did in each task: means over the runs.
 
     Args:
         rows: with results of :func:`amf_ros.sweep.sessions.session`.
@@ -103,7 +103,7 @@ def tasks_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def tasks_table(tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> tuple[list[str], Cells]:
-    """Each task's success before and at the end, and how often it was demonstrated in a session.
+    """Return each task's success before and at the end, and how often it was demonstrated in a session.
 
     Args:
         tasks: strategy -> what :func:`tasks_of` found.
@@ -132,7 +132,7 @@ def show(title: str, columns: Sequence[str], cells: Cells, console: Console | No
 
 
 def markdown(columns: Sequence[str], cells: Cells) -> str:
-    """The same as a markdown table."""
+    """Return the same as a markdown table."""
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *cells]
     return (
         "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -28,14 +28,14 @@ class Suite(Protocol):
         """All tasks, in their fixed order."""
 
     def task(self, task_id: str) -> Task:
-        """One task. Raises UnknownName."""
+        """Return one task. Raises UnknownName."""
 
     @property
     def embedding_names(self) -> tuple[str, ...]:
         """What the k elements of an embedding stand for; a checkpoint made for other ones is refused."""
 
     def embedding(self, task_id: str) -> Array:
-        """What conditions the policy on the task, (k,), the same k for all."""
+        """Return what conditions the policy on the task, (k,), the same k for all."""
 
 
 @runtime_checkable
@@ -71,7 +71,7 @@ class SuiteSimulator(Protocol):
         """Apply an action (a,) for one period; the next observation (d,)."""
 
     def expert(self) -> Array | None:
-        """What the scripted demonstrator does in the present state, (a,), or None: nothing more to do."""
+        """Return what the scripted demonstrator does now, (a,), or None where nothing is left to do."""
 
 
 @runtime_checkable
@@ -95,4 +95,4 @@ class SimulatedSuite(Suite, Protocol):
         """Steps per second of the simulator's clock [Hz]."""
 
     def environment(self) -> SuiteSimulator:
-        """A new simulator."""
+        """Return a new simulator."""

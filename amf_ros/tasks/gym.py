@@ -104,7 +104,7 @@ class GymSuite(TaskTable):
         return tuple(f"embedding_{i}" for i in range(len(next(iter(self._embeddings.values())))))
 
     def embedding(self, task_id: str) -> Array:
-        """What was given, or a one-hot. Raises UnknownName."""
+        """Return what was given, or a one-hot. Raises UnknownName."""
         if self._embeddings is None:
             return super().embedding(task_id)
         return np.array(self._embeddings[self.task(task_id).id], dtype=np.float64)
@@ -135,11 +135,11 @@ class GymSuite(TaskTable):
         return self._probed[0]
 
     def environment(self) -> GymSimulator:
-        """A new simulator."""
+        """Return a new simulator."""
         return GymSimulator(self.make, self._expert, self._success, f"suite {self.name!r}: ")
 
     def make(self, task_id: str) -> Any:
-        """A new environment of gymnasium for one task.
+        """Return a new environment of gymnasium for one task.
 
         Raises:
             ConfigError: gymnasium is not installed, or has no such environment.
@@ -209,7 +209,7 @@ class GymSimulator:
         return self._flat()
 
     def expert(self) -> Array | None:
-        """What the suite's expert does, within the Box."""
+        """Return what the suite's expert does, within the Box."""
         wanted = None if self.ended else self._expert(self._task_id, self._env, self._latest)
         if wanted is None:
             return None
@@ -235,7 +235,7 @@ class GymSimulator:
         return np.asarray(flat, dtype=np.float64)
 
     def _judged(self, reward: float, terminated: bool, info: Mapping[str, Any]) -> bool:
-        """Raises ContractError where it is neither true nor false."""
+        """Raise ContractError where it is neither true nor false."""
         if callable(self._success):
             return truth(self._success(reward, terminated, info), f"{self._who}what success(...) returns")
         if self._success not in info:
@@ -251,7 +251,7 @@ class GymSimulator:
 
 
 def _numbered(spaces: Any, space: Any, name: str = "") -> tuple[str, ...]:
-    """A name for each element of a flattened space, in gymnasium's order."""
+    """Return a name for each element of a flattened space, in gymnasium's order."""
     if isinstance(space, spaces.Dict):
         parts = [_numbered(spaces, inner, f"{name}{key}_") for key, inner in space.spaces.items()]
         return tuple(part for names in parts for part in names)

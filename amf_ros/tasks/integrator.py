@@ -36,7 +36,7 @@ GOALS = {
 
 
 def start(seed: int) -> Array:
-    """Where an episode begins: uniform in a disc about the middle, (2,) [m]; the same for all tasks."""
+    """Draw where an episode begins: uniform in a disc about the middle, (2,) [m]; the same for all tasks."""
     rng = np.random.default_rng(seed)
     radius, angle = SPREAD * np.sqrt(rng.uniform()), rng.uniform(0, 2 * np.pi)
     place: Array = radius * np.array([np.cos(angle), np.sin(angle)])
@@ -58,7 +58,7 @@ def advance(positions: Array, velocities: ArrayLike) -> Array:
 
 
 def expert(positions: Array, goals: ArrayLike) -> Array:
-    """What the demonstrator does: straight to the goal, slower near it, (..., 2) [m/s]."""
+    """Return what the demonstrator does: straight to the goal, slower near it, (..., 2) [m/s]."""
     return saturated(GAIN * (np.asarray(goals, dtype=np.float64) - positions))
 
 
@@ -77,7 +77,7 @@ def roll_out(act: Callable[[Array, Array], ArrayLike], starts: Array, goals: Arr
 
 
 def normalised_return(paths: Array, goals: Array) -> Array:
-    """What episodes achieved, (n,): expert 1, standing still 0, the wrong way negative.
+    """Return what episodes achieved, (n,): expert 1, standing still 0, the wrong way negative.
 
     The return is minus the sum of distances to the goal; the expert starts where the episode did.
 
@@ -142,20 +142,20 @@ class IntegratorSuite:
     parameter_high = (RADIUS, RADIUS)
 
     def task(self, task_id: str) -> Task:
-        """One task. Raises UnknownName."""
+        """Return one task. Raises UnknownName."""
         found = next((task for task in self.tasks if task.id == task_id), None)
         if found is None:
             raise UnknownName("task", task_id, GOALS)
         return found
 
     def embedding(self, task_id: str) -> Array:
-        """The goal (2,) [m]. Raises UnknownName."""
+        """Return the goal (2,) [m]. Raises UnknownName."""
         return np.array(GOALS[self.task(task_id).id])
 
     def embedding_of(self, parameters: Array) -> Array:
-        """The embedding of the task with these parameters, (2,) -> (2,): the goal itself."""
+        """Return the embedding of the task with these parameters, (2,) -> (2,): the goal itself."""
         return np.array(parameters, dtype=np.float64)
 
     def environment(self) -> IntegratorSimulator:
-        """A new simulator."""
+        """Return a new simulator."""
         return IntegratorSimulator(self)

@@ -14,7 +14,7 @@ from amf_ros.tasks.base import RobotSuite
 
 
 def truth(value: object, what: str) -> bool:
-    """What a suite said about success, if it is True or False: anything else may count as True by chance.
+    """Return what a suite said about success, if it is True or False: all else may count as True by chance.
 
     A method that nobody called is true, and so is NaN.
 
@@ -39,7 +39,7 @@ class Judge:
         self._stamp_ns: int | None = None
 
     def update(self, scene: SceneState) -> bool:
-        """True once the task has been done; a state with the stamp seen last counts once.
+        """Say whether the task has been done; a state with the stamp seen last counts once.
 
         Raises:
             ContractError: the suite answers something that is neither True nor False.

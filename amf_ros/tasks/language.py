@@ -34,13 +34,13 @@ class InstructionTable(TaskTable):
         return tuple(f"instruction_{i}" for i in range(_of(self.tasks).shape[1]))
 
     def embedding(self, task_id: str) -> Array:
-        """Of the task's instruction, (k,). Raises UnknownName."""
+        """Return the embedding of the task's instruction, (k,). Raises UnknownName."""
         row: Array = _of(self.tasks)[self.tasks.index(self.task(task_id))]
         return row
 
 
 def instruction_embeddings(tasks: Sequence[Task]) -> dict[str, list[float]]:
-    """Task id -> embedding of its instruction, (k,) with k below the number of tasks.
+    """Return task id -> embedding of its instruction, (k,) with k below the number of tasks.
 
     Raises:
         ConfigError: the sentence model is not installed, or a task has no instruction.
@@ -49,7 +49,7 @@ def instruction_embeddings(tasks: Sequence[Task]) -> dict[str, list[float]]:
 
 
 def compact(vectors: Array) -> Array:
-    """The same points in as few dimensions as they need, about their middle, in the scale of a one-hot.
+    """Give the same points in as few dimensions as they need, about their middle, scaled as a one-hot.
 
     All ratios of distances stay; the mean distance of two points is that of two one-hots, the root of 2.
 

@@ -27,7 +27,7 @@ _HINT = "see docs/own_suite.md"
 
 
 def load_suite(name: str, allow: Iterable[str] | None = None) -> Suite:
-    """A suite by its short name or ``package.module:Object``: a class or function, which is called without
+    """Load a suite by short name or ``package.module:Object``: a class or function, which is called without
     arguments, or a suite that the module has made, with whatever arguments it likes.
 
     Args:
@@ -64,7 +64,7 @@ def allowed_policies(suite: Suite) -> tuple[str, ...]:
 
 
 def checked(suite: Suite) -> Suite:
-    """The suite, if what it says of itself can be so: ids, names, limits, rate, bounds and embeddings.
+    """Return the suite, if what it says of itself can be so: ids, names, limits, rate, bounds, embeddings.
 
     Raises:
         ConfigError: naming the first thing that is wrong.
@@ -106,7 +106,7 @@ def action_bounds(suite: SimulatedSuite) -> tuple[Array, Array] | None:
 
 
 def check_limits(suite: RobotSuite, fps: float) -> None:
-    """Whether each task of a robot's suite has time for a step at ``fps`` steps per second.
+    """Check that each task of a robot's suite has time for a step at ``fps`` steps per second.
 
     Raises:
         ConfigError: naming the first that has not.
@@ -134,7 +134,7 @@ def load_robot_suite(name: str) -> RobotSuite:
 
 
 def brings_simulator(suite: Suite) -> bool:
-    """Whether episodes happen in the suite's own simulator; it is a :class:`SimulatedSuite` then."""
+    """Say whether episodes happen in the suite's own simulator; it is a :class:`SimulatedSuite` then."""
     return isinstance(suite, SimulatedSuite)
 
 

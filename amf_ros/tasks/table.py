@@ -25,7 +25,7 @@ class TaskTable:
     tasks: tuple[Task, ...]
 
     def task(self, task_id: str) -> Task:
-        """One task. Raises UnknownName."""
+        """Return one task. Raises UnknownName."""
         for task in self.tasks:
             if task.id == task_id:
                 return task

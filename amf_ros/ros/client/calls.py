@@ -211,7 +211,7 @@ class Calls:
         )
 
     def _others(self, name: str) -> list[str]:
-        """The graph's other nodes that are there, where ``name`` belongs to one of the graph's nodes."""
+        """Return the other nodes of the graph that are there, where ``name`` belongs to one of its nodes."""
         server, known = name.rpartition("/")[0], tuple(node.name for node in NODES)
         if server not in known:
             return []

@@ -26,7 +26,7 @@ ACTIONS = (names.RECORD_DEMONSTRATION, names.FINE_TUNE, names.EXECUTE_POLICY, na
 
 @contextmanager
 def missing_servers(namespace: str = "") -> Iterator[Callable[[float], list[str]]]:
-    """Gives a function of a wait [s] that lists the services and actions not yet offered."""
+    """Give a function of a wait [s] that lists the services and actions not yet offered."""
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
     node = rclpy.create_node("amf_wait", namespace=namespace, context=context, enable_rosout=False)

@@ -117,7 +117,7 @@ class Goals:
         self._guarded(self._on_goal, "a goal for", goal)
 
     def _guarded(self, callback: Callable[[Goal], None], what: str, goal: Goal) -> None:
-        """An error ends the goal: after one nobody else would."""
+        """Return an error ends the goal: after one nobody else would."""
 
         def answer(error: BaseException, goal: Goal) -> None:
             goal.finish(unknown_error(self._action.Result(), error))

@@ -30,7 +30,7 @@ class LimitedGroup(CallbackGroup):
         self.active = 0
 
     def can_execute(self, entity: Any) -> bool:
-        """Whether another one may begin now."""
+        """Say whether another one may begin now."""
         return self.active < self._most
 
     def beginning_execution(self, entity: Any) -> bool:
@@ -42,6 +42,6 @@ class LimitedGroup(CallbackGroup):
             return True
 
     def ending_execution(self, entity: Any) -> None:
-        """One has ended."""
+        """Note that one has ended."""
         with self._lock:
             self.active -= 1

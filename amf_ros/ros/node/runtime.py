@@ -61,7 +61,7 @@ class AmfNode(Node):
         """Stop motion and work; called once, while topics and services still answer."""
 
     def busy(self) -> bool:
-        """Whether work that was told to stop is still winding down."""
+        """Say whether work that was told to stop is still winding down."""
         return False
 
     def secure(self, error: BaseException) -> None:

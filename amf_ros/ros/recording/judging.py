@@ -75,7 +75,7 @@ class Judging:
             self._commands.append(value.stamp_ns)
 
     def skipped(self, error: BadMessage, now_s: float) -> None:
-        """A message was left out.
+        """Note that a message was left out.
 
         Raises:
             BadStream: too many were: nothing would be learned from this stream.

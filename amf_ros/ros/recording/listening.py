@@ -105,11 +105,11 @@ class Listening:
         return before + [(topic, came) for topic, came in held if came is not None]
 
     def end(self) -> None:
-        """The recording is over."""
+        """Note that the recording is over."""
         self.recording = False
 
     def skipped(self, topic: str, problem: str) -> None:
-        """The newest message of a topic was left out."""
+        """Note that the newest message of a topic was left out."""
         self._meters[topic].skipped(problem)
 
     def check(self, taping: Taping, now_s: float) -> None:
@@ -134,13 +134,13 @@ class Listening:
             raise BadStream(problem)
 
     def named(self, error: BadStream, topic: str) -> BadStream:
-        """The same error, with the nodes that publish on its topic: one of them is to be mended."""
+        """Return the same error, with the nodes that publish on its topic: one of them is to be mended."""
         nodes = self._taps[topic].publishers()
         who = f"{listed(nodes)} publish{'' if len(nodes) > 1 else 'es'} it"
         return BadStream(f"{error}; {who}") if nodes else error
 
     def remarks(self, heard: set[str]) -> str:
-        """What a recording that is kept lacks, in one line: extras of which nothing came, messages left out.
+        """Say in one line what a kept recording lacks: extras of which nothing came, messages left out.
 
         Args:
             heard: extras of which something was recorded.
@@ -192,7 +192,7 @@ class Resets:
 
 
 def _header_ns(raw: bytes) -> int:
-    """The stamp in a message's header; 0 where the message is too short to hold one."""
+    """Return the stamp in a message's header; 0 where the message is too short to hold one."""
     try:
         return header_stamp_ns(raw)
     except (struct.error, IndexError):

@@ -32,12 +32,12 @@ class Meter:
     _arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
 
     def arrived(self, now_s: float) -> None:
-        """One message, usable or not."""
+        """Note one message, usable or not."""
         self.num_messages += 1
         self._arrivals.append(now_s)
 
     def skipped(self, problem: str) -> None:
-        """The newest message cannot be used; says why."""
+        """Note that the newest message cannot be used, and why."""
         self.num_skipped += 1
         self.problem = problem
 
@@ -63,7 +63,7 @@ class Meter:
 def statuses_msg(
     stamp: Time, recording: bool, streams: Iterable[tuple[Meter, float, str]], now_s: float
 ) -> StreamStatuses:
-    """Every stream: its meter, its delay [s] and what is wrong with it now, empty = what its meter says."""
+    """Tell of every stream its meter, delay [s] and what is wrong with it now; empty = as its meter says."""
     return StreamStatuses(
         stamp=stamp,
         recording=recording,

@@ -96,7 +96,7 @@ class Taping:
         return self.recording.about.id
 
     def write(self, topic: str, came: Came, now_s: float) -> str:
-        """One message; those from before the start are left out, and those that cannot be used.
+        """Write one message; those from before the start are left out, and those that cannot be used.
 
         Returns:
             Why it cannot be used, in one line; empty where it was taken.
@@ -141,7 +141,7 @@ class Taping:
             self.num_steps += 1
 
     def began_anew(self, stamp_ns: int) -> None:
-        """The robot says that an episode began at a stamp, by a reset or a restart.
+        """Note that the robot says that an episode began at a stamp, by a reset or a restart.
 
         Raises:
             Reset: states from before it are recorded already.
@@ -154,7 +154,7 @@ class Taping:
             )
 
     def became_ready(self, now_s: float) -> bool:
-        """True once: when every state stream has come and the demonstrator may begin."""
+        """Say once that every state stream has come and the demonstrator may begin."""
         if self._ready_s is not None or any(topic not in self._newest for topic in self._states):
             return False
         self._ready_s = now_s
@@ -187,7 +187,7 @@ class Taping:
                 )
 
     def _patience_s(self, topic: str) -> float:
-        """How long a stream may be silent: by the contract's age, and after a stop as before the start."""
+        """Say how long a stream may be silent: the contract's age, and after a stop as before the start."""
         if topic == self._command:
             settings = self._settings
             return settings.command_timeout_s if self._stopped else settings.stream_timeout_s
@@ -209,7 +209,7 @@ class Taping:
         self._outcome, self._end_ns = outcome, end_ns
 
     def complete(self, now_s: float) -> bool:
-        """Whether it is over and every stream has come up to its end."""
+        """Say whether it is over and every stream has come up to its end."""
         newest_ns = self._newest.get(self._command, (0, 0.0))[0]
         if (self._end_ns is None or self._end_ns > newest_ns) and self.elapsed_s >= self._limit_s:
             self.end(self._outcome, newest_ns, now_s)
@@ -220,7 +220,7 @@ class Taping:
         return not self._end_ns or (came and self._answered(self._end_ns, now_s))
 
     def _answered(self, end_ns: int, now_s: float) -> bool:
-        """Whether the robot has said what it applied of the last command, if it says so at all."""
+        """Say whether the robot has said what it applied of the last command, if it says so at all."""
         newest = self._newest.get(self._contract.applied.name)
         return newest is None or newest[0] >= end_ns or now_s - self._ended_s > APPLIED_S
 
@@ -274,5 +274,5 @@ def tape(
 
 
 def recorded_topics(contract: Contract) -> list[Topic]:
-    """All that is recorded: commands as asked and as applied, what the policy sees, and the extras."""
+    """Return all that is recorded: commands as asked and as applied, what the policy sees, and the extras."""
     return [contract.command, *contract.topics, contract.applied, *contract.record_extra]

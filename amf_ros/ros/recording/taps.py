@@ -44,7 +44,7 @@ class Publisher:
 
     @classmethod
     def of(cls, info: TopicEndpointInfo) -> Publisher:
-        """As the graph shows it."""
+        """Return a publisher as the graph shows it."""
         where = info.node_namespace.rstrip("/")
         return cls(f"{where}/{info.node_name}", info.topic_type, info.qos_profile)
 

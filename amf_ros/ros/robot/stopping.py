@@ -24,7 +24,7 @@ from amf_ros.store.files import storage_errors, write_whole
 
 
 def stop_path(state_directory: str, domain_id: int, namespace: str) -> Path:
-    """The file of the robot of one namespace in one domain, as seen from this machine.
+    """Return the file of the robot of one namespace in one domain, as seen from this machine.
 
     Args:
         state_directory: empty = ``amf_ros`` in ``ROS_HOME``, which is ``~/.ros`` unless set.

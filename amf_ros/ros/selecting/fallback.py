@@ -28,7 +28,7 @@ TRY = "let the policy try each task once (amf evaluate --episodes 1)"
 
 
 def instead(problem: Problem, asked: str, config: SelectionConfig, missing: str) -> Selection:
-    """The choice by counts: with those of pre-training where the checkpoint says them.
+    """Return the choice by counts: with those of pre-training where the checkpoint says them.
 
     Args:
         problem: that ``asked`` could not answer.
@@ -54,7 +54,7 @@ def counts_only(
     num_tasks: int,
     seed: int,
 ) -> Problem:
-    """The question without a checkpoint: counts and times, and no states of any task.
+    """Return the question without a checkpoint: counts and times, and no states of any task.
 
     Raises:
         UnknownName: a candidate is not in the suite.

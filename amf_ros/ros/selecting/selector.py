@@ -68,7 +68,7 @@ class _Knowledge:
     kept: Kept
 
     def same(self, other: _Knowledge) -> bool:
-        """Whether nothing has come, gone or changed: what is unchanged is the same object."""
+        """Say whether nothing has come, gone or changed: what is unchanged is the same object."""
         return self._key() == other._key()
 
     def _key(self) -> tuple[Any, ...]:
@@ -120,12 +120,12 @@ class Selector:
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
 
     def changed(self) -> bool:
-        """Whether the session directory may hold other things than when it was last read; microseconds."""
+        """Say in microseconds whether the session directory may hold other things than when it was read."""
         stamps, settled = self._looked
         return not settled or stamps != self._stamps()
 
     def check(self, strategy: str) -> None:
-        """Whether there is such a strategy; empty = the configured one.
+        """Refuse a strategy that does not exist; empty = the configured one.
 
         Raises:
             UnknownName: there is none of that name.
@@ -136,7 +136,7 @@ class Selector:
             self._thinker(strategy or self._config.strategy)
 
     def ask(self, question: Question, patience_s: float = PATIENCE_S) -> Answer:
-        """What the strategy answers; the same as before where nothing has changed.
+        """Return what the strategy answers; the same as before where nothing has changed.
 
         Callers wait for one another only while files are read and states embedded, and while the same
         strategy thinks. Where the strategy has nothing to go by yet, one that counts answers instead.
@@ -206,7 +206,7 @@ class Selector:
                 )
 
     def _thinker(self, name: str) -> Thinker:
-        """One instance of each strategy, which keeps what it has computed."""
+        """Return one instance of each strategy, which keeps what it has computed."""
         if name not in self._thinkers:
             make = load("strategy", name, self._allow)
             made: Strategy = make(self._config.model_copy(update={"strategy": name}))
@@ -214,7 +214,7 @@ class Selector:
         return self._thinkers[name]
 
     def _stamps(self) -> tuple[int, ...]:
-        """When something last came into each folder, or left it [ns]; 0 = there is no such folder."""
+        """Return when something last came into each folder, or left it [ns]; 0 = there is no such folder."""
         return tuple(_modified_ns(folder) for folder in self._folders)
 
     def _read(self) -> _Knowledge:

@@ -43,7 +43,7 @@ class Thinker:
         self._left_s = 0.0  # when its asker gave up; 0 = has not
 
     def ask(self, think: Callable[[Strategy], T], patience_s: float) -> T:
-        """What ``think`` returns or raises, run in the strategy's thread.
+        """Return or raise what ``think`` does, run in the strategy's thread.
 
         Raises:
             OutOfTime: it took longer, too many wait already, or the strategy is stuck.

@@ -13,7 +13,7 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 
 
 def graph_environment(domain_id: int) -> dict[str, str]:
-    """What nodes and clients of one graph on this machine share."""
+    """Return what nodes and clients of one graph on this machine share."""
     shared = {"ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     return shared | transports()
 
@@ -25,11 +25,11 @@ def transports() -> dict[str, str]:
 
 
 def default_params() -> str:
-    """The parameter file that ships with the package, or nothing."""
+    """Return the parameter file that ships with the package, or nothing."""
     found = find_in_config("params.yaml")
     return str(found) if found else ""
 
 
 def find_in_config(name: str) -> Path | None:
-    """A file of ``config/``, in the checkout or installed."""
+    """Return a file of ``config/``, in the checkout or installed."""
     return next((folder / name for folder in config_directories() if (folder / name).is_file()), None)

@@ -122,7 +122,7 @@ NODES: tuple[NodeSpec, ...] = (
 
 
 def nodes(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
-    """The nodes that run with these launch arguments: no scripted expert beside a person.
+    """Return the nodes that run with these launch arguments: no scripted expert beside a person.
 
     Raises:
         ValueError: as :func:`arguments`.
@@ -132,7 +132,7 @@ def nodes(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
 
 
 def arguments(values: Mapping[str, str]) -> dict[str, str]:
-    """All launch arguments, ``values`` over the defaults.
+    """Return all launch arguments, ``values`` over the defaults.
 
     Raises:
         ValueError: an argument is unknown, or its value is no text or not one of its choices.
@@ -181,7 +181,7 @@ def _number(text: str) -> str | float:
 
 
 def ros_arguments(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
-    """What stands behind the executable of one node: its name, namespace, log level and parameters.
+    """Return what stands behind the executable of one node: its name, namespace, log level and parameters.
 
     Args:
         node: which.
@@ -208,7 +208,7 @@ def _quoted(text: str) -> str:
 
 
 def command(node: NodeSpec, values: Mapping[str, str], default_params: str = "") -> list[str]:
-    """The command line that runs one node with this interpreter."""
+    """Return the command line that runs one node with this interpreter."""
     return [
         sys.executable,
         "-m",

@@ -43,12 +43,12 @@ def die_with(named: str) -> None:
 
 
 def parent() -> str:
-    """The process that started this one, as :func:`die_with` takes it."""
+    """Return the process that started this one, as :func:`die_with` takes it."""
     return _identity(os.getppid())
 
 
 def ended(named: str) -> bool:
-    """Whether the process named ``PID:START`` is gone."""
+    """Say whether the process named ``PID:START`` is gone."""
     return _identity(int(named.partition(":")[0])) != named
 
 

@@ -186,7 +186,7 @@ class Graph:
         return {node.name: max(pids.count(node.name) - 1, 0) for node in self._nodes}
 
     def check(self) -> None:
-        """Raises NodeFailed naming a node that will not run again, with the end of its log.
+        """Refuse to go on where a node will not run again. Raises NodeFailed with the end of its log.
 
         A node that has just died is no such node: its supervisor is about to start it again.
         """
@@ -205,20 +205,20 @@ class Graph:
         return info["statename"] in ("FATAL", "UNKNOWN")
 
     def _history(self) -> str:
-        """What supervisord wrote since it was started."""
+        """Return what supervisord wrote since it was started."""
         log = self.logs / "supervisor.log"
         text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
         return text[text.rfind("supervisord started") :]
 
     def last_words(self, name: str) -> str:
-        """The last line of a node's log that says something."""
+        """Return the last line of a node's log that says something."""
         log = self.logs / f"{name}.log"
         text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
         lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
         return lines[-1] if lines else "it wrote nothing"
 
     def follow(self) -> LogFollower:
-        """Reads what the nodes write from now on."""
+        """Read what the nodes write from now on."""
         return LogFollower({node.name: self.logs / f"{node.name}.log" for node in self._nodes})
 
     def stop(self) -> None:
@@ -279,7 +279,7 @@ class LogFollower:
 
 
 def _plain_folder() -> Path:
-    """A new folder with a plain and short path: it stands in supervisord's file, and a socket is in it."""
+    """Make a folder with a plain and short path: it stands in supervisord's file, and a socket is in it."""
     usual = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="amf-", dir=usual if _PLAIN.fullmatch(usual) else "/tmp"))
 

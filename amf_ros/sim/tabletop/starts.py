@@ -73,7 +73,7 @@ def _near(rng: Rng, x: float, y: float, spread: float = 0.03, yaw: float = 0.0) 
 
 
 def pick_place(cube: str) -> Callable[[Rng], Start]:
-    """The cube and another one in the middle, both trays at the sides."""
+    """Return the cube and another one in the middle, both trays at the sides."""
 
     def draw(rng: Rng) -> Start:
         trays = {"tray_left": _near(rng, 0.46, 0.30), "tray_right": _near(rng, 0.46, -0.30)}
@@ -83,7 +83,7 @@ def pick_place(cube: str) -> Callable[[Rng], Start]:
 
 
 def push(rng: Rng) -> Start:
-    """The cube near the robot, the mark straight behind it."""
+    """Return the cube near the robot, the mark straight behind it."""
     cube = _spots(rng, ("cube",), (0.40, 0.45, -0.12, 0.12), 0.3)["cube"]
     goal = (float(rng.uniform(0.56, 0.62)), cube[1] + float(rng.uniform(-0.015, 0.015)), 0.0)
     return _start({"cube_green": cube, "goal": goal})
@@ -105,7 +105,7 @@ def tower(rng: Rng) -> Start:
 
 
 def drawer(low: float, high: float, *cubes: str) -> Callable[[Rng], Start]:
-    """The cabinet within reach, its drawer out by ``low`` to ``high`` [m]; cubes to its right."""
+    """Return the cabinet within reach, its drawer out by ``low`` to ``high`` [m]; cubes to its right."""
 
     def draw(rng: Rng) -> Start:
         if cubes:
@@ -119,7 +119,7 @@ def drawer(low: float, high: float, *cubes: str) -> Callable[[Rng], Start]:
 
 
 def door(low_deg: float, high_deg: float) -> Callable[[Rng], Start]:
-    """The door within reach, open by ``low_deg`` to ``high_deg``."""
+    """Return the door within reach, open by ``low_deg`` to ``high_deg``."""
 
     def draw(rng: Rng) -> Start:
         opening = math.radians(float(rng.uniform(low_deg, high_deg)))
@@ -129,12 +129,12 @@ def door(low_deg: float, high_deg: float) -> Callable[[Rng], Start]:
 
 
 def button(rng: Rng) -> Start:
-    """The button anywhere in the middle."""
+    """Return the button anywhere in the middle."""
     return _start(_spots(rng, ("button_base",), _MIDDLE, yaw=0.0))
 
 
 def faucet(rng: Rng) -> Start:
-    """The faucet within reach, its lever to the right of the robot's view, a little open."""
+    """Return the faucet within reach, its lever to the right of the robot's view, a little open."""
     x, y, _ = _near(rng, 0.52, 0.05, 0.04)
     return _start({"faucet_base": (x, y, -math.pi / 2)}, faucet=float(rng.uniform(0, 0.3)))
 

@@ -51,7 +51,7 @@ class KinematicSuite:
         self._tasks: Mapping[str, Task] = {task.id: task for task in TASKS}
 
     def task(self, task_id: str) -> Task:
-        """One task.
+        """Return one task.
 
         Raises:
             UnknownName: with the known ids.
@@ -72,7 +72,7 @@ class KinematicSuite:
         return np.array([float(name in on) for name in self.embedding_names])
 
     def environment(self) -> KinematicWorld:
-        """A new simulator."""
+        """Return a new simulator."""
         return KinematicWorld(
             {task.id: (task.attributes["object"], task.attributes["goal"]) for task in TASKS}
         )

@@ -47,7 +47,7 @@ def tool_down(yaw: float) -> tuple[float, float, float, float]:
 
 
 def wrap(angle: float, period: float = 2 * math.pi) -> float:
-    """The equivalent angle in [-period/2, period/2)."""
+    """Return the equivalent angle in [-period/2, period/2)."""
     return (angle + period / 2) % period - period / 2
 
 

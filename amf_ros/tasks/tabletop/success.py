@@ -40,32 +40,32 @@ def in_cabinet_frame(scene: SceneState, name: str, cabinet: str = "cabinet") -> 
 
 
 def drawer_opening_m(scene: SceneState) -> float:
-    """How far the drawer is out, 0 to 0.16 [m]."""
+    """Return how far the drawer is out, 0 to 0.16 [m]."""
     return _HANDLE_SHUT_X - float(in_cabinet_frame(scene, "drawer_handle")[0])
 
 
 def door_angle_rad(scene: SceneState) -> float:
-    """How far the door is open, 0 to 1.75 [rad]; it turns about -z."""
+    """Return how far the door is open, 0 to 1.75 [rad]; it turns about -z."""
     return -geo.wrap(geo.yaw_of(scene.pose("door_handle")) - geo.yaw_of(scene.pose("door_frame")))
 
 
 def button_travel_m(scene: SceneState) -> float:
-    """How far the cap is down, 0 to 0.015 [m]."""
+    """Return how far the cap is down, 0 to 0.015 [m]."""
     return _BUTTON_FREE_Z - float(scene.pose("button")[2] - scene.pose("button_base")[2])
 
 
 def faucet_angle_rad(scene: SceneState) -> float:
-    """How far the lever is turned, 0 to 2.1 [rad]."""
+    """Return how far the lever is turned, 0 to 2.1 [rad]."""
     return geo.wrap(geo.yaw_of(scene.pose("faucet_handle")) - geo.yaw_of(scene.pose("faucet_base")))
 
 
 def released(scene: SceneState, name: str) -> bool:
-    """Whether the tool has let go of a thing and moved away."""
+    """Say whether the tool has let go of a thing and moved away."""
     return bool(np.linalg.norm(scene.pose("tool0")[:3] - scene.pose(name)[:3]) > _AWAY_M)
 
 
 def on_top(scene: SceneState, upper: str, lower: str) -> bool:
-    """Whether one cube rests on another (not whether it has been let go)."""
+    """Say whether one cube rests on another (not whether it has been let go)."""
     above, below = scene.pose(upper), scene.pose(lower)
     flat = max(geo.tilt_of(above), geo.tilt_of(below)) < 0.2
     rests = abs(above[2] - below[2] - geo.CUBE) < 0.008
@@ -73,7 +73,7 @@ def on_top(scene: SceneState, upper: str, lower: str) -> bool:
 
 
 def in_tray(scene: SceneState, roles: Roles) -> bool:
-    """The object lies in the target tray, let go."""
+    """Say whether the object lies in the target tray, let go."""
     thing, tray = scene.pose(roles["object"]), scene.pose(roles["target"])
     dx, dy = geo.turned(thing[:2] - tray[:2], -geo.yaw_of(tray))
     inside = max(abs(dx), abs(dy)) < geo.TRAY_INSIDE / 2 - 0.01
@@ -81,7 +81,7 @@ def in_tray(scene: SceneState, roles: Roles) -> bool:
 
 
 def pushed(scene: SceneState, roles: Roles) -> bool:
-    """The object lies flat on the table on the mark, with nobody's fingers around it."""
+    """Say whether the object lies flat on the table on the mark, with nobody's fingers around it."""
     thing, goal = scene.pose(roles["object"]), scene.pose(roles["target"])
     tool = scene.pose("tool0")
     carried = geo.across(tool, thing) < 0.015 and tool[2] < thing[2] + geo.CUBE
@@ -90,7 +90,7 @@ def pushed(scene: SceneState, roles: Roles) -> bool:
 
 
 def stacked(scene: SceneState, roles: Roles) -> bool:
-    """The object rests on the target, let go."""
+    """Say whether the object rests on the target, let go."""
     return on_top(scene, roles["object"], roles["target"]) and released(scene, roles["object"])
 
 
@@ -104,7 +104,7 @@ def towered(scene: SceneState, roles: Roles) -> bool:
 
 
 def inserted(scene: SceneState, roles: Roles) -> bool:
-    """The peg stands upright in the slot, at least 3/4 of the depth down, let go."""
+    """Say whether the peg stands upright in the slot, at least 3/4 of the depth down, let go."""
     peg, slot = scene.pose(roles["object"]), scene.pose(roles["target"])
     bottom = peg[2] - geo.PEG[2] / 2 - slot[2]
     centred = geo.across(peg, slot) < 0.008 and geo.tilt_of(peg) < 0.15
@@ -112,7 +112,7 @@ def inserted(scene: SceneState, roles: Roles) -> bool:
 
 
 def stored(scene: SceneState, roles: Roles) -> bool:
-    """The object lies in the drawer and the drawer is shut."""
+    """Say whether the object lies in the drawer and the drawer is shut."""
     thing, drawer = scene.pose(roles["object"]), scene.pose(roles["target"])
     dx, dy = geo.turned(thing[:2] - drawer[:2], -geo.yaw_of(drawer))
     inside = abs(dx) < 0.08 and abs(dy) < 0.08 and abs(thing[2] - drawer[2] - geo.CUBE / 2) < 0.02

@@ -33,7 +33,7 @@ class TabletopSuite:
         return TASKS
 
     def task(self, task_id: str) -> Task:
-        """One task.
+        """Return one task.
 
         Raises:
             UnknownName: with the known ids.
@@ -60,7 +60,7 @@ class TabletopSuite:
         return np.array([float(name in on) for name in self.embedding_names])
 
     def succeeded(self, task_id: str, scene: SceneState) -> bool:
-        """Whether the scene satisfies the task now.
+        """Say whether the scene satisfies the task now.
 
         Raises:
             UnknownName: no such task, or the scene lacks an object.

@@ -42,7 +42,7 @@ class TabletopExpert:
         self._done = 0
 
     def command(self, joints: JointState, scene: SceneState) -> JointCommand | None:
-        """The next joint targets, or None when the task has looked done for some steps."""
+        """Return the next joint targets, or None when the task has looked done for some steps."""
         tool = scene.pose("tool0")
         (finger,) = joints.positions([FINGER_JOINT])
         view = View(tool[:3], geo.yaw_of(tool), float(finger), scene)

@@ -68,12 +68,12 @@ class Grip:
     width: float
 
     def closed_on(self, view: View) -> bool:
-        """Whether the fingers have closed on the thing."""
+        """Say whether the fingers have closed on the thing."""
         near = float(np.linalg.norm(view.tool - self.point)) < _NEAR_M
         return near and view.finger < self.width / 2 * 1.15 + 0.001
 
     def reached(self, view: View) -> bool:
-        """Whether the open fingers are where they should close."""
+        """Say whether the open fingers are where they should close."""
         lift = abs(self.point[2] - view.tool[2])
         turn = abs(geo.wrap(self.yaw - view.yaw))
         return bool(geo.across(self.point, view.tool) < 0.009 and lift < 0.008 and turn < 0.12)
