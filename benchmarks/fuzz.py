@@ -50,7 +50,7 @@ from amf_ros.core.values import JointCommand, JointState, SceneState
 from amf_ros.ros.conversions import to_msg
 from amf_ros.ros.start import graph
 from amf_ros.ros.start.domain import Domain
-from amf_ros.ros.start.environment import default_params
+from amf_ros.ros.start.graph_environment import default_params
 from amf_ros.session.pretraining import pretrain_checkpoint
 from amf_ros.sim.pybullet_arm import PyBulletArm
 from amf_ros.sim.tabletop.scene import TabletopScene

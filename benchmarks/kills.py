@@ -32,8 +32,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from amf_ros.ros.start.domain import Domain
-from amf_ros.ros.start.environment import graph_environment
 from amf_ros.ros.start.graph import NODES
+from amf_ros.ros.start.graph_environment import graph_environment
 
 NAMES = tuple(node.name for node in NODES)
 WHOLE_S = 180.0  # two busy cores; seconds are usual

@@ -28,9 +28,9 @@ import numpy as np
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import F32, Problem, TaskRecord
-from amf_ros.selection.checks import target_weights
+from amf_ros.selection.blas_threads import cores
+from amf_ros.selection.problem_checks import target_weights
 from amf_ros.selection.strategies.amf import Amf
-from amf_ros.selection.threads import cores
 
 DEMONSTRATIONS = 20
 TURNS, TURNS_S = 12, 3.0  # from the start, so often, or for so long [s]

@@ -12,7 +12,7 @@ from launch_ros.actions import Node
 from amf_ros.ros.node.runtime import EXIT_USAGE
 from amf_ros.ros.robot.sole import refuse_second
 from amf_ros.ros.start import graph
-from amf_ros.ros.start.environment import default_params, transports
+from amf_ros.ros.start.graph_environment import default_params, transports
 from amf_ros.ros.start.lifeline import tied_to_this_process
 
 RESPAWN_DELAY_S = 1.0

@@ -3,7 +3,7 @@
     app.py           the commands, their errors and exit codes
     pretrain  up  next_task  record  tune  execute  evaluate  session  status  report  explanation  bench
     check_suite  doctor  demo     one file for each command, or for what it shows
-    options.py       options that several commands share;  checks.py: what they refuse
+    options.py       options that several commands share;  checks.py: what ``amf doctor`` looks at
     output.py        tables, progress and ``--json``; people read stdout, programs too
     graph.py         the running graph, asked through ``ros/client``;  session_view.py: a session as it goes
     before.py  demo_files.py     what was there before a command;  the files of a demo

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from amf_ros.cli.ros_present import missing_ros
-from amf_ros.ros.start.environment import PROFILE_VARIABLES
+from amf_ros.ros.start.graph_environment import PROFILE_VARIABLES
 
 _NEEDED_GB = 1.0  # of disk for a session with its recordings and checkpoints
 _SHARED_MEMORY = Path("/dev/shm")

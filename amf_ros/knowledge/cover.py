@@ -18,7 +18,7 @@ from amf_ros.knowledge.uncertainty.loading import fit_model, make_model
 from amf_ros.learning.batches import make_steps
 from amf_ros.learning.coverage import MODEL_OF_OLD, Coverage
 from amf_ros.policies.base import Policy
-from amf_ros.selection.threads import one_blas_thread
+from amf_ros.selection.blas_threads import one_blas_thread
 from amf_ros.tasks.base import Suite
 
 

@@ -29,11 +29,11 @@ from amf_ros.knowledge.occupancy import Evidence, Occupied, by_task
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.learning.coverage import Coverage
 from amf_ros.policies.base import F32, Policy
-from amf_ros.policies.threads import one_thread
+from amf_ros.policies.torch_threads import one_thread
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.checks import check, target_weights
+from amf_ros.selection.blas_threads import one_blas_thread
 from amf_ros.selection.costs import demonstration_seconds
-from amf_ros.selection.threads import one_blas_thread
+from amf_ros.selection.problem_checks import check, target_weights
 from amf_ros.tasks.base import Suite
 
 UNIT = 1e-3  # features whose mean square is this close to 1 are taken to be of unit norm
@@ -94,7 +94,7 @@ class ProblemBuilder:
                 such uncertainty model or occupancy.
             CheckpointError: the checkpoint lacks what the uncertainty model needs of it.
             ConfigError: the policy lacks what the uncertainty model or occupancy needs.
-            SelectionError: see :func:`amf_ros.selection.checks.check`.
+            SelectionError: see :func:`amf_ros.selection.problem_checks.check`.
         """
         candidate_rows = indices("task", self._ids, candidates)
         indices("task", self._ids, [demo.task_id for demo in demonstrations])

@@ -21,7 +21,7 @@ from amf_ros.core.values import Demonstration
 from amf_ros.learning.batches import make_steps
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.policies.base import ClosedForm, GradientTrained, Objective, PolicySpec, Steps, Trainable
-from amf_ros.policies.threads import one_thread
+from amf_ros.policies.torch_threads import one_thread
 from amf_ros.tasks.base import Suite
 
 REPORT_EVERY = 50  # gradient steps

@@ -37,7 +37,7 @@ from amf_ros.core.errors import (
 )
 from amf_ros.learning.checkpoints import Checkpoint
 from amf_ros.ros import names, qos, requests
-from amf_ros.ros.contract_streams import Inputs
+from amf_ros.ros.contract_streams import StreamInputs
 from amf_ros.ros.conversions import checkpoint_msg, duration_msg, to_msg, to_ns
 from amf_ros.ros.driving import Driving
 from amf_ros.ros.node.goals import Codes, Goal, Goals, failed
@@ -99,7 +99,9 @@ class PolicyExecutorNode(AmfNode):
         self.create_subscription(RobotStatus, names.ROBOT_STATUS, self._on_robot, qos.LATCHED)
         self._stop_keeper = StopKeeper(self)
         factor = settings.real_time_factor or 1.0
-        self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact, time_factor=factor)
+        self._inputs = StreamInputs(
+            self, self._contract, self._on_state, exact=self._exact, time_factor=factor
+        )
         self._goals = Goals(self, ExecutePolicy, names.EXECUTE_POLICY, self._on_goal, self._on_cancel)
         self.create_service(LoadCheckpoint, names.LOAD_CHECKPOINT, self._on_load)
         self.create_timer(CHECK_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))

@@ -27,9 +27,9 @@ from amf_ros.ros.conversions import time_msg
 from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.robot.build import build
+from amf_ros.ros.robot.robot_topics import RobotTopics
 from amf_ros.ros.robot.sole import Sole
 from amf_ros.ros.robot.stopping import StopFile, stop_path
-from amf_ros.ros.robot.topics import RobotTopics
 from amf_ros.ros.settings import RobotSettings
 from amf_ros.sim.protocol import is_simulator
 from amf_ros.tasks.loading import load_robot_suite

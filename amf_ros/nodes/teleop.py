@@ -21,7 +21,7 @@ from amf_ros.arm.episode_follower import EpisodeFollower, Turn
 from amf_ros.contract import load_contract
 from amf_ros.core.errors import AmfError, StaleObservation
 from amf_ros.ros import names, qos
-from amf_ros.ros.contract_streams import Inputs
+from amf_ros.ros.contract_streams import StreamInputs
 from amf_ros.ros.conversions import time_msg, to_msg, to_ns
 from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
@@ -64,7 +64,9 @@ class TeleopNode(AmfNode):
         self._sent: Future | None = None
         self._finish = self.create_client(FinishRecording, names.FINISH_RECORDING)
         factor = settings.real_time_factor or 1.0
-        self._inputs = Inputs(self, self._contract, self._on_state, exact=self._exact, time_factor=factor)
+        self._inputs = StreamInputs(
+            self, self._contract, self._on_state, exact=self._exact, time_factor=factor
+        )
         self.create_subscription(RecorderState, names.RECORDER_STATE, self._on_recorder, qos.LATCHED)
         self.create_timer(WATCH_S, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f"scripted expert for {len(self._suite.tasks)} tasks")

@@ -6,7 +6,7 @@
     mlp.py         MlpPolicy: task-conditioned multi-layer perceptron with action chunks
     network.py     its torch modules: Standardise, ChunkNetwork
     prior.py       AdaptivePrior: how far each task has moved from the pre-trained policy
-    threads.py     how many threads torch takes
+    torch_threads.py  how many threads torch takes
     controller.py  ChunkController: one action per control period, in-process and in the executor node
 
 May import core and contract; never arm, tasks, selection or store.

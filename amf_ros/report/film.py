@@ -22,7 +22,7 @@ from amf_ros.core.values import Outcome
 from amf_ros.learning.checkpoints import load as load_checkpoint
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
-from amf_ros.policies.threads import one_thread
+from amf_ros.policies.torch_threads import one_thread
 from amf_ros.rollout.episodes import run_policy
 from amf_ros.rollout.robot_environment import RobotEnvironment, make_environment
 from amf_ros.session.journal import Journal

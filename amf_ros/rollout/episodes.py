@@ -13,7 +13,7 @@ import numpy as np
 from amf_ros.core.values import Demonstration, Rollout, Source
 from amf_ros.policies.base import Policy
 from amf_ros.policies.controller import ChunkController
-from amf_ros.policies.threads import one_thread
+from amf_ros.policies.torch_threads import one_thread
 from amf_ros.rollout.robot_environment import Environment
 
 

@@ -1,6 +1,6 @@
 """The contract's streams in a node: a call when there is a state to act upon, and what is known then.
 
-    inputs = Inputs(node, contract, on_state=self._on_state, exact=True)
+    inputs = StreamInputs(node, contract, on_state=self._on_state, exact=True)
     moment = inputs.read()                  # .inputs by topic, .joints, .scene
 
 Subscriptions are raw: a node that does not act on a state does not pay for reading it. What counts and how
@@ -26,7 +26,7 @@ from amf_ros.ros.conversions import header_stamp_ns, message_class
 from amf_ros.ros.qos import of_topic
 
 
-class Inputs:
+class StreamInputs:
     """Subscribes to every observation topic of a contract.
 
     Args:

@@ -1,6 +1,7 @@
 """Which task to demonstrate next. Receives arrays and ids, never a policy or a message.
 
-    base.py              problem, selection, the strategy protocol;  checks.py: which problems are refused
+    base.py              problem, selection, the strategy protocol
+    problem_checks.py    which problems are refused
     information_gain.py  eq. 2 of the paper: expected information gain, exact, in float64
     posterior.py         what is known of the expert: a Gaussian posterior in weight space
     scaled_problem.py    a problem as eq. 2 asks it: one scale, weighted states
@@ -17,7 +18,7 @@
     importance.py        weights of demonstrations for tasks they are not of
     parametric.py        maximising a score over continuous task parameters
     cancellation.py      giving up a choice that nobody waits for
-    threads.py           BLAS on one thread
+    blas_threads.py      BLAS on one thread
 
 Imports core only.
 """

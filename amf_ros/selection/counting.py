@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from amf_ros.selection.base import Problem, Score, Selection, TaskRecord, best, ranked
 from amf_ros.selection.cancellation import raise_if_cancelled
-from amf_ros.selection.checks import check
+from amf_ros.selection.problem_checks import check
 
 NO_TARGET = "not among the targets"
 
@@ -52,7 +52,7 @@ def select_largest(
         reason: one clause about a candidate.
 
     Raises:
-        SelectionError: the problem has no answer (see :func:`amf_ros.selection.checks.check`).
+        SelectionError: the problem has no answer (see :func:`amf_ros.selection.problem_checks.check`).
     """
     check(problem)
     records = {task.id: task for task in problem.tasks}

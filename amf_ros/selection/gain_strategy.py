@@ -27,13 +27,13 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
 from amf_ros.core.values import Array
 from amf_ros.selection.base import Problem, Score, Selection, best
+from amf_ros.selection.blas_threads import one_blas_thread
 from amf_ros.selection.cancellation import raise_if_cancelled
-from amf_ros.selection.checks import check
 from amf_ros.selection.engine import FLOAT64_ENTRIES, Scorer, open_scorer
 from amf_ros.selection.information_gain import CandidateScores
+from amf_ros.selection.problem_checks import check
 from amf_ros.selection.reasons import gain_reasons
 from amf_ros.selection.scaled_problem import ScaledProblem
-from amf_ros.selection.threads import one_blas_thread
 
 MATRIX_ENTRIES = 250_000
 """Pairs of candidate and target up to which a selection carries the matrix of gains."""
@@ -109,7 +109,7 @@ class GainStrategy:
         """Choose ``num_tasks`` times. Concurrent callers wait for one another.
 
         Raises:
-            SelectionError: the problem has no answer (see :func:`amf_ros.selection.checks.check`).
+            SelectionError: the problem has no answer (see :func:`amf_ros.selection.problem_checks.check`).
             NoEmbeddings: a candidate or a target of positive weight has no states.
             IllConditioned: the posterior could not be factorised.
         """

@@ -99,7 +99,7 @@ class ScaledProblem:
         earlier: ScaledProblem | None = None,
         rescale: bool = True,
     ) -> ScaledProblem:
-        """Look at a problem that passed :func:`amf_ros.selection.checks.check`.
+        """Look at a problem that passed :func:`amf_ros.selection.problem_checks.check`.
 
         Args:
             problem: what is asked.

@@ -4,7 +4,7 @@
     base.py       phases, states, and the worker protocol
     pretraining.py  the first checkpoint, and the demonstrations that it learns from
     journal.py    SQLite: every step done, so that a killed session continues where it was
-    loop.py       the algorithm; answers.py checks what strategies answer
+    loop.py       the algorithm; strategy_answers.py checks what strategies answer
     stores.py     what a session keeps, in its directory or in memory
     summary.py    what a journal says, for reports
     inspection.py one look at a session directory

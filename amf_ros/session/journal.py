@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS steps (
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """Tells of one step that is done.
 
     Attributes:
@@ -177,21 +177,21 @@ class Journal:
             ) from error
         return json.loads(value)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> JournalEntry | None:
         """Return one stored step."""
         found = self._query("WHERE key = ?", (key,))
         return found[0] if found else None
 
-    def entries(self, prefix: str = "") -> tuple[Entry, ...]:
+    def entries(self, prefix: str = "") -> tuple[JournalEntry, ...]:
         """Return the stored steps whose key starts with ``prefix``, in the order in which they were made."""
         return tuple(entry for entry in self._query("ORDER BY number", ()) if entry.key.startswith(prefix))
 
-    def _query(self, clause: str, values: tuple[str, ...]) -> list[Entry]:
+    def _query(self, clause: str, values: tuple[str, ...]) -> list[JournalEntry]:
         with self._guarded("read"), self._lock:
             rows = self._connection.execute(f"SELECT {_COLUMNS} FROM steps {clause}", values).fetchall()
         try:
             return [
-                Entry(key, phase, number, json.loads(value), seconds, stamp_ns)
+                JournalEntry(key, phase, number, json.loads(value), seconds, stamp_ns)
                 for key, phase, number, value, seconds, stamp_ns in rows
             ]
         except (ValueError, TypeError) as error:

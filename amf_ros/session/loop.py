@@ -17,10 +17,10 @@ from typing import Any
 from amf_ros.core.errors import Cancelled, ConfigError, DataError
 from amf_ros.core.plugins import load
 from amf_ros.core.values import CheckpointInfo, Outcome
-from amf_ros.session.answers import check_answer, finite, plain
 from amf_ros.session.base import EpisodeResult, Phase, State, Worker
 from amf_ros.session.journal import Journal
 from amf_ros.session.plan import MAX_ATTEMPTS, Plan, derive_seed
+from amf_ros.session.strategy_answers import check_answer, finite, plain
 from amf_ros.store.files import file_part
 
 __all__ = ["MAX_ATTEMPTS", "Result", "audit_episodes", "run"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from amf_ros.core.errors import DataError
 from amf_ros.core.values import Outcome
-from amf_ros.session.journal import Entry, Journal
+from amf_ros.session.journal import Journal, JournalEntry
 from amf_ros.session.plan import Plan
 
 
@@ -71,13 +71,13 @@ def history(journal: Journal) -> list[dict[str, Any]]:
         demonstrations to be worth it.
     """
     plan = journal.plan
-    by_round: dict[int, list[Entry]] = {}
+    by_round: dict[int, list[JournalEntry]] = {}
     for entry in journal.entries():
         by_round.setdefault(entry.round, []).append(entry)
     return [_round(number, by_round[number], plan) for number in sorted(by_round)] if plan else []
 
 
-def _round(number: int, entries: Sequence[Entry], plan: Plan) -> dict[str, Any]:
+def _round(number: int, entries: Sequence[JournalEntry], plan: Plan) -> dict[str, Any]:
     named = {entry.key.split("/", 1)[1]: entry.value for entry in entries}
     attempts = [entry.value for entry in entries if entry.phase == "demonstrating"]
     selection = named.get("select", {})

@@ -1,7 +1,7 @@
 """Many runs and what they say together: jobs over cores or a cluster, paired statistics, plots, tables.
 
     jobs.py        run jobs that are plain data, each once; what is done stays done
-    kept.py        their results as files; fingerprint.py: what each was made with
+    result_files.py  their results, kept; fingerprint.py: what each was made with
     cluster.py     the same jobs on a Ray cluster
     statistics.py  curves paired by seed, with bootstrap intervals
     plots.py       pictures of them; tables.py: text and markdown

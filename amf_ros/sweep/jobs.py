@@ -3,8 +3,8 @@
     rows = run("kinematic", work, [{"strategy": "amf", "seed": 0}], Path("runs/benchmarks"))
     rows[0]["job"], rows[0]["result"], rows[0]["seconds"]
 
-Every result is written whole (:mod:`amf_ros.sweep.kept`) as soon as it is there; a run that was killed
-anywhere makes only what is missing when it is run again, and after a change of suite or code all.
+Every result is written whole (:mod:`amf_ros.sweep.result_files`) as soon as it is there; a run that was
+killed anywhere makes only what is missing when it is run again, and after a change of suite or code all.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from amf_ros.core.errors import AmfError, ConfigError, DataError
 from amf_ros.store.files import check_id, storage_errors
 from amf_ros.sweep.cluster import Answers, Call, Row, on_ray
 from amf_ros.sweep.fingerprint import of_code, of_module
-from amf_ros.sweep.kept import failure_of, keep, path_of, plain, read, tell_before
+from amf_ros.sweep.result_files import failure_of, keep, path_of, plain, read, tell_before
 
 Job = Mapping[str, Any]
 Work = Callable[[dict[str, Any]], dict[str, Any]]

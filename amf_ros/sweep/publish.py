@@ -18,8 +18,8 @@ from typing import Any
 from rich.console import Console
 
 from amf_ros.store.files import storage_errors, write_whole
-from amf_ros.sweep.kept import plain
 from amf_ros.sweep.plots import Panels, plot_curves, plot_differences
+from amf_ros.sweep.result_files import plain
 from amf_ros.sweep.rows import SUFFIX, read_rows, run_key, write_rows
 from amf_ros.sweep.statistics import Comparison, compare
 from amf_ros.sweep.tables import Cells, comparison_table, markdown, points_table, show, tasks_of, tasks_table

@@ -22,7 +22,7 @@ import numpy as np
 from amf_ros.core.errors import DataError
 from amf_ros.store.files import storage_errors, write_whole
 from amf_ros.sweep.cluster import Row
-from amf_ros.sweep.kept import plain
+from amf_ros.sweep.result_files import plain
 from amf_ros.sweep.statistics import Curves
 
 SUFFIX = ".rows.jsonl.gz"

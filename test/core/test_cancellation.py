@@ -12,8 +12,8 @@ from amf_ros.core.errors import OutOfTime
 from amf_ros.core.plugins import load, names
 from amf_ros.selection.base import Problem, TaskRecord
 from amf_ros.selection.cancellation import cancelled_by, current_check, raise_if_cancelled
-from amf_ros.selection.checks import target_weights
 from amf_ros.selection.engine.parallel import spread
+from amf_ros.selection.problem_checks import target_weights
 
 
 def problem(num_tasks: int) -> Problem:

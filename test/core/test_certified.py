@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.checks import target_weights
 from amf_ros.selection.engine.blocked import BlockedGain
 from amf_ros.selection.engine.rounding import PROBES
+from amf_ros.selection.problem_checks import target_weights
 from amf_ros.selection.strategies.amf import Amf
 
 

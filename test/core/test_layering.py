@@ -212,3 +212,19 @@ def test_the_docstring_of_the_package_names_the_rooms_from_the_bottom_up():
     named = re.findall(r"^ +\{? ?([a-z]+)(?: \})? {2,}", text, re.MULTILINE)
     assert [level(room) for room in named] == sorted(level(room) for room in named)
     assert sorted(named) == sorted(room for layer in LAYERS for room in layer)
+
+
+# What rooms have alike: protocols, how plugins are found, and commands named as what they are about.
+MET_OFTEN = {"base", "loading", "protocol", "suite", "staging", "features", "session", "graph", "doctor"}
+
+
+def test_a_module_or_class_name_is_met_once():
+    modules, classes = [], []
+    for path in SOURCES:
+        if path.stem not in ("__init__", "__main__"):
+            modules.append(path.stem)
+        tree = ast.parse(path.read_text())
+        classes += [node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
+    twice = {name for name in modules if modules.count(name) > 1} - MET_OFTEN
+    assert not twice, f"modules of one name: {sorted(twice)}"
+    assert not (again := {name for name in classes if classes.count(name) > 1}), f"classes: {sorted(again)}"

@@ -8,7 +8,7 @@ import pytest
 
 from amf_ros.core.errors import BadFeatures, BadWeights, SelectionError
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.checks import check, target_weights
+from amf_ros.selection.problem_checks import check, target_weights
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
 

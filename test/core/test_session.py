@@ -13,7 +13,7 @@ from amf_ros.core.errors import Cancelled, ConfigError, DataError, PlanChanged, 
 from amf_ros.core.plugins import load
 from amf_ros.core.values import CheckpointInfo, Outcome
 from amf_ros.selection.base import Problem, Selection, TaskRecord
-from amf_ros.selection.checks import target_weights
+from amf_ros.selection.problem_checks import target_weights
 from amf_ros.session.base import EpisodeResult, Phase, Tuning
 from amf_ros.session.journal import Journal
 from amf_ros.session.loop import MAX_ATTEMPTS, audit_episodes, run

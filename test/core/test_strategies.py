@@ -11,7 +11,7 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import BadWeights, SelectionError, UnknownName
 from amf_ros.core.plugins import load, names
 from amf_ros.selection.base import Problem, TaskRecord, best
-from amf_ros.selection.checks import target_weights
+from amf_ros.selection.problem_checks import target_weights
 
 IDS = ("lift", "push", "stack", "open")
 

@@ -12,7 +12,7 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import NoEmbeddings, SelectionError
 from amf_ros.core.plugins import load
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.checks import target_weights
+from amf_ros.selection.problem_checks import target_weights
 from amf_ros.selection.success_rates import success_rate
 
 IDS = ("lift", "push", "stack", "open")

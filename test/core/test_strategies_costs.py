@@ -13,8 +13,8 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
 from amf_ros.core.plugins import load
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.checks import target_weights
 from amf_ros.selection.costs import demonstration_seconds, prices
+from amf_ros.selection.problem_checks import target_weights
 
 NAN = float("nan")
 CONFIG = SelectionConfig(noise_variance=0.1)

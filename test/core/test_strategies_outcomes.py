@@ -11,7 +11,7 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
 from amf_ros.selection import outcome_correction
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.checks import target_weights
+from amf_ros.selection.problem_checks import target_weights
 from amf_ros.selection.strategies.amf import Amf
 from amf_ros.selection.strategies.amf_outcomes import AmfOutcomes
 

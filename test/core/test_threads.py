@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from amf_ros.selection.blas_threads import cores, one_blas_thread
 from amf_ros.selection.engine.parallel import Scratch, spread
-from amf_ros.selection.threads import cores, one_blas_thread
 
 
 def limits():

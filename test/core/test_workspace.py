@@ -12,8 +12,8 @@ from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import IllConditioned, NoEmbeddings
 from amf_ros.selection import scaled_problem
 from amf_ros.selection.base import Problem, TaskRecord
-from amf_ros.selection.checks import target_weights
 from amf_ros.selection.engine import blocked
+from amf_ros.selection.problem_checks import target_weights
 from amf_ros.selection.scaled_problem import ScaledProblem
 from amf_ros.selection.strategies.amf import Amf
 

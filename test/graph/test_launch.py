@@ -11,7 +11,7 @@ from support.deadline import DEADLINE_S
 from support.graph import connect_when_ready, run_session, session_directory, small_plan, story
 
 from amf_ros.ros.start import graph as description
-from amf_ros.ros.start.environment import graph_environment
+from amf_ros.ros.start.graph_environment import graph_environment
 from amf_ros.session.local import run_local
 from amf_ros.store.run_directory import RunDirectory
 

@@ -15,8 +15,8 @@ import pytest
 from support.deadline import DEADLINE_S
 from support.graph import connect_when_ready
 
-from amf_ros.ros.start.environment import graph_environment
 from amf_ros.ros.start.graph import NODES
+from amf_ros.ros.start.graph_environment import graph_environment
 
 pytest.importorskip("ros2launch", reason="ros2 launch is not installed (it comes with ROS 2)")
 

@@ -30,7 +30,7 @@ from amf_ros.policies.mlp import MlpPolicy
 from amf_ros.rollout.episodes import run_policy
 from amf_ros.rollout.robot_environment import RobotEnvironment
 from amf_ros.ros import names, qos
-from amf_ros.ros.contract_streams import Inputs
+from amf_ros.ros.contract_streams import StreamInputs
 from amf_ros.ros.conversions import time_msg, to_msg
 from amf_ros.session.pretraining import make_spec
 from amf_ros.sim.pybullet_arm import PyBulletArm
@@ -57,7 +57,7 @@ class Device:
         self._contract, self.seen, self.wanted = contract, dict[int, Frame](), STEPS
         self._publisher = on.client.create_publisher(JointTrajectory, "teleop/command", qos.STREAM)
         self.last_ns, self.start_ns = 0, 0
-        self._inputs = Inputs(on.client, contract, self._on_state, exact=True)
+        self._inputs = StreamInputs(on.client, contract, self._on_state, exact=True)
 
     def _on_state(self, stamp_ns: int) -> None:
         if not self.start_ns or stamp_ns < self.start_ns:

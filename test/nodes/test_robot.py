@@ -26,7 +26,7 @@ from amf_ros.contract import load_contract
 from amf_ros.core.errors import ConfigError
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.ros import names, qos
-from amf_ros.ros.contract_streams import Inputs
+from amf_ros.ros.contract_streams import StreamInputs
 from amf_ros.ros.conversions import to_ns
 from amf_ros.ros.robot.stopping import StopKeeper
 from amf_ros.sim.tabletop.scene import TabletopScene
@@ -243,7 +243,7 @@ def test_in_real_time_the_newest_joints_and_scene_are_of_one_instant() -> None:
             assert now.scene is not None
             looks.append({stamp_ns, now.joints.stamp_ns, now.scene.stamp_ns})
 
-        inputs = Inputs(made.client, load_contract("panda_tabletop"), look, exact=False)
+        inputs = StreamInputs(made.client, load_contract("panda_tabletop"), look, exact=False)
         made.add(RobotNode)
         made.until(lambda: len(looks) > 100, "a hundred looks")
     assert sum(len(stamps) == 1 for stamps in looks) > 95, looks[:10]

@@ -21,7 +21,7 @@ from amf_ros.core.errors import ConfigError
 from amf_ros.ros import names, qos
 from amf_ros.ros.robot import sole
 from amf_ros.ros.robot.sole import AlreadyThere, Sole, refuse_second
-from amf_ros.ros.start.environment import transports
+from amf_ros.ros.start.graph_environment import transports
 
 LISTEN_S = sole.LISTEN_S
 ROBOT = (sys.executable, "-m", "amf_ros.nodes.robot", "--ros-args", "-p", "real_time_factor:=0.0")

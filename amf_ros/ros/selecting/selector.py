@@ -32,7 +32,7 @@ from amf_ros.ros.selecting.question import Question
 from amf_ros.ros.selecting.thinking import Thinker
 from amf_ros.selection.base import Problem, Selection, Strategy
 from amf_ros.selection.cancellation import raise_if_cancelled
-from amf_ros.selection.checks import target_weights
+from amf_ros.selection.problem_checks import target_weights
 from amf_ros.session.stores import Kept, file_stores
 from amf_ros.store.run_directory import RunDirectory
 from amf_ros.tasks.base import Suite
@@ -147,7 +147,7 @@ class Selector:
             CheckpointError: the newest checkpoint cannot be used here.
             DataError: a stored file is damaged, by name.
             OutOfTime: no answer came within ``patience_s``.
-            SelectionError: see :func:`amf_ros.selection.checks.check` and the strategy.
+            SelectionError: see :func:`amf_ros.selection.problem_checks.check` and the strategy.
         """
         self._check_lengths(question)
         question = replace(question, strategy=question.strategy or self._config.strategy)

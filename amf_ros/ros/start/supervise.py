@@ -32,7 +32,7 @@ from amf_ros.core.errors import AmfError, ConfigError, StorageError
 from amf_ros.ros.node.runtime import EXIT_USAGE
 from amf_ros.ros.start import graph as description
 from amf_ros.ros.start.domain import Domain
-from amf_ros.ros.start.environment import default_params, graph_environment
+from amf_ros.ros.start.graph_environment import default_params, graph_environment
 from amf_ros.ros.start.lifeline import DIE_WITH_PARENT, die_with_parent, ended, tied_to_this_process
 
 STOP_S = 8

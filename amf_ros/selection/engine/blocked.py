@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.values import Array
+from amf_ros.selection.blas_threads import cores
 from amf_ros.selection.engine.parallel import Scratch, spread
 from amf_ros.selection.engine.rounding import Totals, certified, error_unit
 from amf_ros.selection.information_gain import (
@@ -29,7 +30,6 @@ from amf_ros.selection.information_gain import (
 )
 from amf_ros.selection.posterior import Floats, Posterior
 from amf_ros.selection.scaled_problem import ScaledProblem
-from amf_ros.selection.threads import cores
 
 BLOCK_BYTES = 3 << 20
 """Covariances of one block: they and two arrays to work in fit a core's share of the cache."""

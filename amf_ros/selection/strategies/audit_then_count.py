@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Selection, TaskRecord
-from amf_ros.selection.checks import check
 from amf_ros.selection.counting import counted, select_largest, wanted_candidates
+from amf_ros.selection.problem_checks import check
 from amf_ros.selection.success_rates import check_counts
 
 PASS_RATE = 0.5  # of the audit episodes must succeed, else the task failed

@@ -18,8 +18,8 @@ import math
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.errors import SelectionError
 from amf_ros.selection.base import Problem, Selection, TaskRecord
-from amf_ros.selection.checks import check
 from amf_ros.selection.counting import counted, select_largest, wanted_candidates
+from amf_ros.selection.problem_checks import check
 
 
 class LargestLoss:

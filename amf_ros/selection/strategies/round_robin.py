@@ -12,8 +12,8 @@ from __future__ import annotations
 from amf_ros.core.config import SelectionConfig
 from amf_ros.selection.base import Problem, Selection
 from amf_ros.selection.cancellation import raise_if_cancelled
-from amf_ros.selection.checks import check
 from amf_ros.selection.counting import scores_of, wanted_candidates
+from amf_ros.selection.problem_checks import check
 
 
 class RoundRobin:

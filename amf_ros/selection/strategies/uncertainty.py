@@ -17,13 +17,13 @@ import numpy as np
 from amf_ros.core.config import SelectionConfig
 from amf_ros.core.values import Array
 from amf_ros.selection.base import Problem, Selection, TaskRecord, best
+from amf_ros.selection.blas_threads import one_blas_thread
 from amf_ros.selection.cancellation import raise_if_cancelled
-from amf_ros.selection.checks import check
 from amf_ros.selection.counting import counted, scores_of, wanted_candidates
 from amf_ros.selection.gain_strategy import Features
 from amf_ros.selection.posterior_variance import StackedStates, posterior_given
+from amf_ros.selection.problem_checks import check
 from amf_ros.selection.scaled_problem import common_scale
-from amf_ros.selection.threads import one_blas_thread
 
 
 class Uncertainty:
@@ -40,7 +40,7 @@ class Uncertainty:
         """Choose ``num_tasks`` times.
 
         Raises:
-            SelectionError: the problem has no answer (see :func:`amf_ros.selection.checks.check`).
+            SelectionError: the problem has no answer (see :func:`amf_ros.selection.problem_checks.check`).
             NoEmbeddings: a candidate has no states.
             IllConditioned: the posterior could not be factorised.
         """

@@ -14,7 +14,7 @@ import numpy as np
 
 from amf_ros.core.values import Array, JointCommand, JointState, SceneState, Task
 from amf_ros.sim.tabletop.experts.laws import LAWS
-from amf_ros.sim.tabletop.experts.moves import View
+from amf_ros.sim.tabletop.experts.moves import ExpertView
 from amf_ros.sim.tabletop.kinematics import ARM_JOINTS, FINGER_JOINT, MAX_VELOCITY, inverse
 from amf_ros.tasks.tabletop import geometry as geo
 
@@ -45,7 +45,7 @@ class TabletopExpert:
         """Return the next joint targets, or None when the task has looked done for some steps."""
         tool = scene.pose("tool0")
         (finger,) = joints.positions([FINGER_JOINT])
-        view = View(tool[:3], geo.yaw_of(tool), float(finger), scene)
+        view = ExpertView(tool[:3], geo.yaw_of(tool), float(finger), scene)
         aim = self._law(view, self._task.roles)
         self._done = self._done + 1 if aim.done else 0
         if self._done > _DONE_STEPS:

@@ -15,12 +15,12 @@ import numpy as np
 
 from amf_ros.core.values import Array
 from amf_ros.sim.tabletop.experts import moves
-from amf_ros.sim.tabletop.experts.moves import UP, Aim, Contact, Funnel, Grip, View
+from amf_ros.sim.tabletop.experts.moves import UP, Aim, Contact, ExpertView, Funnel, Grip
 from amf_ros.tasks.tabletop import geometry as geo
 from amf_ros.tasks.tabletop import success
 
 Roles = Mapping[str, str]
-Law = Callable[[View, Roles], Aim]
+Law = Callable[[ExpertView, Roles], Aim]
 
 _DRAWER_PULL_M = 0.14
 _HANDLE_WIDTH = 0.040
@@ -34,31 +34,31 @@ _PUSH_HANDLE = Contact(touch=0.020, advance=0.03, drift=0.015)
 _PUSH_POST = Contact(touch=0.029, advance=0.03, drift=0.025)
 
 
-def _square_yaw(view: View, name: str) -> float:
+def _square_yaw(view: ExpertView, name: str) -> float:
     """Yaw of a square thing nearest to the tool's home yaw of zero."""
     return geo.wrap(view.yaw_of(name), math.pi / 2)
 
 
-def _cube_grip(view: View, cube: str) -> Grip:
+def _cube_grip(view: ExpertView, cube: str) -> Grip:
     return Grip(view.at(cube), _square_yaw(view, cube), geo.CUBE)
 
 
-def _move_cube(view: View, cube: str, goal: Array, within: tuple[float, float]) -> Aim:
+def _move_cube(view: ExpertView, cube: str, goal: Array, within: tuple[float, float]) -> Aim:
     return moves.place(view, goal - view.at(cube), _cube_grip(view, cube), within, _GENTLE)
 
 
-def place_in_tray(view: View, roles: Roles) -> Aim:
+def place_in_tray(view: ExpertView, roles: Roles) -> Aim:
     """Carry a cube to the middle of a tray."""
     goal = view.at(roles["target"]) + UP * (geo.TRAY_FLOOR + geo.CUBE / 2)
     return _move_cube(view, roles["object"], goal, within=(0.02, 0.01))
 
 
-def stack(view: View, roles: Roles) -> Aim:
+def stack(view: ExpertView, roles: Roles) -> Aim:
     """Carry a cube onto another."""
     return _move_cube(view, roles["object"], view.at(roles["target"]) + UP * geo.CUBE, within=(0.008, 0.006))
 
 
-def tower(view: View, roles: Roles) -> Aim:
+def tower(view: ExpertView, roles: Roles) -> Aim:
     """``object`` onto ``target``, then ``aux`` onto ``object``."""
     lower = view.at(roles["object"])
     second = {"object": roles["aux"], "target": roles["object"]}
@@ -72,7 +72,7 @@ def tower(view: View, roles: Roles) -> Aim:
     return replace(stack(view, roles), done=False)
 
 
-def push_to_goal(view: View, roles: Roles) -> Aim:
+def push_to_goal(view: ExpertView, roles: Roles) -> Aim:
     """Push a cube over the table onto the mark."""
     thing, goal = view.at(roles["object"]), view.at(roles["target"])
     way = goal[:2] - thing[:2]
@@ -81,7 +81,7 @@ def push_to_goal(view: View, roles: Roles) -> Aim:
     return moves.push(view, thing, geo.unit(way), math.atan2(way[1], way[0]), _PUSH_CUBE)
 
 
-def open_drawer(view: View, roles: Roles) -> Aim:
+def open_drawer(view: ExpertView, roles: Roles) -> Aim:
     """Hold the handle, pull it out, let go."""
     yaw, opening = view.yaw_of("cabinet"), success.drawer_opening_m(view.scene)
     grip = Grip(view.at("drawer_handle") + UP * 0.006, yaw, _HANDLE_WIDTH)
@@ -93,7 +93,7 @@ def open_drawer(view: View, roles: Roles) -> Aim:
     return moves.grasp(view, grip)
 
 
-def close_drawer(view: View, roles: Roles) -> Aim:
+def close_drawer(view: ExpertView, roles: Roles) -> Aim:
     """Push the handle in."""
     handle, yaw = view.at("drawer_handle"), view.yaw_of("cabinet")
     if success.drawer_opening_m(view.scene) < success.DRAWER_CLOSED_M / 2.5:
@@ -101,7 +101,7 @@ def close_drawer(view: View, roles: Roles) -> Aim:
     return moves.push(view, handle, geo.turned(np.array([1.0, 0.0]), yaw), yaw, _PUSH_HANDLE)
 
 
-def open_door(view: View, roles: Roles) -> Aim:
+def open_door(view: ExpertView, roles: Roles) -> Aim:
     """Hold the handle and follow its arc, let go."""
     yaw = view.yaw_of("door_frame")
     grip = Grip(view.at("door_handle") + UP * 0.016, yaw, _POST_WIDTH)
@@ -114,7 +114,7 @@ def open_door(view: View, roles: Roles) -> Aim:
     return moves.grasp(view, grip)
 
 
-def close_door(view: View, roles: Roles) -> Aim:
+def close_door(view: ExpertView, roles: Roles) -> Aim:
     """Push the handle along its arc until the door is shut."""
     point = view.at("door_handle") + UP * 0.016
     if success.door_angle_rad(view.scene) < success.DOOR_CLOSED_RAD / 3:
@@ -123,7 +123,7 @@ def close_door(view: View, roles: Roles) -> Aim:
     return moves.push(view, point, closing, view.yaw_of("door_frame"), _PUSH_POST)
 
 
-def press_button(view: View, roles: Roles) -> Aim:
+def press_button(view: ExpertView, roles: Roles) -> Aim:
     """Press the cap down with closed fingers and stay there."""
     cap = view.at("button")
     if view.tool[2] - cap[2] < _TIP + 0.012 and geo.across(view.tool, cap) < 0.015:
@@ -132,7 +132,7 @@ def press_button(view: View, roles: Roles) -> Aim:
     return moves.approach(view, cap + UP * (_TIP + 0.004), 0.0, geo.GRIPPER_CLOSED, Funnel())
 
 
-def turn_faucet(view: View, roles: Roles) -> Aim:
+def turn_faucet(view: ExpertView, roles: Roles) -> Aim:
     """Push the lever's tip along its arc with closed fingers."""
     point = view.at("faucet_handle") + UP * 0.004
     if success.faucet_angle_rad(view.scene) > success.FAUCET_OPEN_RAD + 0.3:
@@ -141,7 +141,7 @@ def turn_faucet(view: View, roles: Roles) -> Aim:
     return moves.push(view, point, opening, 0.0, _PUSH_POST)
 
 
-def insert(view: View, roles: Roles) -> Aim:
+def insert(view: ExpertView, roles: Roles) -> Aim:
     """Carry the peg above the slot, line it up, lower it, let go."""
     peg, slot = view.at(roles["object"]), view.at(roles["target"])
     grip = Grip(peg + UP * geo.PEG_GRIP, _square_yaw(view, roles["object"]), geo.PEG[1])
@@ -150,7 +150,7 @@ def insert(view: View, roles: Roles) -> Aim:
     return moves.place(view, offset, grip, (0.008, 0.008), _PRECISE, carry_yaw=view.yaw + twist)
 
 
-def store(view: View, roles: Roles) -> Aim:
+def store(view: ExpertView, roles: Roles) -> Aim:
     """Open the drawer, put the cube in, close the drawer."""
     cube, drawer, handle = view.at(roles["object"]), view.at("drawer"), view.at("drawer_handle")
     spot = geo.turned(np.array(geo.DRAWER_SPOT), view.yaw_of("drawer"))

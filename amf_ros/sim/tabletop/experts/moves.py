@@ -21,7 +21,7 @@ _CLEAR_M = 0.07  # height above a thing at which the tool has left it
 
 
 @dataclass(frozen=True)
-class View:
+class ExpertView:
     """What an expert sees: tool position (3,) [m] and yaw [rad], finger joint [m], and the scene."""
 
     tool: Array
@@ -67,12 +67,12 @@ class Grip:
     yaw: float
     width: float
 
-    def closed_on(self, view: View) -> bool:
+    def closed_on(self, view: ExpertView) -> bool:
         """Say whether the fingers have closed on the thing."""
         near = float(np.linalg.norm(view.tool - self.point)) < _NEAR_M
         return near and view.finger < self.width / 2 * 1.15 + 0.001
 
-    def reached(self, view: View) -> bool:
+    def reached(self, view: ExpertView) -> bool:
         """Say whether the open fingers are where they should close."""
         lift = abs(self.point[2] - view.tool[2])
         turn = abs(geo.wrap(self.yaw - view.yaw))
@@ -94,7 +94,7 @@ class Funnel:
     care: float = 1.0
 
 
-def approach(view: View, point: Array, yaw: float, finger: float, funnel: Funnel) -> Aim:
+def approach(view: ExpertView, point: Array, yaw: float, finger: float, funnel: Funnel) -> Aim:
     """Go to a point from above."""
     ahead = point[:2] - view.tool[:2]
     error = geo.across(point, view.tool) + 0.05 * abs(geo.wrap(yaw - view.yaw))
@@ -106,21 +106,21 @@ def approach(view: View, point: Array, yaw: float, finger: float, funnel: Funnel
     return Aim(position, yaw, finger, calm=0.7 * near, speed=1.0 - (1.0 - funnel.care) * near)
 
 
-def leave(view: View, thing: Array, finger: float) -> Aim:
+def leave(view: ExpertView, thing: Array, finger: float) -> Aim:
     """Go straight up from a thing; done when clear of it."""
     gap = _CLEAR_M - (view.tool[2] - thing[2])
     position = view.tool + UP * geo.clamp(gap + 0.02, 0.0, 0.05)
     return Aim(position, view.yaw, finger, calm=1.0, done=bool(gap < 0.0))
 
 
-def grasp(view: View, grip: Grip) -> Aim:
+def grasp(view: ExpertView, grip: Grip) -> Aim:
     """Go to a thing with open fingers and close them there."""
     if grip.reached(view):
         return Aim(grip.point, grip.yaw, geo.GRIPPER_CLOSED, calm=1.0)
     return approach(view, grip.point, grip.yaw, geo.GRIPPER_OPEN, Funnel())
 
 
-def release(view: View, grip: Grip) -> Aim:
+def release(view: ExpertView, grip: Grip) -> Aim:
     """Open the fingers around a thing that was held, then go up."""
     around = float(np.linalg.norm(view.tool - grip.point)) < _NEAR_M + 0.005
     if around and view.finger < geo.GRIPPER_OPEN - 0.008:
@@ -129,7 +129,7 @@ def release(view: View, grip: Grip) -> Aim:
 
 
 def place(
-    view: View,
+    view: ExpertView,
     offset: Array,
     grip: Grip,
     within: tuple[float, float],
@@ -171,7 +171,7 @@ class Contact:
     finger: float = geo.GRIPPER_CLOSED
 
 
-def push(view: View, thing: Array, heading: Array, yaw: float, contact: Contact) -> Aim:
+def push(view: ExpertView, thing: Array, heading: Array, yaw: float, contact: Contact) -> Aim:
     """Push a thing (3,) along ``heading`` (2,): get behind it from above, then push."""
     offset = view.tool - thing
     along = float(offset[:2] @ heading)
