@@ -4,7 +4,7 @@
     posterior = posterior_given(problem, config, scale)
     unknown = states.mean(posterior.variance(posterior.whiten(scale * states.rows)))
 
-Imports base, posterior, scaled_problem, config and errors.
+Imports base, posterior, scaled_problem and config.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amf_ros.core.config import SelectionConfig
-from amf_ros.core.errors import NoEmbeddings
 from amf_ros.core.values import Array
 from amf_ros.selection.base import Problem, TaskRecord
 from amf_ros.selection.posterior import Posterior
-from amf_ros.selection.scaled_problem import WeighedStates
+from amf_ros.selection.scaled_problem import WeighedStates, require_states
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +41,7 @@ class StackedStates:
     @classmethod
     def of(cls, tasks: Sequence[TaskRecord]) -> StackedStates:
         """Stack the states of tasks. Raises NoEmbeddings where a task has none."""
-        missing = [task.id for task in tasks if len(task.states) == 0]
-        if missing:
-            raise NoEmbeddings(
-                f"no states of {', '.join(missing)} to embed: demonstrate or execute each of them once, "
-                "or leave them out"
-            )
+        require_states(tasks)
         looked = [WeighedStates.of(task) for task in tasks]
         lengths = np.array([len(own.weights) for own in looked])
         rows = np.concatenate([own.states for own in looked]).astype(np.float64)

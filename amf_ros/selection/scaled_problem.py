@@ -30,7 +30,7 @@ WELL_SCALED = 1e4
 
 @dataclass(frozen=True, eq=False)
 class WeighedStates:
-    """The states of one task, looked at once.
+    """Holds the states of one task, looked at once.
 
     Attributes:
         states: (n, p) as given.
@@ -47,8 +47,10 @@ class WeighedStates:
     largest: float
 
     @classmethod
-    def of(cls, task: TaskRecord) -> WeighedStates:
-        """Look at a checked record that has states."""
+    def of(cls, task: TaskRecord, earlier: WeighedStates | None = None) -> WeighedStates:
+        """Look at a checked record that has states; return ``earlier`` where it is of the same states."""
+        if earlier and same(earlier.states, task.states) and same(earlier.given, task.weights):
+            return earlier
         weights = equal_weights(len(task.states))
         if task.weights is not None:
             weights = task.weights.astype(np.float64) / task.weights.max()  # the sum itself may be infinite
@@ -56,14 +58,10 @@ class WeighedStates:
         squares = np.einsum("np,np->n", task.states, task.states, dtype=np.float64)
         return cls(task.states, task.weights, weights, float(weights @ squares), float(squares.max()))
 
-    def are_of(self, task: TaskRecord) -> bool:
-        """Tell whether the task's states and weights are still these."""
-        return same(self.states, task.states) and same(self.given, task.weights)
-
 
 @dataclass(frozen=True, eq=False)
 class ScaledProblem:
-    """What there is to score.
+    """Holds what there is to score.
 
     Attributes:
         candidates: ids, in the problem's order.
@@ -74,7 +72,8 @@ class ScaledProblem:
         coverage: (p, p) or None.
         size: states of one demonstration: what an expected trajectory weighs.
         scale: of the features.
-        thinned: evaluation states of each target; 0 = all of them.
+        thinned: most evaluation states of a target; 0 = all of them.
+        lengths: (targets,) evaluation states of each target.
         entries: pairs of a candidate's and an evaluation state.
         ill_scaled: whether it has to be solved from scratch each time (:data:`WELL_SCALED`).
     """
@@ -88,6 +87,7 @@ class ScaledProblem:
     size: int
     scale: float
     thinned: int
+    lengths: NDArray[np.int64]
     entries: int
     ill_scaled: bool
 
@@ -113,14 +113,18 @@ class ScaledProblem:
         """
         targets = tuple([task.id for task in problem.tasks if problem.targets.get(task.id, 0) > 0])
         mu = np.array([problem.targets[key] for key in targets])
-        states = _look(problem.tasks, {*problem.candidates, *targets}, earlier.states if earlier else {})
+        wanted = {*problem.candidates, *targets}
+        tasks = [task for task in problem.tasks if task.id in wanted]
+        require_states(tasks)
+        known = earlier.states if earlier else {}
+        states = {task.id: WeighedStates.of(task, known.get(task.id)) for task in tasks}
         scale = common_scale(mu, [states[key].square for key in targets]) if rescale else 1.0
         lengths = np.array([len(states[key].weights) for key in targets])
         thinned = 0
         if lengths.sum() > max(len(targets), EVALUATION_STATES):
             thinned = max(1, EVALUATION_STATES // len(targets))
             lengths = np.minimum(lengths, thinned)
-        largest = max([task.largest for task in states.values()])
+        largest = max([own.largest for own in states.values()])
         rows = sum([len(states[key].weights) for key in problem.candidates])
         anchors = problem.demonstrated[:0] if problem.anchors is None else problem.anchors
         return cls(
@@ -133,6 +137,7 @@ class ScaledProblem:
             size=config.states_per_trajectory,
             scale=scale,
             thinned=thinned,
+            lengths=lengths,
             entries=rows * int(lengths.sum()),
             ill_scaled=largest * scale**2 > WELL_SCALED * config.noise_variance,
         )
@@ -186,59 +191,68 @@ class ScaledProblem:
     def all_evaluation(self) -> tuple[Array, Array, NDArray[np.int64]]:
         """Return the states of all targets (E, p), what each counts (E,), and where each target's begin."""
         states, weights = zip(*[self.evaluation(key) for key in self.targets])
-        lengths = np.array([len(own) for own in weights])
-        return np.concatenate(states), np.concatenate(weights), np.cumsum(lengths) - lengths
+        return np.concatenate(states), np.concatenate(weights), np.cumsum(self.lengths) - self.lengths
 
     def since(self, earlier: ScaledProblem) -> ProblemChange | None:
         """Return what came since an earlier problem; None where only solving again will do."""
-        if self.ill_scaled or not same(self.coverage, earlier.coverage):
+        if self.ill_scaled or earlier.ill_scaled or not same(self.coverage, earlier.coverage):
             return None
-        mine, theirs = ((p.targets, p.scale, p.thinned, p.ill_scaled) for p in (self, earlier))
+        if (self.targets, self.scale) != (earlier.targets, earlier.scale):
+            return None
         come = [_appended(before, after) for before, after in zip(earlier.known, self.known)]
-        if mine != theirs or any(rows is None for rows in come):
+        rows = [part.astype(np.float64) * self.scale for part in come if part is not None]
+        if len(rows) < len(come) or not np.array_equal(self.lengths, earlier.lengths):
             return None
-        rows = np.concatenate([part for part in come if part is not None]).astype(np.float64) * self.scale
-        change = ProblemChange(rows, [], [], [], [], self.candidates == earlier.candidates)
-        lengths = [len(earlier.states[key].weights) for key in self.targets]
-        if self.thinned:
-            lengths = [min(length, self.thinned) for length in lengths]
-        place = dict(zip(self.targets, zip((np.cumsum(lengths) - lengths).tolist(), lengths)))
-        for key, task in self.states.items():
-            before = earlier.states.get(key)
-            if before is task:
-                continue
-            change.tasks.append(key)
-            change.same_shape &= before is None or len(before.weights) == len(task.weights)
-            if key in place:
-                states, weights = self.evaluation(key)
-                start, length = place[key]
-                if len(weights) != length:
-                    return None
-                change.columns += range(start, start + length)
-                change.states.append(states)
-                change.weights.append(weights)
-        return change
+        tasks = [key for key, own in self.states.items() if earlier.states.get(key) is not own]
+        first = dict(zip(self.targets, (np.cumsum(self.lengths) - self.lengths).tolist()))
+        told = [(first[key], *self.evaluation(key)) for key in tasks if key in first]
+        same_shape = self.candidates == earlier.candidates
+        for key in set(tasks) & set(earlier.states):
+            same_shape &= len(self.states[key].weights) == len(earlier.states[key].weights)
+        return ProblemChange(
+            rows=np.concatenate(rows),
+            tasks=tasks,
+            columns=[start + row for start, _, weights in told for row in range(len(weights))],
+            states=np.concatenate([rows[0][:0], *(states for _, states, _ in told)]),
+            weights=np.concatenate([np.zeros(0), *(weights for _, _, weights in told)]),
+            same_shape=same_shape,
+        )
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class ProblemChange:
-    """What came between two problems about one posterior.
+    """Holds what came between two problems about one posterior.
 
     Attributes:
         rows: (m, p) states that came to be known, scaled.
         tasks: candidates and targets that have other states or weights now.
-        columns: which evaluation states are others now.
-        states: these states, of each target among ``tasks``.
-        weights: what each of them counts.
+        columns: which k evaluation states are others now.
+        states: (k, p) these states.
+        weights: (k,) what each of them counts.
         same_shape: whether the candidates and their numbers of states are those of before.
     """
 
     rows: Array
     tasks: list[str]
     columns: list[int]
-    states: list[Array]
-    weights: list[Array]
+    states: Array
+    weights: Array
     same_shape: bool
+
+
+def require_states(tasks: Sequence[TaskRecord]) -> None:
+    """Refuse tasks that nobody knows a state of.
+
+    Raises:
+        NoEmbeddings: names them.
+    """
+    missing = [task.id for task in tasks if not len(task.states)]
+    if missing:
+        shown = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+        raise NoEmbeddings(
+            f"no states of {shown} to embed: demonstrate or execute each of them once, "
+            "or leave them out of candidates and targets"
+        )
 
 
 @lru_cache(maxsize=256)
@@ -275,29 +289,6 @@ def common_scale(weights: Array, squares: Sequence[float]) -> float:
             f"the mean squared length of the states' features is {mean}; check the policy's embed()"
         )
     return float(2 ** (-np.round(8 * np.log2(mean)) / 16))
-
-
-def _look(
-    tasks: Sequence[TaskRecord], wanted: set[str], earlier: dict[str, WeighedStates]
-) -> dict[str, WeighedStates]:
-    found, missing = {}, []
-    for task in tasks:
-        if task.id not in wanted:
-            continue
-        known = earlier.get(task.id)
-        if known is not None and known.are_of(task):
-            found[task.id] = known
-        elif len(task.states):
-            found[task.id] = WeighedStates.of(task)
-        else:
-            missing.append(task.id)
-    if missing:
-        shown = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-        raise NoEmbeddings(
-            f"no states of {shown} to embed: demonstrate or execute each of them once, "
-            "or leave them out of candidates and targets"
-        )
-    return found
 
 
 def _appended(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any] | None:

@@ -114,9 +114,8 @@ class BlockedGain:
         if len(change.rows):
             self._known = self._known.after(self._known.whiten(change.rows))
         self._imagined = self._known
-        if columns:
-            self._psi[columns] = self._known.whiten(np.concatenate(change.states))
-            self._cast[columns], self._rho[columns] = self._psi[columns], np.concatenate(change.weights)
+        self._psi[columns] = self._known.whiten(change.states)
+        self._cast[columns], self._rho[columns] = self._psi[columns], change.weights
         if change.same_shape and 4 * len(change.tasks) <= len(problem.states):
             self._correct(columns, set(change.tasks))
         else:

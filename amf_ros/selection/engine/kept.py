@@ -49,9 +49,9 @@ class KeptGain:
         rows = [row for row, key in enumerate(problem.candidates) if key in tasks]
         tau = problem.trajectories([problem.candidates[row] for row in rows])
         # In one product: to read all of a large matrix costs more than a few more rows do.
-        white = known.posterior.whiten(np.concatenate([*change.states, *tau, change.rows]))
+        white = known.posterior.whiten(np.concatenate([change.states, *tau, change.rows]))
         known.psi[change.columns] = white[: len(change.columns)]
-        known.rho[change.columns] = np.concatenate([[], *change.weights])
+        known.rho[change.columns] = change.weights
         if change.same_shape and 4 * len(tasks) <= len(problem.states):
             known = _updated(replace(known, problem=problem), white, change.columns, rows, tau.shape[1])
         else:
