@@ -19,7 +19,7 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """What is known about one task.
+    """Holds what is known about one task.
 
     Attributes:
         states: (n, p) features of states the task visits: its occupancy. May be empty (0, p).
@@ -53,7 +53,7 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class Problem:
-    """One question to a strategy; every built-in one passes it to :func:`check` first.
+    """Asks a strategy for the next tasks; every built-in one passes it to :func:`check` first.
 
     Attributes:
         tasks: the whole suite, in its order.
@@ -82,7 +82,7 @@ class Problem:
 
 
 class Score(NamedTuple):
-    """What a strategy believes about one candidate; mirrors ``amf_msgs/TaskScore``."""
+    """Holds what a strategy believes about one candidate; mirrors ``amf_msgs/TaskScore``."""
 
     task_id: str
     score: float
@@ -93,7 +93,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """The answer: chosen ids in order, one score per candidate (best first), one sentence why.
+    """Answers a problem: chosen ids in order, one score per candidate (best first), one sentence why.
 
     Attributes:
         worthwhile: False where the best score is below ``SelectionConfig.stop_below``.
@@ -112,7 +112,7 @@ class Selection:
 
 
 class Strategy(Protocol):
-    """A rule for the next task. The class is called with a ``SelectionConfig``.
+    """Chooses the next task by some rule. The class is called with a ``SelectionConfig``.
 
     ``name`` and ``needs_states`` are attributes of the class: both are read before there is an instance. A
     class may also say ``audit_episodes``: how many episodes of each task the session runs its first policy

@@ -21,7 +21,7 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 
 
 class _Limit:
-    """The limit is the process's: it is set by the first caller inside and lifted by the last one out."""
+    """Limits the whole process: the first caller inside sets the limit, the last one out lifts it."""
 
     def __init__(self) -> None:
         self._lock, self._inside, self._before = threading.Lock(), 0, [0]

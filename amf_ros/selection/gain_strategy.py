@@ -50,7 +50,7 @@ Price = Callable[[Problem], Array]
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """How the last choice was made; for tests and benchmarks.
+    """Tells how the last choice was made; for tests and benchmarks.
 
     Attributes:
         followed: whether what was kept was brought up to date, instead of the problem solved anew.
@@ -70,7 +70,7 @@ class Diagnostics:
 
 
 class GainStrategy:
-    """Expected information gain over features, divided by a price.
+    """Chooses by expected information gain over features, divided by a price.
 
     Attributes:
         float64_entries: problems with no more pairs of states are scored in float64 from the start.

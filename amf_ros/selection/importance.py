@@ -25,7 +25,7 @@ MIN_EFFECTIVE = 2.0  # demonstrations: a weight that one of them has alone says 
 
 @dataclass(frozen=True)
 class ImportanceWeights:
-    """Self-normalised weights.
+    """Holds self-normalised weights.
 
     Attributes:
         weights: (m, n), rows summing to 1; a row of zeros where nothing can be said.

@@ -11,12 +11,15 @@ With a Gaussian expert (section 4; :mod:`amf_ros.selection.posterior`) the infor
 
 for a state x of a target and the states X' of a trajectory tau(c'). Unlike the paper, D is preceded by what
 pre-training covered, where the checkpoint says so: without it no strategy can know which tasks the policy
-has learned already.
+has learned already. Algorithm 1 demonstrates c_n, adds it to D and asks again; the next of a batch is asked
+for after the expected trajectory of the one before (:mod:`amf_ros.selection.gain_strategy`):
 
-    gains = InformationGain.of(scaled_problem, config).scores().gains        # (candidates,)
+    known = InformationGain.of(scaled_problem, config)        # D_{n-1}
+    chosen = known.scores().gains.argmax()                    # c_n
+    later = known.after(known.tau[chosen])                    # D_n, before anybody demonstrated
 
-:mod:`amf_ros.selection.engine` answers alike for thousands of tasks. Imports posterior, scaled_problem and
-config.
+:mod:`amf_ros.selection.engine` answers alike for thousands of tasks. Imports posterior,
+scaled_problem and config.
 """
 
 from __future__ import annotations
@@ -79,7 +82,7 @@ def known_share(removed: Floats, v: Floats, noise_variance: float) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class CandidateScores:
-    """Gains of all candidates.
+    """Holds the gains of all candidates.
 
     Attributes:
         gains: (candidates,) eq. 2 [nat].
@@ -100,7 +103,7 @@ class CandidateScores:
 
 @dataclass(frozen=True, eq=False)
 class InformationGain:
-    """Eq. 2 for all candidates c' of a problem, given what is known. Candidates have up to T states.
+    """Evaluates eq. 2 for all candidates c' of a problem, given what is known; they have up to T states.
 
     Attributes:
         problem: what is asked.
@@ -128,11 +131,7 @@ class InformationGain:
 
     @classmethod
     def of(cls, problem: ScaledProblem, config: SelectionConfig) -> InformationGain:
-        """Condition on all that is known.
-
-        Raises:
-            IllConditioned: the posterior could not be factorised.
-        """
+        """Condition on all that is known. Raises IllConditioned where the posterior has no factor."""
         posterior = Posterior.of(problem, config.noise_variance)
         states, rho, starts = problem.all_evaluation()
         return cls.given(problem, config.information, posterior, posterior.whiten(states), rho, starts)

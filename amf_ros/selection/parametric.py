@@ -24,7 +24,7 @@ from amf_ros.selection.posterior import Floats
 
 @dataclass(frozen=True)
 class Proposal:
-    """``parameters`` (q,) with the largest ``score`` found, in ``num_scored`` evaluations of the score."""
+    """Proposes ``parameters`` (q,): of the largest ``score`` found in ``num_scored`` evaluations."""
 
     parameters: Array
     score: float

@@ -33,7 +33,7 @@ Floats = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What is known about w. Rows psi are whitened by what was known at first; W tells what came since.
+    """Holds what is known about w. Rows psi are whitened by what was known at first; W tells what came since.
 
     Attributes:
         root: (p, p) L^-T, upper triangular.

@@ -24,7 +24,7 @@ from amf_ros.selection.scaled_problem import WeighedStates, require_states
 
 @dataclass(frozen=True, eq=False)
 class StackedStates:
-    """The states of some tasks, one task after the other.
+    """Holds the states of some tasks, one task after the other.
 
     Attributes:
         rows: (n, p) features, as given.

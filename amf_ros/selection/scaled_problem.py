@@ -144,7 +144,7 @@ class ScaledProblem:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays that the next problem is compared with."""
+        """Return the bytes of the arrays that the next problem is compared with."""
         arrays = [*self.known, *([] if self.coverage is None else [self.coverage])]
         return sum([a.nbytes for a in arrays]) + sum([task.states.nbytes for task in self.states.values()])
 

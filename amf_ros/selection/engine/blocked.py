@@ -37,7 +37,7 @@ BLOCK_BYTES = 3 << 20
 
 @dataclass(eq=False)
 class Block:
-    """Covariances of c candidates with the same number T of states.
+    """Holds covariances of c candidates with the same number T of states.
 
     Attributes:
         names: of the candidates.
@@ -71,7 +71,7 @@ class Block:
 
 
 class BlockedGain:
-    """Scores of one problem after the other. Not thread-safe.
+    """Scores one problem after the other, in float32 first. Not thread-safe.
 
     Attributes:
         problem: the last one.
@@ -124,12 +124,12 @@ class BlockedGain:
 
     @property
     def streamed(self) -> int:
-        """Candidates that are computed anew on each call, for want of memory."""
+        """Return how many candidates are computed anew on each call, for want of memory."""
         return sum([len(names) for names in self._streamed])
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept, with the problem's arrays that the next one's are compared with."""
+        """Return the bytes kept, with the problem's arrays that the next one's are compared with."""
         own = [self._psi, self._cast, self._known.root, self._known.seen]
         own += [array for block in self._blocks for array in (block.tau, block.cross, block.gram)]
         return sum([array.nbytes for array in own]) + self.problem.nbytes

@@ -17,7 +17,7 @@ from amf_ros.selection.scaled_problem import ScaledProblem
 
 
 class KeptGain:
-    """:class:`InformationGain` brought up to date, with the methods of ``BlockedGain``. Not thread-safe."""
+    """Scores one problem after the other by an :class:`InformationGain`. Not thread-safe."""
 
     precision = "float64"
     streamed = 0
@@ -62,7 +62,7 @@ class KeptGain:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept, with the problem's arrays that the next one's are compared with."""
+        """Return the bytes kept, with the problem's arrays that the next one's are compared with."""
         known = self._known
         own = (known.cross, known.gram, known.tau, known.psi, known.posterior.root, known.posterior.seen)
         return sum([array.nbytes for array in own]) + self.problem.nbytes

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Scratch:
-    """Arrays that one worker uses again for each block: fresh ones of this size cost more than the sums."""
+    """Lends a worker the same arrays for each block: fresh ones of this size cost more than the sums."""
 
     def __init__(self) -> None:
         self._held: dict[str, NDArray[Any]] = {}

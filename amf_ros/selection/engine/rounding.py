@@ -30,7 +30,7 @@ PROBES, SAFETY, LEAST = 8, 8.0, 0.5
 
 @dataclass(frozen=True, eq=False)
 class Totals:
-    """Gains, posterior deviations and |tau_c| of c candidates, (c,) each; gains about targets, or None."""
+    """Holds gains, posterior deviations and |tau_c|, (c,) each; ``about`` (c, targets) gains, or None."""
 
     gains: Array
     std: Array

@@ -14,6 +14,6 @@ from amf_ros.selection.gain_strategy import GainStrategy
 
 
 class Amf(GainStrategy):
-    """Expected information gain over the features of a network."""
+    """Chooses by expected information gain over the features of a network."""
 
     name = "amf"

@@ -25,7 +25,7 @@ from amf_ros.selection.gain_strategy import GainStrategy
 
 
 class AmfCost(GainStrategy):
-    """Expected information gain per minute of demonstrating."""
+    """Chooses by expected information gain per minute of demonstrating."""
 
     name = "amf_cost"
 

@@ -19,7 +19,7 @@ from amf_ros.selection.weight_space import in_weight_space
 
 
 class AmfGp(GainStrategy):
-    """Expected information gain with the kernel of ``SelectionConfig.kernel``."""
+    """Chooses by expected information gain with the kernel of ``SelectionConfig.kernel``."""
 
     name = "amf_gp"
 

@@ -19,7 +19,7 @@ from amf_ros.selection.outcome_correction import corrected_by_outcomes
 
 
 class AmfOutcomes(GainStrategy):
-    """Expected information gain, corrected by outcomes."""
+    """Chooses by expected information gain, corrected by outcomes."""
 
     name = "amf_outcomes"
     audit_episodes = 4

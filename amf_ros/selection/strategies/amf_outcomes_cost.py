@@ -17,7 +17,7 @@ from amf_ros.selection.outcome_correction import corrected_by_outcomes
 
 
 class AmfOutcomesCost(GainStrategy):
-    """Expected information gain, corrected by outcomes, per minute of demonstrating."""
+    """Chooses by expected information gain, corrected by outcomes, per minute of demonstrating."""
 
     name = "amf_outcomes_cost"
     audit_episodes = 4

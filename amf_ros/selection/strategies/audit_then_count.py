@@ -23,7 +23,7 @@ PASS_RATE = 0.5  # of the audit episodes must succeed, else the task failed
 
 
 class AuditThenCount:
-    """Tasks that failed the audit in turn, fewest demonstrations first; all of them where none failed."""
+    """Chooses among tasks that failed the audit, fewest demonstrations first; among all where none failed."""
 
     name = "audit_then_count"
     needs_states = False

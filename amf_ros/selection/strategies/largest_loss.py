@@ -23,7 +23,7 @@ from amf_ros.selection.problem_checks import check
 
 
 class LargestLoss:
-    """Never demonstrated first, then the largest loss of the current policy."""
+    """Chooses what was never demonstrated, then the largest loss of the current policy."""
 
     name = "largest_loss"
     needs_states = False

@@ -19,7 +19,7 @@ from amf_ros.selection.counting import counted, select_largest
 
 
 class LeastDemonstrated:
-    """Fewest collected demonstrations for its weight."""
+    """Chooses the task with the fewest collected demonstrations for its weight."""
 
     name = "least_demonstrated"
     needs_states = False

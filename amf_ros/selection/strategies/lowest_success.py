@@ -19,7 +19,7 @@ from amf_ros.selection.success_rates import describe_rollouts, success_rate
 
 
 class LowestSuccess:
-    """Lowest posterior mean of the success rate first."""
+    """Chooses the lowest posterior mean of the success rate."""
 
     name = "lowest_success"
     needs_states = False

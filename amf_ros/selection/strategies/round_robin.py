@@ -17,7 +17,7 @@ from amf_ros.selection.problem_checks import check
 
 
 class RoundRobin:
-    """Fewest collected demonstrations first."""
+    """Chooses the fewest collected demonstrations, in the suite's order."""
 
     name = "round_robin"
     needs_states = False

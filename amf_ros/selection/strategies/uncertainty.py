@@ -27,7 +27,7 @@ from amf_ros.selection.scaled_problem import common_scale
 
 
 class Uncertainty:
-    """Largest mean posterior variance of the candidate's own states first."""
+    """Chooses the largest mean posterior variance of the candidate's own states."""
 
     name = "uncertainty"
     needs_states = True

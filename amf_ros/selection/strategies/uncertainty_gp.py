@@ -16,7 +16,7 @@ from amf_ros.selection.weight_space import in_weight_space
 
 
 class UncertaintyGp(Uncertainty):
-    """Largest mean posterior variance of the candidate's own states, with a kernel."""
+    """Chooses the largest mean posterior variance of the candidate's own states, with a kernel."""
 
     name = "uncertainty_gp"
 

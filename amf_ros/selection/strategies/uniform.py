@@ -17,7 +17,7 @@ from amf_ros.selection.problem_checks import check
 
 
 class Uniform:
-    """Independent draws from the problem's seed."""
+    """Draws candidates independently, from the problem's seed."""
 
     name = "uniform"
     needs_states = False
