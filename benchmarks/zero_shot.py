@@ -10,7 +10,8 @@ scene, and for its stacks of two cubes in other circumstances:
   unseen   tasks without a demonstration
 
 Starts are the same for all policies of a seed. Intervals are 95% (Wilson) over all episodes of a row; the
-counts of each seed stand beside them. Unfinished sweeps continue: run the same command again.
+counts of each seed stand beside them. Unfinished sweeps continue: run the same command again. --read computes
+the tables of an earlier run again, from the outcome of every start in its zero_shot.json.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ PRETRAINING = ("pretrain", "pretrain_matched")
 THIRD = {"stack_red_on_blue": "cube_green", "stack_green_on_red": "cube_blue"}
 TOWER = "tower_of_three"
 GROUPS = ("seen", "stacks", "unseen")
+Document = Mapping[str, Sequence[Mapping[str, Any]]]  # rows of results by the name of the pre-training
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ def parse() -> argparse.Namespace:
     add("--seeds", type=int, default=3, help="how many, from --first-seed (default: %(default)s)")
     add("--first-seed", type=int, default=0, help="default: %(default)s")
     add("--starts", type=int, default=16, help="of each question (default: %(default)s)")
+    add("--read", type=Path, metavar="FILE", help="run nothing: the tables of a zero_shot.json")
     add("--quick", action="store_true", help="a small version that shows that everything runs; no figures")
     add("--json", action="store_true", help="one JSON document on stdout in place of tables")
     add("--out", type=Path, default=OUT, help="results go there (default: %(default)s)")
@@ -245,24 +248,33 @@ def jobs_of(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def main() -> int:
     args = parse()
+    if args.read:
+        tell(json.loads(args.read.read_text()), args.json)
+        return 0
     if args.quick:
         args.seeds, args.starts = 1, 1
     jobs = jobs_of(args)
     rows = run("zero_shot", work, jobs, args.out, **how(args))
-    text, document = "", {}
-    for name in args.pretraining:
-        own = [row for row in rows if row["job"]["name"] == name]
-        if own:
-            columns, cells = table(own)
-            text += f"## {name}\n\n{markdown(columns, cells)}\n"
-            document[name] = own
-            if not args.json:
-                show(name, columns, cells)
-    (args.out / "zero_shot.md").write_text(text)
+    found = {name: [row for row in rows if row["job"]["name"] == name] for name in args.pretraining}
+    document = {name: own for name, own in found.items() if own}
+    (args.out / "zero_shot.md").write_text(text_of(document))
     (args.out / "zero_shot.json").write_text(json.dumps(document, indent=1) + "\n")
-    if args.json:
-        sys.stdout.write(json.dumps(document) + "\n")
+    tell(document, args.json)
     return int(len(rows) < len(jobs))
+
+
+def text_of(document: Document) -> str:
+    """The tables in Markdown."""
+    return "".join(f"## {name}\n\n{markdown(*table(rows))}\n" for name, rows in document.items())
+
+
+def tell(document: Document, as_json: bool) -> None:
+    """Print the tables, or everything as JSON."""
+    if as_json:
+        sys.stdout.write(json.dumps(document) + "\n")
+        return
+    for name, rows in document.items():
+        show(name, *table(rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The benchmark scripts that no other test runs: they start where the README says, and time what they say."""
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -62,6 +63,21 @@ def test_kills_has_a_table_where_nothing_was_killed(monkeypatch):
     rows = [{"over": "up", "seed": "0", "killed": "the starter", "whole_s": "", "left": "0", "shm_mb": ""}]
     shown = loaded("kills", monkeypatch).table(rows)
     assert "| the starter | 1 | – | – | 0 |" in shown and shown.endswith("0 kills of nodes")
+
+
+@pytest.mark.parametrize("name", ["zero_shot", "zero_shot_before"])
+def test_zero_shot_tables_of_the_docs_come_again_from_the_outcomes_of_all_starts(name, monkeypatch):
+    script = loaded("zero_shot", monkeypatch)
+    docs = BENCHMARKS.parent / "docs"
+    document = json.loads((docs / "benchmarks" / f"{name}.json").read_text())
+    section = (docs / "benchmarks.md").read_text().split("## 6. Zero-shot")[1]
+    for rows in document.values():
+        _, cells = script.table(rows)
+        shown = [cell for cell in cells if cell[0].startswith(("all ", "stack_")) and "," in cell[0]]
+        assert len(shown) == 6
+        for question, success, interval, _, by_seed in shown:
+            lines = [line for line in section.splitlines() if line.startswith(f"| {question} |")]
+            assert any(f" {success} {interval} ({by_seed}) " in line for line in lines)
 
 
 def test_selection_latency_times_calls_that_follow_the_one_before(monkeypatch):
