@@ -209,7 +209,7 @@ class BlockedGain:
         place = {key: row for row, key in enumerate(names)}
         noise, form = self.config.noise_variance, self.config.information
         weights, rho = self._weights().astype(dtype), self._rho.astype(dtype)
-        keep = self._imagined is self._known  # what is imagined will be forgotten
+        keep = self._imagined is self._known and dtype is self._dtype  # nothing imagined, all blocks are here
         seen = self._imagined.seen[len(self._held.seen) :]
         shared = seen @ self._psi.T
         given = np.maximum(self._v - np.square(shared).sum(axis=0), 0)
