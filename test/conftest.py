@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support.participants import collected, participants
 from support.signals import heed_signals
@@ -16,6 +17,9 @@ from support.signals import heed_signals
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("amf", deadline=None)
+hypothesis.settings.load_profile("amf")
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 # The ports of domains above 101 lie where Linux hands out ports to anyone.
