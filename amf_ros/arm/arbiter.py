@@ -175,7 +175,8 @@ class Arbiter:
             )
         if not plan.stops:
             self.gate.check(plan)
-        if not person and self._person_ns is not None and now_ns - self._person_ns <= self.watchdog_ns:
+        since_ns = None if self._person_ns is None else now_ns - self._person_ns  # below 0: another clock
+        if not person and since_ns is not None and 0 <= since_ns <= self.watchdog_ns:
             raise CommandRefused(
                 "a person drives",
                 f"a person commands the arm: the policy waits until nothing came from there for "

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from amf_ros.arm.arbiter import Arbiter, Decision
-from amf_ros.arm.presence import Presence
+from amf_ros.arm.presence import Presence, asking
 from amf_ros.arm.protocol import Arm, SteppedArm, is_stepped
 from amf_ros.core.errors import CommandRefused, ConfigError, RobotFault
 from amf_ros.core.values import JointCommand, JointPlan, JointState
@@ -66,7 +66,11 @@ class Turns:
         if not self._closed:
             self._closed = True
             self._stand_still()
-            self.arm.close()
+            try:
+                with asking("close"):
+                    self.arm.close()
+            except RobotFault as error:
+                self.arbiter.declare_fault("close", str(error))
 
     def _observe(self) -> None:
         """Take in the arm's state."""
@@ -76,7 +80,8 @@ class Turns:
         """Send what was decided; return the arm's refusal, after which it was told to stand still."""
         try:
             if decision.command is not None:
-                self.arm.write(decision.command, decision.ahead)
+                with asking("write"):
+                    self.arm.write(decision.command, decision.ahead)
         except CommandRefused as error:
             refusal = error
         except RobotFault as error:
@@ -91,7 +96,8 @@ class Turns:
     def _stand_still(self) -> None:
         """Let the arm hold by its own means; where that fails, it is a fault and tried again."""
         try:
-            self.arm.hold()
+            with asking("hold"):
+                self.arm.hold()
         except RobotFault as error:
             self._must_hold = True
             self.arbiter.declare_fault("hold", f"the arm does not take a hold: {error}")

@@ -209,6 +209,12 @@ def test_a_person_shuts_the_policy_out_for_as_long_as_the_watchdog() -> None:
     driver.offer(plan(driver.stamp_ns, 0.1), person=False)
 
 
+def test_a_person_of_a_clock_that_went_back_does_not_shut_the_policy_out() -> None:
+    arbiter = Arbiter(SafetyGate(LIMITS, 0.05), watchdog_ns=WATCHDOG)
+    arbiter.take(plan(0, 0.1), Arm().read(), 10 * WATCHDOG, person=True)
+    arbiter.allow(plan(0, 0.1), START, person=False)
+
+
 def test_in_lock_step_a_person_shuts_the_policy_out_too() -> None:
     driver, _ = lock_step()
     assert driver.answer(plan(driver.stamp_ns, 0.1), person=True)

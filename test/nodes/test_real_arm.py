@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,6 +148,63 @@ def test_an_arm_that_vanishes_is_a_fault_and_it_recovers_when_it_is_back(lab: La
     assert held[JOINTS[0]] == pytest.approx(lab.arm.position[0], abs=1e-3)
     applied = len(lab.applied)
     lab.drive_until(lambda: len(lab.applied) > applied, "motion again")
+
+
+def _reset_by_peer(state: JointState) -> JointState:
+    raise ConnectionResetError(104, "Connection reset by peer")
+
+
+@pytest.mark.parametrize(
+    ("says", "text"),
+    [
+        (_reset_by_peer, "read raised ConnectionResetError.*reset by peer.*test_real_arm.py:"),
+        (lambda state: {"q": [0.0]}, "read raised AttributeError"),
+        (lambda state: replace(state, position=state.position * np.nan), "is nan; each needs one finite"),
+        (lambda state: replace(state, position=state.position[:-1]), "9 names and positions of shape"),
+        (lambda state: replace(state, names=(JOINTS[0], *state.names[1:])), f"{JOINTS[0]} .* stands twice"),
+        (lambda state: replace(state, stamp_ns=2**70), "is stamped 1180591620717411303424 ns"),
+        (lambda state: replace(state, stamp_ns=-1), "is stamped -1 ns"),
+    ],
+    ids=["raises", "a dict", "nan", "short", "twice", "far stamp", "negative stamp"],
+)
+def test_what_an_arm_says_that_is_no_state_is_a_fault_by_name_and_ends_nothing(
+    lab: Lab, says: Callable[[JointState], object], text: str
+) -> None:
+    lab.drive_until(lambda: len(lab.applied) >= 3, "motion")
+    lab.arm.says = says
+    faulted = lab.status(RobotStatus.FAULT)
+    assert re.search(text, faulted.reason), faulted.reason
+    seen, written = len(lab.joints), len(lab.arm.written)
+    until = time.monotonic() + 1.5  # longer than a timer may fail in a row
+    lab.on.until(lambda: time.monotonic() > until, "a while")
+    assert not lab.on.nodes[0].guard.broken
+    assert len(lab.joints) == seen and len(lab.arm.written) == written and lab.arm.holds > 0
+    lab.arm.says = lambda state: state
+    lab.status(RobotStatus.READY)
+    applied = len(lab.applied)
+    lab.drive_until(lambda: len(lab.applied) > applied, "motion again")
+
+
+def test_an_arm_whose_clock_goes_back_holds_and_is_driven_by_the_new_clock(lab: Lab) -> None:
+    lab.drive_until(lambda: len(lab.applied) >= 3, "motion")
+    written = len(lab.arm.written)
+    lab.arm.says = lambda state: replace(state, stamp_ns=state.stamp_ns - 3_600_000_000_000)
+    lab.on.until(lambda: any("clock went back by 3" in status.reason for status in lab.statuses), "the fault")
+    lab.status(RobotStatus.READY)
+    lab.on.until(lambda: len(lab.arm.written) > written, "the hold")
+    applied = len(lab.applied)
+    lab.drive_until(lambda: len(lab.applied) > applied, "motion again")
+
+
+def test_an_arm_whose_calls_raise_refuses_is_told_to_hold_and_is_asked_again(lab: Lab) -> None:
+    lab.arm.breaks = ("write", "hold")
+    lab.drive_until(lambda: lab.statuses[-1].status == RobotStatus.FAULT, "the fault")
+    assert "the arm does not take a hold: the arm's hold raised ConnectionReset" in lab.statuses[-1].reason
+    assert "the arm's write raised ConnectionReset" in lab.statuses[-1].refusal and lab.arm.holds > 0
+    lab.arm.breaks = ()
+    lab.status(RobotStatus.READY)
+    lab.drive_until(lambda: bool(lab.applied), "motion")
+    assert not lab.on.nodes[0].guard.broken
 
 
 def test_an_arm_that_is_not_there_at_the_start_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

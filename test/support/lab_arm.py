@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class LabArm:
         frozen: it says the same state again and again.
         protective: why it says that it cannot move.
         refuses: why it refuses what it is told.
+        says: what it makes of each state that it says, or raises.
+        breaks: the calls, ``write`` or ``hold``, that raise an error of its own.
     """
 
     newest: ClassVar[LabArm]
@@ -45,6 +47,8 @@ class LabArm:
         self.context = context
         self.lag_ns = 0
         self.gone, self.frozen, self.protective, self.refuses = self.born_gone, False, "", ""
+        self.says: Callable[[JointState], Any] = lambda state: state
+        self.breaks: tuple[str, ...] = ()
         self.connects = self.holds = 0
         self.closed = False
         self.written: list[JointCommand] = []
@@ -73,11 +77,12 @@ class LabArm:
         # In the order of a driver, with a joint of the table it stands on.
         names = ("lift", *reversed(JOINTS))
         values = np.array([0.5, *reversed(position.tolist())])
-        return JointState(stamp_ns, names, values, np.zeros(len(names)))
+        return self.says(JointState(stamp_ns, names, values, np.zeros(len(names))))
 
     def write(self, command: JointCommand, ahead: Sequence[JointCommand] = ()) -> None:
         if self.closed:
             raise RobotFault("the arm is closed")
+        self._break("write")
         if self.refuses:
             raise CommandRefused("controller inactive", self.refuses)
         self.written.append(command)
@@ -86,12 +91,17 @@ class LabArm:
 
     def hold(self) -> None:
         self.holds += 1
+        self._break("hold")
         if self.gone:
             raise RobotFault("nothing answers at arm.example: is it switched on?")
         self.target = self.position.copy()
 
     def close(self) -> None:
         self.closed = True
+
+    def _break(self, call: str) -> None:
+        if call in self.breaks:
+            raise ConnectionResetError(104, "Connection reset by peer")
 
     def _go_on(self) -> None:
         """Move, and take a sample every 10 ms."""
