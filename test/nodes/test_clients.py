@@ -63,6 +63,7 @@ def test_a_server_that_dies_or_freezes_in_its_first_second_is_noticed(blow: sign
         client.act(FineTune, "raising/tune", FOREVER, lambda _: process.send_signal(blow))
 
 
+@pytest.mark.slow
 def test_a_server_that_froze_is_noticed_by_a_caller_of_a_service() -> None:
     with server() as process, GraphClient(wait_s=LONGEST_S) as client:
         with pytest.raises(Refused):
