@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 
 from amf_ros.arm.protocol import Arm, RobotContext
-from amf_ros.core.errors import ConfigError, shown
+from amf_ros.core.errors import AmfError, ConfigError, raised, shown
 from amf_ros.core.plugins import load
 
 _MEMBERS = ("joint_names", "limits", "connect", "read", "write", "hold", "close")
@@ -32,7 +32,14 @@ def make_arm(name: str, context: RobotContext) -> Arm:
         raise ConfigError(
             f"robot {shown(name)} must be called with a RobotContext and nothing else ({error}); {_HINT}"
         ) from error
-    arm: Arm = make(context)
+    try:
+        arm: Arm = make(context)
+    except AmfError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"robot {shown(name)} cannot be made: it raised {raised(error)}; {_HINT}"
+        ) from error
     lacking = [member for member in _MEMBERS if not hasattr(arm, member)]
     if lacking:
         raise ConfigError(f"robot {shown(name)} lacks {', '.join(lacking)}; {_HINT}")

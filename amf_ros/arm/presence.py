@@ -13,16 +13,14 @@ fault of the arm, by name, and never ends the node.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from amf_ros.arm.protocol import Arm
-from amf_ros.core.errors import RobotFault, shown
+from amf_ros.core.errors import RobotFault, raised
 from amf_ros.core.values import JointState
 
 RETRY_NS = 1_000_000_000
@@ -42,11 +40,7 @@ def asking(what: str) -> Iterator[None]:
     except RobotFault:
         raise
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        raise RobotFault(
-            f"the arm's {what} raised {type(error).__name__}: {shown(str(error))} "
-            f"({Path(where.filename).name}:{where.lineno})"
-        ) from error
+        raise RobotFault(f"the arm's {what} raised {raised(error)}") from error
 
 
 class Presence:

@@ -9,7 +9,9 @@ Nodes put ``error_code`` on the wire (amf_msgs), the command line prints the mes
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 LONGEST_NAME = 256  # characters; no longer one is looked up, compared or echoed whole
 MOST_SHOWN = 32  # names that are listed
@@ -40,6 +42,13 @@ def shown(value: object, limit: int = 80) -> str:
         return cut if len(value) <= limit else f"{cut}... ({len(value)} characters)"
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def raised(error: BaseException) -> str:
+    """Return what code that others wrote raised, and where, on one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {shown(str(error), 200)}{where}"
 
 
 def listed(names: Iterable[str], most: int = MOST_SHOWN) -> str:

@@ -29,7 +29,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from amf_ros.core.errors import ConfigError, NotAllowed, UnknownName, shown
+from amf_ros.core.errors import ConfigError, NotAllowed, UnknownName, raised, shown
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "suite": {
@@ -102,7 +102,7 @@ def load(kind: str, name: str, allow: Iterable[str] | None = None) -> Any:
     Raises:
         UnknownName: the short name is not registered.
         NotAllowed: a path that is not in ``allow``; nothing was imported.
-        ConfigError: the path cannot be imported or holds no such object.
+        ConfigError: the path cannot be imported, whatever its module raises, or holds no such object.
     """
     if ":" not in name:
         if name not in registered(kind):
@@ -115,13 +115,13 @@ def load(kind: str, name: str, allow: Iterable[str] | None = None) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise  # the module exists and misses a dependency of its own: that traceback is the useful one
-        raise ConfigError(
-            f"{kind} {shown(name)}: no module {shown(error.name)}; "
-            "write package.module:Object of something importable"
-        ) from error
+    except (Exception, SystemExit) as error:  # whatever the code of others does when it is imported
+        if isinstance(error, ModuleNotFoundError) and error.name and module_name.startswith(error.name):
+            raise ConfigError(
+                f"{kind} {shown(name)}: no module {shown(error.name)}; "
+                "write package.module:Object of something importable"
+            ) from error
+        raise ConfigError(f"{kind} {shown(name)}: importing {module_name} raised {raised(error)}") from error
     try:
         return getattr(module, attribute)
     except AttributeError as error:

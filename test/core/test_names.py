@@ -113,6 +113,28 @@ def test_an_installed_package_takes_no_name_from_another(installed: Path) -> Non
     assert "planted" not in sys.modules
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("import sys\nsys.exit(3)\n", r"raised SystemExit: '3' \(bad_lab.py:2\)"),
+        ("raise RuntimeError('no licence')\n", r"raised RuntimeError: 'no licence' \(bad_lab.py:1\)"),
+        ("import no_such_dependency\n", r"No module named .*no_such_dependency.*\(bad_lab.py:1\)"),
+        ("def (:\n", "raised SyntaxError.*bad_lab.py, line 1"),
+    ],
+    ids=["exits", "raises", "lacks a dependency", "no Python"],
+)
+def test_an_installed_package_that_cannot_be_imported_is_named_and_ends_nothing(
+    installed: Path, source: str, text: str
+) -> None:
+    install(installed, "bad_lab", "[amf_ros.strategy]\nbad = bad_lab:Bad\n")
+    (installed / "bad_lab.py").write_text(source)
+    registered.cache_clear()
+    with pytest.raises(ConfigError, match=text) as error:
+        load("strategy", "bad", allow=())
+    assert "\n" not in str(error.value) and "strategy 'bad_lab:Bad'" in str(error.value)
+    assert load("strategy", "favourite", allow=()).__name__ == "Favourite"
+
+
 def test_the_command_line_knows_an_installed_package_by_its_name(installed: Path) -> None:
     command = [sys.executable, "-m", "amf_ros.cli", "check-suite", "lab", "--seeds", "2"]
     path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])

@@ -268,6 +268,7 @@ def test_a_reset_is_for_simulators_and_a_refused_one_changes_nothing(lab: Lab) -
         ({"robot": "support.lab_arm:NOTHING"}, "is 3, neither a class nor a function"),
         ({"robot": "support.lab_arm:takes_two"}, "called with a RobotContext and nothing else"),
         ({"robot": "support.lab_arm:Halfway"}, "lacks read, write, hold, close"),
+        ({"robot": "support.lab_arm:Raising"}, "cannot be made: it raised OSError.*ttyUSB0.*lab_arm.py:"),
         ({"robot": "support.lab_arm:Unlimited"}, "no limits of joint panda_finger_joint1"),
         ({"robot": "pybullet", "robot_config": "ur5e"}, "robot 'pybullet' reads none"),
     ],

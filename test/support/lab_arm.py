@@ -136,3 +136,8 @@ class Unlimited(LabArm):
 
 def takes_two(context: RobotContext, more: int) -> LabArm:
     return LabArm(context)
+
+
+class Raising(LabArm):
+    def __init__(self, context: RobotContext) -> None:
+        raise OSError("no such device: /dev/ttyUSB0")
