@@ -83,6 +83,10 @@ def test_a_file_that_is_something_else_is_named(tmp_path: Path) -> None:
             read_rows(path)
 
 
+def test_there_are_committed_rows() -> None:
+    assert {"kinematic_seeds_100.rows.jsonl.gz"} <= {path.name for path in COMMITTED.glob(f"*{SUFFIX}")}
+
+
 @pytest.mark.parametrize("path", sorted(COMMITTED.glob(f"*{SUFFIX}")), ids=lambda path: path.name)
 def test_the_committed_results_are_those_of_the_committed_rows(path: Path) -> None:
     words = [sys.executable, str(BENCHMARKS / "recompute.py"), str(path), "--json"]
