@@ -56,6 +56,7 @@ from amf_ros.sim.pybullet_arm import PyBulletArm
 from amf_ros.sim.tabletop.scene import TabletopScene
 from amf_ros.store.run_directory import RunDirectory
 
+SAME_LOOKS = 4  # half a second apart: a node is discovered part by part
 ANSWER_S = 90.0  # a caller that waited for so long got no answer
 START_S = 120.0
 PATIENCE_S = 0.3  # for a goal that may well run; then it is cancelled
@@ -233,6 +234,7 @@ class Report:
     """What happened to one node."""
 
     node: str
+    interfaces: int = 0
     messages: int = 0
     requests: int = 0
     unanswered: list[str] = field(default_factory=list)
@@ -284,22 +286,23 @@ class Fuzz:
 
     def find(self) -> None:
         """Wait for the node and look up all that it listens to."""
-        end = time.monotonic() + START_S
+        end, same = time.monotonic() + START_S, 0
         seen: list[Any] = []
-        while time.monotonic() < end and self._process.poll() is None:
+        heard: list[Any] = []
+        while time.monotonic() < end and self._process.poll() is None and same < SAME_LOOKS:
             self._spin(0.5)
             if self._name not in self._node.get_node_names():
                 continue
             found = self._node.get_service_names_and_types_by_node(self._name, "/")
-            if seen == found and any("amf_msgs" in kind for _, kinds in found for kind in kinds):
-                break
-            if seen == found and self._name == "teleop":
-                break
-            seen = found
+            topics = self._node.get_subscriber_names_and_types_by_node(self._name, "/")
+            serves = topics if self._name == "teleop" else found  # a robot hears claims before it is made
+            ours = any("amf_msgs" in kind for _, kinds in serves for kind in kinds)
+            same = same + 1 if ours and (seen, heard) == (found, topics) else 0
+            seen, heard = found, topics
         profile = QoSProfile(
             depth=50, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
-        for topic, kinds in self._node.get_subscriber_names_and_types_by_node(self._name, "/"):
+        for topic, kinds in heard:
             kind = interface(kinds[0])
             self._topics[topic] = kind, self._node.create_publisher(kind, topic, profile)
         for service, kinds in seen:
@@ -312,6 +315,7 @@ class Fuzz:
                 name = service.removesuffix("/_action/send_goal")
                 kind = interface(kinds[0].removesuffix("_SendGoal"))
                 self._actions[name] = kind, ActionClient(self._node, kind, name)
+        self.report.interfaces = len(self._topics) + len(self._services) + len(self._actions)
         self._spin(1.0)
 
     def run(self, messages: int) -> None:
@@ -464,13 +468,13 @@ def fuzz_node(spec: graph.NodeSpec, messages: int, seed: int, folder: Path, chec
 def table(reports: list[Report]) -> str:
     """One line a node."""
     lines = [
-        f"{'node':<16}{'messages':>9}{'requests':>9}{'unanswered':>11}{'ended':>7}"
+        f"{'node':<16}{'interfaces':>11}{'messages':>9}{'requests':>9}{'unanswered':>11}{'ended':>7}"
         f"{'slowest':>9}{'memory MB':>15}{'caught':>8}{'s':>6}"
     ]
     for r in reports:
         ended = "-" if r.exit_code is None else str(r.exit_code)
         lines.append(
-            f"{r.node:<16}{r.messages:>9}{r.requests:>9}{len(r.unanswered):>11}{ended:>7}"
+            f"{r.node:<16}{r.interfaces:>11}{r.messages:>9}{r.requests:>9}{len(r.unanswered):>11}{ended:>7}"
             f"{r.slowest_s:>8.1f}s{r.first_mb:>8.0f}{r.last_mb:>7.0f}{len(r.caught):>8}{r.seconds:>6.0f}"
         )
     return "\n".join(lines)
