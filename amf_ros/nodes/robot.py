@@ -12,6 +12,7 @@ import time
 from functools import partial
 
 from rclpy.clock import Clock, ClockType
+from rclpy.publisher import Publisher
 from std_msgs.msg import Bool, Empty
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -53,6 +54,7 @@ class RobotNode(AmfNode):
         domain = self.context.get_domain_id()
         self._kept = StopFile(stop_path(settings.state_directory, domain, self.get_namespace()))
         stopped, self._is_kept = self._kept.read(simulated=getattr(self._arm, "simulated", False)), True
+        self._stop_again: Publisher | None = None
         if stopped:
             self._arbiter.stop(stopped)
             self._say_stopped(stopped)
@@ -83,7 +85,14 @@ class RobotNode(AmfNode):
             self.create_timer(1.0 / rate_hz, partial(self._tick, self._turns), clock=steady)
         else:
             self.create_timer(self._settings.republish_s / 2, self._republish, clock=steady)
-        self.create_timer(NEWS_S, self._topics.publish_news, clock=steady)
+        self.create_timer(NEWS_S, self._tell_news, clock=steady)
+
+    def _tell_news(self) -> None:
+        self._topics.publish_news()
+        if self._arbiter.stopped and not self._is_kept:
+            if self._stop_again is None:
+                self._stop_again = self.create_publisher(Empty, names.STOP_TOPIC, qos.EVENT)
+            self._stop_again.publish(Empty())  # others hold it for now; heard here, the disk is tried again
 
     def _on_command(self, person: bool, msg: JointTrajectory) -> None:
         try:
@@ -143,22 +152,29 @@ class RobotNode(AmfNode):
         self.guard.broken = reason  # started again, it refuses to start as long as the other one is there
 
     def _stop(self, reason: str) -> None:
-        """Stop, then keep it: a disk that is full must not keep the arm moving. Each one is answered."""
+        """Stop, then keep it: a disk that is full must not keep the arm moving.
+
+        Each one is answered once it is kept: whoever holds a stop for this node then lets go of it.
+        """
         if not self._arbiter.stopped:
             self._arbiter.stop(reason)
             self._keep(reason)
             self._say_stopped(reason)
         elif not self._is_kept:
-            self._keep(reason)
-        self._topics.publish_status()
+            self._keep(reason, again=True)
+        if self._is_kept:
+            self._topics.publish_status()
+        else:
+            self._topics.publish_news()
 
-    def _keep(self, reason: str) -> None:
+    def _keep(self, reason: str, *, again: bool = False) -> None:
         self._is_kept = False
         try:
             self._kept.write(reason)
             self._is_kept = True
         except StorageError as error:
-            self.get_logger().error(f"a restarted robot node will not know of this: {error}")
+            if not again:
+                self.get_logger().error(f"only other nodes know of this for now: {error}")
 
     def _say_stopped(self, reason: str) -> None:
         self.get_logger().warning(f"stopped ({reason}); {names.RELEASE_STOP} allows motion again")

@@ -24,7 +24,7 @@ from amf_msgs.srv import ResetScene
 from amf_ros.cli.graph import robot_words
 from amf_ros.contract import load_contract
 from amf_ros.core.errors import ConfigError
-from amf_ros.nodes.robot import RobotNode
+from amf_ros.nodes.robot import NEWS_S, RobotNode
 from amf_ros.ros import names, qos
 from amf_ros.ros.contract_streams import StreamInputs
 from amf_ros.ros.conversions import to_ns
@@ -358,6 +358,32 @@ def test_a_stop_that_could_not_be_kept_is_kept_when_it_is_pressed_again(tmp_path
         made.executor.remove_node(robot)  # it hears nothing any more
         button.publish(Empty())
         made.until(lambda: asked[-1].data, "the keeper to hold it")
+
+
+@pytest.mark.parametrize("way", ["topic", "service"])
+def test_a_stop_pressed_once_on_a_full_disk_is_held_by_others_until_it_is_kept(
+    tmp_path: Path, way: str
+) -> None:
+    in_the_way = tmp_path / "kept"
+    with bench(real_time_factor=0.0, state_directory=str(in_the_way)) as made:
+        made.add(RobotNode)
+        StopKeeper(made.client)
+        statuses = made.listen(RobotStatus, names.ROBOT_STATUS, latched=True)
+        asked = made.listen(Bool, names.STOP_ASKED, latched=True)
+        button = made.client.create_publisher(Empty, names.STOP_TOPIC, qos.EVENT)
+        made.until(lambda: button.get_subscription_count() >= 2, "robot and keeper to listen")
+        in_the_way.write_text("")
+        if way == "topic":
+            button.publish(Empty())
+        else:
+            assert made.call(Trigger, names.STOP, Trigger.Request()).success
+        made.until(lambda: bool(statuses) and statuses[-1].status == RobotStatus.STOPPED, "stopped")
+        until = time.monotonic() + 3.0 * NEWS_S
+        made.until(lambda: time.monotonic() > until, "what may make the keeper let go")
+        assert asked and asked[-1].data
+        in_the_way.unlink()  # there is place again
+        made.until(lambda: not asked[-1].data, "the keeper to let go")
+        assert "stop" in next(in_the_way.iterdir()).read_text()
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,8 @@ class StopKeeper:
     """Holds a stop that came on the topic until the robot has said, after it, that it is stopped.
 
     It says so on a latched topic, which a robot node that starts hears late, but hears. What the robot said
-    before proves nothing: it may have died since, without its stop on the disk.
+    before proves nothing: it may have died since, without its stop on the disk. A robot node whose disk does
+    not take a stop says it again on the topic, however it came, and answers none until the disk does.
     """
 
     def __init__(self, node: Node) -> None:
