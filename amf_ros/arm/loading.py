@@ -36,7 +36,7 @@ def make_arm(name: str, context: RobotContext) -> Arm:
         arm: Arm = make(context)
     except AmfError:
         raise
-    except Exception as error:
+    except Exception as error:  # code of others: told in one line, as what a user must mend
         raise ConfigError(
             f"robot {shown(name)} cannot be made: it raised {raised(error)}; {_HINT}"
         ) from error

@@ -30,7 +30,7 @@ LAST_STAMP_NS = (2**31 - 1) * 1_000_000_000  # of what a message can carry
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Around a call of an arm's own code: an error that it does not declare is a fault too.
+    """Turn whatever the arm's own code raises inside the block into a fault of the arm.
 
     Raises:
         RobotFault: what was raised, and where.
@@ -39,7 +39,7 @@ def asking(what: str) -> Iterator[None]:
         yield
     except RobotFault:
         raise
-    except Exception as error:
+    except Exception as error:  # code of others, talking to devices: its error must not end the node
         raise RobotFault(f"the arm's {what} raised {raised(error)}") from error
 
 

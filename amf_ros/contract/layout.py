@@ -65,7 +65,7 @@ class ObservationLayout:
 
     @cached_property
     def presence(self) -> tuple[int | None, ...]:
-        """Say for each element which one, by number, tells whether its role is there; None = it always is.
+        """Give for each element the number of the one that says if its role is there; None: it always is.
 
         Elements of a role that a task lacks are zero, which is no measured value.
         """
