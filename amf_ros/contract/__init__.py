@@ -9,6 +9,7 @@ it is asked about come from the same lines of code.
     layout               entries of a frame; the interface that a policy is checked against
     contract, topics     all of this put to work: read, observe, encode, decode
     intake, stamps       can this message be used?
+    holes                are states missing in the middle of a demonstration?
     clocks               how far a stream's stamps lie from its arrivals
     align, serving       which messages belong to an instant; the same as they come
 

@@ -1,7 +1,4 @@
-"""Recorded streams -> the arrays that a policy learns from: ``replay(streams, contract, roles)``.
-
-The contract that makes them is the one that serves live.
-"""
+"""Recorded streams -> the arrays that a policy learns from: ``replay(streams, contract, roles)``."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from amf_ros.contract import Contract, Topic
 from amf_ros.contract.align import Moment, Sample, Streams
 from amf_ros.contract.codecs import Arrived
+from amf_ros.contract.holes import hole
 from amf_ros.contract.intake import Intake
 from amf_ros.core.errors import BadMessage, DataError, OutOfRange, StaleObservation
 from amf_ros.core.frames import Frame, Frames
@@ -73,7 +71,7 @@ def replay(
 
     Raises:
         OutOfRange: a command that the contract's ranges or steps exclude.
-        DataError: no commands, or a stream that is missing, too slow or too old; names it.
+        DataError: no commands, or a stream that is missing, too slow, too old or has a hole; names it.
         ContractError: joints, objects or roles do not fit.
     """
     sifted = _Sifted(streams, contract, roles, by_arrival)
@@ -82,7 +80,7 @@ def replay(
         states.add(topic, Sample(value.stamp_ns, arrival_ns, value))
     sifted.require([topic.name for topic in contract.topics])
     asked = _asked(sifted, contract, states, max(start_ns, sifted.complete_ns()), end_ns)
-    _check_rates(sifted, contract, asked[0].stamp_ns, asked[-1].stamp_ns)
+    _check_streams(sifted, contract, asked[0].stamp_ns, asked[-1].stamp_ns)
     actions: list[Array] = []
     num_applied = 0
 
@@ -285,16 +283,16 @@ def _check_far(commands: list[JointCommand], contract: Contract, states: Streams
         )
 
 
-def _check_rates(sifted: _Sifted, contract: Contract, start_ns: int, end_ns: int) -> None:
-    """Raise DataError naming the stream that is slower than its ``min_rate_hz``; needs a second of data."""
+def _check_streams(sifted: _Sifted, contract: Contract, start_ns: int, end_ns: int) -> None:
+    """Raise DataError naming the stream with a hole, or slower than its ``min_rate_hz`` over a second."""
     seconds = (end_ns - start_ns) * 1e-9
-    if seconds < 1.0:
-        return
     for topic in contract.topics:
-        count = sum(start_ns <= stamp <= end_ns for stamp in sifted.stamps(topic.name))
-        rate = max(count - 1, 0) / seconds
-        if rate < topic.min_rate_hz:
+        stamps = sorted(sifted.stamps(topic.name))
+        count = sum(start_ns <= stamp <= end_ns for stamp in stamps)
+        if seconds >= 1.0 and (rate := max(count - 1, 0) / seconds) < topic.min_rate_hz:
             raise DataError(
                 f"{topic.name} came at {rate:.1f} Hz, allowed is no less than {topic.min_rate_hz:g} Hz; "
                 "check its publisher and the network, then record again"
             )
+        if problem := hole(topic, stamps, start_ns, end_ns):
+            raise DataError(problem)

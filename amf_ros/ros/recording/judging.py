@@ -18,6 +18,7 @@ import numpy as np
 
 from amf_ros.arm.protocol import EPISODE_GAP_NS
 from amf_ros.contract import Contract
+from amf_ros.contract.holes import hole
 from amf_ros.contract.intake import Intake
 from amf_ros.core.errors import BadMessage, DataError, OutOfRange, StaleObservation
 from amf_ros.core.values import JointPlan, Value
@@ -53,6 +54,7 @@ class Judging:
         self._stamps: dict[str, list[int]] = {topic.name: [] for topic in contract.topics}
         self._pending: deque[tuple[int, float]] = deque()
         self._commands: list[int] = []
+        self._judged_ns = 0  # the newest command that was looked at
         self._recent: dict[str, deque[tuple[float, bool]]] = defaultdict(deque)
 
     def message(self, topic: str, value: Value, arrival_ns: int, now_s: float) -> None:
@@ -92,10 +94,12 @@ class Judging:
         """Look at what the newest messages do to the commands so far.
 
         Raises:
-            StaleObservation: a stream is too slow, or was too old when a command came.
+            StaleObservation: a stream is too slow, was too old when a command came, or has a hole.
         """
         while self._pending and now_s - self._pending[0][1] >= GRACE_S:
-            self._check_ages(self._pending.popleft()[0])
+            command_ns = self._pending.popleft()[0]
+            self._check_ages(command_ns)
+            self._check_holes(command_ns)
         commands = self._commands
         if len(commands) > FEWEST and commands[-1] - commands[0] >= RATED_NS:
             self._check_rates(commands[0], commands[-1])
@@ -111,6 +115,13 @@ class Judging:
                     f"{self._contract.record_from}, allowed {topic.max_age_ns / 1e6:.0f} ms; look at its "
                     "publisher and the network, or raise align.max_age_ms in the contract"
                 )
+
+    def _check_holes(self, command_ns: int) -> None:
+        before_ns, self._judged_ns = self._judged_ns, max(self._judged_ns, command_ns)
+        for topic in self._contract.topics:
+            problem = hole(topic, self._stamps[topic.name], before_ns or command_ns, command_ns)
+            if problem:
+                raise StaleObservation(problem)
 
     def _check_rates(self, first_ns: int, last_ns: int) -> None:
         seconds = (last_ns - first_ns) * 1e-9

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rclpy.node import Node
 from rclpy.qos import (
@@ -28,9 +28,14 @@ from rclpy.qos import (
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from amf_ros.contract import Topic
+from amf_ros.contract.codecs import of_kind
 from amf_ros.ros.conversions import message_class
 from amf_ros.ros.qos import of_topic
 
+BACKLOG = 1_000  # messages of a stream that a recorder finds again after it was kept from its work
+SMALL = of_kind(
+    "joints", "scene", "command", "numbers"
+)  # not so of pictures, and of extras that nobody reads
 Profile = tuple[ReliabilityPolicy, DurabilityPolicy]
 
 
@@ -76,7 +81,8 @@ class Tap:
         self._type = message_class(topic.type)
         self._heard = 0
         self._latched: deque[bytes] = deque(maxlen=topic.depth)
-        self._profile = of_topic(topic)
+        self._depth = max(topic.depth, BACKLOG) if topic.type in SMALL else topic.depth
+        self._profile = of_topic(replace(topic, depth=self._depth))
         self._subscribe()
 
     def _subscribe(self) -> None:
@@ -130,7 +136,7 @@ class Tap:
             reliability=reliability,
             durability=durability,
             history=HistoryPolicy.KEEP_LAST,
-            depth=self.topic.depth,
+            depth=self._depth,
         )
         self._node.destroy_subscription(self._subscription)
         self._subscribe()

@@ -14,7 +14,7 @@ import yaml
 from amf_ros.contract import Contract, load_contract
 from amf_ros.contract.spec import ContractSpec
 from amf_ros.core.config import parse
-from amf_ros.core.errors import StaleObservation
+from amf_ros.core.errors import DataError, StaleObservation
 from amf_ros.core.paths import find_config
 from amf_ros.core.values import JointCommand, JointState, Outcome
 from amf_ros.ros.recording.judging import BadStream, Reset
@@ -136,6 +136,20 @@ def test_a_clock_that_goes_back_ends_it_as_a_reset(room: Room, exact: bool) -> N
         for at_ms in range(6000, 6200, 10):
             tape.joints(at_ms, stamp_ms=at_ms - 4000)
     assert len(tape.skipped) <= 1
+
+
+def test_a_hole_in_all_streams_at_once_ends_it(tape: Tape) -> None:
+    """No command came in the hole, so that no command met a state that was too old."""
+    tape.run(1000, 2000)
+    with pytest.raises(StaleObservation, match=r"joint_states has a hole of 410 ms after stamp 1\.990 s"):
+        tape.run(2400, 3000)
+
+
+def test_a_hole_shortly_before_the_end_is_found_when_it_is_kept(tape: Tape) -> None:
+    tape.run(1000, 2000)
+    tape.run(2400, 2460)
+    with pytest.raises(DataError, match="joint_states has a hole of 410 ms"):
+        tape.keep(2460)
 
 
 def test_one_malformed_message_is_left_out_and_counted(tape: Tape) -> None:
