@@ -56,7 +56,7 @@ def generate_launch_description() -> LaunchDescription:
             argument.name,
             default_value=argument.default,
             description=argument.description,
-            choices=None if argument.paths else list(argument.choices) or None,
+            choices=list(argument.choices) or None,
         )
         for argument in graph.ARGUMENTS
     ]

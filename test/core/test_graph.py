@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 import yaml
 
+from amf_ros.core import plugins
 from amf_ros.ros import settings
 from amf_ros.ros.start import graph
 
@@ -112,3 +114,18 @@ def test_a_robot_by_its_path_says_itself_whether_clocks_follow_it(name: str, fol
     assert given["robot"] == values["robot"] and given["robot_config"] == "lab.yaml"
     assert given["use_sim_time"] is follows
     assert graph.parameters(node("session"), {**values, "real_time_factor": "0.0"})["use_sim_time"] is False
+
+
+@pytest.mark.parametrize(("name", "follows"), [("SimulatedArm", True), ("RealArm", False)])
+def test_a_robot_of_an_installed_package_goes_by_its_short_name(
+    name: str, follows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("lab_arm", f"{__name__}:{name}", "amf_ros.robot")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == point.group else [])
+    plugins.registered.cache_clear()
+    try:
+        assert graph.parameters(node("robot"), {"robot": "lab_arm"})["use_sim_time"] is follows
+        with pytest.raises(ValueError, match="robot must be one of lab_arm, pybullet, or package.module:Obj"):
+            graph.arguments({"robot": "lab_arn"})
+    finally:
+        plugins.registered.cache_clear()

@@ -25,23 +25,34 @@ class Argument:
 
     Attributes:
         choices: what may be said; empty where any text goes.
-        paths: whether ``package.module:Object`` may be said in place of a choice.
+        kind: of plugin, where the value names one: a registered name or ``package.module:Object``.
     """
 
     name: str
     default: str
     description: str
     choices: tuple[str, ...] = ()
-    paths: bool = False
+    kind: str = ""
 
     def allows(self, value: str) -> bool:
-        """Say whether a value is one of the choices, or a path where paths may be given."""
-        return not self.choices or value in self.choices or (self.paths and ":" in value)
+        """Say whether a value is one of the choices, or where a plugin is named, one that may be there."""
+        if self.kind:
+            return ":" in value or value in _registered(self.kind)
+        return not self.choices or value in self.choices
 
     @property
     def allowed(self) -> str:
         """What may be said, for an error message."""
-        return ", ".join(self.choices) + (", or package.module:Object" if self.paths else "")
+        if self.kind:
+            return ", ".join(_registered(self.kind)) + ", or package.module:Object"
+        return ", ".join(self.choices)
+
+
+def _registered(kind: str) -> tuple[str, ...]:
+    """Return the short names of a kind of plugin: built in, and of installed packages."""
+    from amf_ros.core.plugins import names  # not needed to read the list of nodes
+
+    return names(kind)
 
 
 @dataclass(frozen=True)
@@ -60,9 +71,7 @@ class NodeSpec:
 
 
 ARGUMENTS: tuple[Argument, ...] = (
-    Argument(
-        "robot", ROBOT, "the arm: a registered name, or package.module:Object", ("pybullet",), paths=True
-    ),
+    Argument("robot", ROBOT, "the arm: a registered name, or package.module:Object", kind="robot"),
     Argument("robot_config", "", "the file that describes the arm, for robots that read one"),
     Argument("namespace", "", "namespace of every node and relative topic, for example left_arm"),
     Argument("params", "", "YAML file of ROS parameters; empty = config/params.yaml"),
@@ -166,8 +175,8 @@ def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str | flo
 
 def _simulated(robot: str) -> bool:
     """Say whether a robot is a simulator; an object says so itself by ``simulated``, and publishes /clock."""
-    if ":" not in robot:
-        return robot in SIMULATED
+    if robot in SIMULATED:
+        return True
     from amf_ros.core.plugins import load  # not needed to read the list of nodes
 
     return getattr(load("robot", robot), "simulated", False) is True
