@@ -3,7 +3,7 @@
 PYTHON ?= python3
 TORCH_INDEX ?=
 SEED ?= 0
-STRATEGY ?= amf
+STRATEGY ?= amf_outcomes
 OUT ?= runs/demo
 
 SHELL := /bin/bash

@@ -10,6 +10,7 @@ import typer
 from amf_ros.cli.check_suite import check_briefly
 from amf_ros.cli.options import Contract, Json, Suite, panel
 from amf_ros.cli.output import Output, on_interrupt, short
+from amf_ros.core.defaults import STRATEGY
 
 if TYPE_CHECKING:
     from amf_ros.core.config import PretrainConfig
@@ -76,7 +77,7 @@ def bench(
     setting = Setting(
         name=config.suite, pretraining=config, demonstrations=demonstrations, batch=batch, episodes=episodes
     )
-    wanted = list(dict.fromkeys([*(strategy or ["amf"]), reference]))
+    wanted = list(dict.fromkeys([*(strategy or [STRATEGY]), reference]))
     for name in wanted:
         load("strategy", name)
     check_briefly(output, config, out)

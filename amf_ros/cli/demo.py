@@ -18,6 +18,7 @@ from amf_ros.cli.graph import wait_ready
 from amf_ros.cli.options import Json, Seed, panel
 from amf_ros.cli.output import Output, fraction, interval, percent, short, undisturbed
 from amf_ros.cli.ros_present import require_ros
+from amf_ros.core.defaults import STRATEGY
 from amf_ros.core.errors import AmfError, ConfigError
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def add(app: typer.Typer) -> None:
 def demo(
     seed: Seed = 0,
     strategy: Annotated[
-        str, typer.Option(help="How to choose: amf, uniform, round_robin, rebalancing.")
-    ] = "amf",
+        str, typer.Option(help="How to choose: amf_outcomes, amf, uniform, round_robin, rebalancing.")
+    ] = STRATEGY,
     out: Annotated[Path, typer.Option(help="Session directory, report and summary.")] = Path("runs/demo"),
     demonstrations: Annotated[
         int | None, typer.Option(min=1, help="Instead of the file's number of demonstrations.")

@@ -23,7 +23,7 @@ from amf_ros.cli.options import (
 )
 from amf_ros.cli.output import Output, fraction, interval
 from amf_ros.cli.session_view import SessionView, from_message
-from amf_ros.core.defaults import CONTRACT, SUITE
+from amf_ros.core.defaults import CONTRACT, STRATEGY, SUITE
 
 if TYPE_CHECKING:
     from amf_ros.session.plan import Plan
@@ -104,7 +104,7 @@ def session(
         suite=suite,
         candidates=tuple(candidate or ()),
         targets=tuple(target or ()),
-        strategy=strategy or ("amf" if local else ""),
+        strategy=strategy or (STRATEGY if local else ""),
         num_rounds=rounds,
         demonstrations_per_round=per_round,
         evaluation_episodes=evaluation_episodes,

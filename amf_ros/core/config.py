@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from amf_ros.core.defaults import CONTRACT, SUITE
+from amf_ros.core.defaults import CONTRACT, STRATEGY, SUITE
 from amf_ros.core.errors import ConfigError
 from amf_ros.core.plain_yaml import hint, read
 
@@ -55,7 +55,7 @@ class GpConfig(KernelConfig):
 class SelectionConfig(Model):
     """How the next task is chosen (method.md)."""
 
-    strategy: str = Field("amf", description="registered name, or package.module:Class")
+    strategy: str = Field(STRATEGY, description="registered name, or package.module:Class")
     noise_variance: float = Field(
         1.0, gt=0, description="sigma^2 of the expert's action, beside a prior variance of 1"
     )

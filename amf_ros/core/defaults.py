@@ -11,6 +11,9 @@ CONTRACT = "panda_tabletop"
 ROBOT = "pybullet"
 """The arm: a registered name."""
 
+STRATEGY = "amf_outcomes"
+"""How the next task is chosen: a registered name. Without labelled roll-outs it chooses as ``amf`` does."""
+
 SESSION_DIRECTORY = "runs/default"
 """Where demonstrations, roll-outs, checkpoints and the journal are kept."""
 

@@ -22,9 +22,13 @@ from amf_ros.tasks.base import Suite
 from amf_ros.tasks.loading import load_suite
 
 _SHORTEST_S = 0.05
+_GAIN = (
+    "Information gain [nat] about the expert's actions, averaged over the target tasks, from one more "
+    "demonstration of a task{}; before the first choice of the round. Framed: chosen in that round."
+)
 _SCORE_NOTES = {
-    "amf": "Information gain [nat] about the expert's actions, averaged over the target tasks, from one more "
-    "demonstration of a task; before the first choice of the round. Framed: chosen in that round.",
+    "amf": _GAIN.format(""),
+    "amf_outcomes": _GAIN.format(", with uncertainties corrected by what the policy was seen to do"),
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from amf_ros.core.config import Model
-from amf_ros.core.defaults import SUITE
+from amf_ros.core.defaults import STRATEGY, SUITE
 from amf_ros.core.errors import ConfigError, PlanChanged, listed
 from amf_ros.core.values import indices
 
@@ -27,7 +27,7 @@ class Plan(Model):
         (), description="tasks that may be demonstrated; empty = the whole suite"
     )
     targets: tuple[str, ...] = Field((), description="tasks to become good at; empty = the whole suite")
-    strategy: str = Field("amf", description="registered strategy, or package.module:Class")
+    strategy: str = Field(STRATEGY, description="registered strategy, or package.module:Class")
     num_rounds: int = Field(4, ge=1, description="select, demonstrate, fine-tune, evaluate: that many times")
     demonstrations_per_round: int = Field(
         3, ge=1, le=1000, description="chosen as one batch, then one fine-tuning"

@@ -181,7 +181,7 @@ def same(left, right):
 
 
 def test_amf_asks_for_the_unseen_tasks_and_the_policy_learns_them(environment, pretrained, tmp_path):
-    result, told = play(make_plan(num_rounds=3), environment, pretrained, tmp_path)
+    result, told = play(make_plan(num_rounds=3, strategy="amf"), environment, pretrained, tmp_path)
     # The second of a batch follows from the first, and the toy's unseen tasks look alike to its features.
     assert result.demonstrations[0] in {"south", "west"}
     assert {"south", "west"} <= set(result.demonstrations)

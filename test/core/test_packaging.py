@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from catkin_pkg.package import parse_package
 
+from amf_ros.core.defaults import STRATEGY
 from amf_ros.ros.start.graph import NODES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,3 +119,7 @@ def test_names_of_test_modules_are_unique() -> None:
     # launch_testing's pytest plugin, present where ROS 2 is installed, imports them by name alone.
     names = [path.stem for path in (ROOT / "test").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_make_demo_chooses_as_everything_else_does() -> None:
+    assert f"STRATEGY ?= {STRATEGY}\n" in (ROOT / "Makefile").read_text()

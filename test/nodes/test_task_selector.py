@@ -17,6 +17,7 @@ from support.nodes import Bench, bench
 from amf_msgs.msg import TaskScores
 from amf_msgs.srv import GetTasks, NextTask
 from amf_ros.contract import load_contract
+from amf_ros.core.defaults import STRATEGY
 from amf_ros.core.errors import UnknownName
 from amf_ros.core.frames import Frames
 from amf_ros.core.plugins import names as registered
@@ -90,7 +91,7 @@ def ask(on: Bench, **fields: Any) -> NextTask.Response:
 def test_the_answer_has_scores_and_reasons(selector: Bench) -> None:
     answer = ask(selector, num_tasks=3)
     assert answer.error_code == Code.NONE and answer.error_msg == ""
-    assert len(answer.task_ids) == 3 and answer.strategy == "amf" and answer.policy_id == "pretrained"
+    assert len(answer.task_ids) == 3 and answer.strategy == STRATEGY and answer.policy_id == "pretrained"
     assert sorted(score.task_id for score in answer.scores) == sorted(TASKS)
     scores = [score.score for score in answer.scores]
     assert scores == sorted(scores, reverse=True) and answer.scores[0].task_id == answer.task_ids[0]
@@ -180,10 +181,10 @@ def test_before_the_policy_has_tried_a_task_pretraining_counts(run: RunDirectory
         assert ask(made, explain=True).error_code == Code.NO_EMBEDDINGS
         others = [task_id for task_id in TASKS if task_id != "open_drawer"]
         asked = ask(made, candidate_ids=others, target_ids=others)
-        assert asked.error_code == Code.NONE and asked.strategy == "amf"
+        assert asked.error_code == Code.NONE and asked.strategy == STRATEGY
         assert ask(made, strategy="uniform").error_code == Code.NONE
         visit(run, "open_drawer", np.ones((5, len(load_contract("panda_tabletop").layout.elements))))
-        assert ask(made).strategy == "amf"
+        assert ask(made).strategy == STRATEGY
 
 
 def test_a_damaged_file_is_named(selector: Bench, run: RunDirectory) -> None:
@@ -275,7 +276,7 @@ def test_displays_that_come_late_see_the_newest_scores(run: RunDirectory) -> Non
         made.until(lambda: bool(heard), "latched scores")
         told = heard[-1]
         assert [s.task_id for s in told.scores] == [s.task_id for s in answer.scores]
-        assert (told.strategy, told.policy_id, told.reason) == ("amf", "pretrained", answer.reason)
+        assert (told.strategy, told.policy_id, told.reason) == (STRATEGY, "pretrained", answer.reason)
         assert list(told.gains) == list(answer.gains) and list(told.target_ids) == TASKS
         assert told.header.stamp.sec > 0 and told.worthwhile and told.error_code == 0
 
@@ -302,7 +303,7 @@ def test_scores_say_what_is_missing_until_it_is_there(run: RunDirectory) -> None
         assert heard[-1].strategy == "least_demonstrated" and "amf pretrain" in heard[-1].reason
         assert heard[-1].error_code == Code.NONE and len(heard[-1].scores) == len(TASKS)
         (run.root / "elsewhere").rename(run.checkpoints / "pretrained")
-        made.until(lambda: heard[-1].strategy == "amf", "scores by information gain")
+        made.until(lambda: heard[-1].strategy == STRATEGY, "scores by information gain")
         assert heard[-1].scores and heard[-1].policy_id == "pretrained"
 
 
