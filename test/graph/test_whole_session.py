@@ -131,7 +131,8 @@ def test_stopping_the_graph_at_work_ends_every_node_cleanly(
         run_session(client, PLAN.model_copy(update={"num_rounds": 5}), on_state)
     assert refusal.value.code == RunSession.Result.CANCELLED and stopped == [3]
     log = (graph.logs / "supervisor.log").read_text()
-    assert log.count("(exit status 0)") == len(description.NODES)
+    ends = [line for line in log.splitlines() if "stopped:" in line or "exited:" in line or "killing" in line]
+    assert log.count("(exit status 0)") == len(description.NODES), "\n".join(ends)
     for node in description.NODES:
         assert "Traceback" not in (graph.logs / f"{node.name}.log").read_text()
     assert not list((graph_run.demonstrations / ".staging").iterdir())
