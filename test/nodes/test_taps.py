@@ -21,6 +21,7 @@ MANY = 400
 
 
 def wait(condition: Callable[[], bool]) -> None:
+    """Look again and again: discovery tells of itself only to an executor, and none may work here yet."""
     end_s = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < end_s, "nothing happened"

@@ -20,7 +20,6 @@ class AmfOutcomesCost(GainStrategy):
     """Chooses by expected information gain, corrected by outcomes, per minute of demonstrating."""
 
     name = "amf_outcomes_cost"
-    audit_episodes = 4
 
     def __init__(self, config: SelectionConfig | None = None) -> None:
         super().__init__(config, features=corrected_by_outcomes, rescale=False, price=minutes)
