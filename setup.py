@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 PACKAGE = "amf_ros"
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # builds run with other folders on the path
 
-from amf_ros.ros.start.graph import NODES  # noqa: E402
+from amf_ros.ros.start.graph import EVERY_NODE  # noqa: E402
 
 
 def tree(source: str, destination: str) -> list[tuple[str, list[str]]]:
@@ -42,7 +42,7 @@ setup(
     entry_points={
         "console_scripts": [
             f"amf = {PACKAGE}.cli:main",
-            *(f"{node.name} = {PACKAGE}.nodes.{node.name}:main" for node in NODES),
+            *(f"{node.name} = {PACKAGE}.nodes.{node.name}:main" for node in EVERY_NODE),
         ],
     },
 )

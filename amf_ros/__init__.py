@@ -10,7 +10,8 @@ first; rooms in braces never import one another (``test/core/test_layering.py``)
       policies               what acts: observations in, chunks of actions out
       selection              which task to demonstrate next: eq. 2 of the paper, and the strategies
       store }                files of demonstrations and roll-outs, whole or not at all
-    sim                      simulated arms, scenes, scripted experts
+    { sim                    simulated arms, scenes, scripted experts
+      mock }                 the other side of robot:=mock: controllers as ros2_control's, joints, faults
     { learning               cloning, checkpoints, fine-tuning
       rollout }              episodes with a policy or an expert
     knowledge                what a strategy is told
@@ -18,7 +19,7 @@ first; rooms in braces never import one another (``test/core/test_layering.py``)
     report                   the page that a session ends with
     sweep                    many sessions, and what they say together
     ros                      what the nodes share: ROS 2 and amf_msgs are known from here on
-    { nodes                  the seven ROS nodes
+    { nodes                  the ROS nodes
       cli }                  the command ``amf``
 """
 

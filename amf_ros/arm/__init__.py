@@ -1,6 +1,7 @@
 """Before any arm, simulated or real: what an arm offers, and what stands between it and whoever commands.
 
     protocol.py   what an arm offers (connect, read, write, hold, close), and what its maker is given
+    robot_file.py one real arm in YAML: joints, controllers, limits, topics that say whether it may move
     loading.py    finds and checks the arm that ``robot:=`` names
     gate.py       bounds every command: limits, and refusal of what is no number
     arbiter.py    who drives, along which plan, when the arm holds, and when it is stopped

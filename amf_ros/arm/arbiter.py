@@ -218,6 +218,7 @@ class Arbiter:
             self._course = None
             return self.hold(joints)
         if course is None:
+            self.gate.rest()
             return Decision()
         if course.plan.stops:
             self._course = None
@@ -226,6 +227,7 @@ class Arbiter:
             self._course = None
             return self.hold(joints, None if course.done else self._broken_off(course, now_ns))
         if course.done:
+            self.gate.rest()
             return Decision()
         try:
             return self._along(course, joints, now_ns)

@@ -9,6 +9,7 @@ arm holds or is stopped, is the arbiter's (``arbiter.py``). Imports core and thi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -19,18 +20,36 @@ from amf_ros.core.errors import CommandRefused, ConfigError
 from amf_ros.core.values import Array, JointCommand, JointPlan, JointState, indices
 
 _ROUNDING = 1e-9  # [rad or m]
+_LEAST_CHANGE = 1e-12  # of a step [rad or m]: what is less is lost in the rounding of positions
 
 
 class SafetyGate:
     """Clamps absolute joint targets; refuses what cannot be clamped.
 
-    A target p of one control period is bounded twice (all elementwise)::
+    A target p of one control period is bounded in this order (all elementwise), so a later bound wins::
 
-        p' = clip(p, lower, upper)
-        p" = clip(p', q - v dt, q + v dt)      q: last target that passed, or the measured position
+        p1 = clip(p, lower, upper)
+        p2 = clip(p1, q - S(|p1 - q|), q + S(|p1 - q|))    q: last target that passed, or where it is measured
+        p3 = clip(p2, q + s - b, q + s + b)                s: last step of the target, b = a dt^2
+        p4 = clip(p3, m - e, m + e)                        m: measured position, e: following error
+        p5 = clip(p4, q - min(v dt, S(q - lower)), q + min(v dt, S(upper - q)))
 
-    The step is bounded last: a joint that is beyond a position limit already goes back no faster than it may
-    move, and a hold leaves it where it is.
+        S(d) = d / n + b (n - 1) / 2,  n = ceil((sqrt(1 + 8 d / b) - 1) / 2)
+
+    S(d) is the longest step from which the target can still stop within the distance d, the largest s with
+    s + (s - b) + (s - 2b) + ... <= d over the positive terms; it is 0 for d <= 0. So p2 settles on a constant
+    target, and p5 never has to brake harder than p3 allows. Without an acceleration b is infinite and
+    S(d) = d; without a following error e is infinite. Where a limit has neither, p5 = clip(p1, q - v dt,
+    q + v dt).
+
+    - The step is bounded last: a joint that is beyond a position limit already only goes back, no faster than
+      it may move, and a hold leaves it where it is.
+    - The last step s is 0 for the first target after a reset or a hold, for a joint that the last command did
+      not name, and after :meth:`rest`: a joint that is not commanded keeps its last target.
+    - A following error makes the target stop at once, or go back towards the arm, whatever the acceleration,
+      but never too fast to stop before a position limit. It has to be larger than the arm lags and sags, and
+      than what is told ahead: where an arm sags by more, its targets sink with it.
+    - A hold is not bounded in acceleration: how the arm brakes is then for its driver's own limits.
 
     Limits bind the *target*: how far it goes in one period, and where. So a blocked arm is not chased faster
     than it may move, and how fast the arm moves to its target is for its own controller to bound: a driver's
@@ -38,13 +57,13 @@ class SafetyGate:
     position limits, and its target is the one of all turns that is nearest to where it is measured.
 
     Args:
-        limits: by joint name, [rad, rad/s] or [m, m/s].
+        limits: by joint name, [rad, rad/s, rad/s^2] or [m, m/s, m/s^2].
         period_s: between two commands [s].
         velocity_scale: fraction of the limits' velocity that is used, in (0, 1].
 
     Raises:
         ConfigError: a limit is not finite and the joint not continuous, lower is not below upper, or the
-            period is not positive.
+            period, an acceleration or a following error is not positive.
     """
 
     def __init__(
@@ -62,12 +81,26 @@ class SafetyGate:
         self._lower = np.where(turns, -np.inf, [limits[n].lower for n in self._names])
         self._upper = np.where(turns, np.inf, [limits[n].upper for n in self._names])
         self._max_step = np.array([limits[n].velocity for n in self._names]) * velocity_scale * period_s
+        self._more = {
+            row: (
+                _change(limit, period_s),
+                math.inf if limit.following_error is None else limit.following_error,
+            )
+            for row, limit in enumerate(limits.values())
+            if limit.acceleration is not None or limit.following_error is not None
+        }
         self.period_ns = round(1e9 * period_s)
         self._last: dict[int, float] = {}
+        self._steps: dict[int, float] = {}
 
     def reset(self) -> None:
         """Forget the last target: the next command is bounded from the measured position."""
         self._last.clear()
+        self._steps.clear()
+
+    def rest(self) -> None:
+        """Note that a period passes without a command: all joints keep their last targets and stand still."""
+        self._steps.clear()
 
     def hold(self, measured: JointState) -> JointCommand:
         """Return targets that keep every gated joint where it is measured, beyond a position limit too.
@@ -76,7 +109,7 @@ class SafetyGate:
             CommandRefused: a measured position is not finite; then hold what was commanded last.
         """
         position = self._measured(self._names, measured)
-        self._last = dict(enumerate(position.tolist()))
+        self._last, self._steps = dict(enumerate(position.tolist())), {}
         return JointCommand(measured.stamp_ns, self._names, position)
 
     def check(self, plan: JointPlan) -> None:
@@ -128,11 +161,11 @@ class SafetyGate:
         Raises:
             CommandRefused: as :meth:`filter`.
         """
-        kept = dict(self._last)
+        kept = dict(self._last), dict(self._steps)
         try:
             return tuple(self.filter(command, measured) for command in commands)
         finally:
-            self._last = kept
+            self._last, self._steps = kept
 
     def differ(self, asked: JointCommand, passed: JointCommand) -> bool:
         """Say whether what passed is not what was asked; whole turns of a continuous joint do not count."""
@@ -177,25 +210,74 @@ class SafetyGate:
     def _clamp(self, names: tuple[str, ...], target: Array, measured: JointState) -> Array:
         rows, turns = self._rows(names), self._turns[self._rows(names)]
         origin, step = self.origin(names, measured), self._max_step[rows]
+        current = measured.positions(names)
         target = np.where(turns, origin + _shortest(target, origin), target)
-        bounded = np.clip(np.clip(target, self._lower[rows], self._upper[rows]), origin - step, origin + step)
+        inside = np.clip(target, self._lower[rows], self._upper[rows])
+        bounded = np.clip(inside, origin - step, origin + step)
+        if self._more:
+            near = np.where(turns, origin + _shortest(current, origin), current)
+            for i, row in enumerate(rows):
+                if row in self._more:
+                    bounded[i] = self._eased(row, float(inside[i]), float(origin[i]), float(near[i]))
+        # A new dict: the last step of a joint that is not named here is 0.
+        self._steps = dict(zip(rows, (bounded - origin).tolist(), strict=True))
         if turns.any():
-            current = measured.positions(names)
             bounded = np.where(turns, current + _shortest(bounded, current), bounded)
         self._last.update(zip(rows, bounded.tolist(), strict=True))
         return bounded
+
+    def _eased(self, row: int, inside: float, origin: float, current: float) -> float:
+        """Return p5 of p1, for one joint with an acceleration or a following error."""
+        change, error = self._more[row]
+        lower, upper, step = float(self._lower[row]), float(self._upper[row]), float(self._max_step[row])
+        last = self._steps.get(row, 0.0)
+        # It brakes by a little less than it may, so that rounding never makes it brake harder.
+        brakes = change * (1.0 - 1e-6)
+        away = inside - origin
+        longest = _longest(abs(away), brakes)
+        target = inside if longest >= abs(away) else origin + math.copysign(longest, away)
+        target = _clip(target, origin + last - change, origin + last + change)
+        target = _clip(target, current - error, current + error)
+        back, forth = _longest(origin - lower, brakes), _longest(upper - origin, brakes)
+        target = _clip(target, origin - min(step, back), origin + min(step, forth))
+        # The sums above may round past a limit.
+        return _clip(target, min(lower, origin), max(upper, origin))
 
 
 def _check(name: str, limit: JointLimit) -> None:
     """Raise ConfigError for limits with which nothing can be bounded."""
     if not (np.isfinite(limit.velocity) and limit.velocity > 0.0):
         raise ConfigError(f"safety gate: joint {name!r} needs a velocity limit above 0, got {limit}")
+    for what, bound in (("acceleration", limit.acceleration), ("following_error", limit.following_error)):
+        if bound is not None and not (np.isfinite(bound) and bound > 0.0):
+            raise ConfigError(f"safety gate: joint {name!r} needs {what} above 0, or none, got {bound!r}")
     if limit.continuous:
         return
     if not np.isfinite([limit.lower, limit.upper]).all():
         raise ConfigError(f"safety gate: joint {name!r} needs finite limits, or none on both sides: {limit}")
     if not limit.lower < limit.upper:
         raise ConfigError(f"safety gate: joint {name!r} needs lower < upper, got {limit}")
+
+
+def _change(limit: JointLimit, period_s: float) -> float:
+    """Return by how much the step of a target may change from one period to the next [rad or m]."""
+    if limit.acceleration is None:
+        return math.inf
+    return max(limit.acceleration * period_s**2, _LEAST_CHANGE)
+
+
+def _longest(distance: float, change: float) -> float:
+    """Return the longest step that ends within the distance if each one after it is shorter by ``change``."""
+    if distance <= change:
+        return max(distance, 0.0)
+    # A joint without end has endless distance; the number of steps stays one that floats can count.
+    distance = min(distance, 1e15 * change)
+    steps = math.ceil((math.sqrt(1.0 + 8.0 * distance / change) - 1.0) / 2.0)
+    return distance / steps + change * (steps - 1) / 2.0
+
+
+def _clip(value: float, lower: float, upper: float) -> float:
+    return min(max(value, lower), upper)
 
 
 def _shortest(target: Array, origin: Array) -> Array:

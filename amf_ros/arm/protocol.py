@@ -31,12 +31,18 @@ class JointLimit:
     """Limits of one joint from the URDF: position [rad or m], velocity [rad/s or m/s], effort [N m or N].
 
     A URDF's continuous joint has none on position: infinite on both sides, or 0 and -1 as PyBullet reports.
+
+    Attributes:
+        acceleration: of the targets; None = not bounded [rad/s^2 or m/s^2].
+        following_error: how far a target may be from the measured joint; None = not bounded [rad or m].
     """
 
     lower: float
     upper: float
     velocity: float
     effort: float
+    acceleration: float | None = None
+    following_error: float | None = None
 
     @property
     def continuous(self) -> bool:

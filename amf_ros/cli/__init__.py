@@ -1,8 +1,8 @@
 """The ``amf`` command: thin clients of the running graph or of the library, one file per command.
 
     app.py           the commands, their errors and exit codes
-    pretrain  up  next_task  record  tune  execute  evaluate  session  status  report  explanation  bench
-    check_suite  doctor  demo     one file for each command, or for what it shows
+    pretrain  up  next_task  record  tune  execute  evaluate  session  status  report  explanation
+    bench  check_suite  doctor  demo  motion     one file for each command, or for what it shows
     options.py       options that several commands share;  checks.py: what ``amf doctor`` looks at
     output.py        tables, progress and ``--json``; people read stdout, programs too
     graph.py         the running graph, asked through ``ros/client``;  session_view.py: a session as it goes

@@ -104,7 +104,9 @@ def _refusals(robot: Any) -> list[str]:
         return []
     said = []
     if robot.status != robot.READY:
-        release = "; call robot/release_stop once it is safe" if robot.status == robot.STOPPED else ""
+        release = (
+            "; `amf enable` once it is safe (robot/release_stop)" if robot.status == robot.STOPPED else ""
+        )
         said.append(f"the arm holds still: {robot.reason or 'no reason was given'}{release}")
     if robot.num_refused:
         said.append(f"the robot refused {robot.num_refused} commands, the newest because {robot.refusal}")
@@ -181,6 +183,8 @@ def reset_scene(graph: GraphClient, task_id: str, seed: int) -> Any:
     Raises:
         Refused: unknown task, robot not ready, or objects to place and nobody there.
     """
+    from std_srvs.srv import Trigger
+
     from amf_msgs.srv import ResetScene
     from amf_ros.ros import names
     from amf_ros.ros.client.graph_client import Refused
@@ -194,6 +198,7 @@ def reset_scene(graph: GraphClient, task_id: str, seed: int) -> Any:
                 raise
             sys.stderr.write(f"{refusal}\nplace the objects, then press Enter: ")
             sys.stdin.readline()
+            graph.call(Trigger, names.SCENE_READY, Trigger.Request())
 
 
 def load_checkpoint(graph: GraphClient, source: str) -> Any:

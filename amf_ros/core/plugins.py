@@ -39,7 +39,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "tabletop": "amf_ros.tasks.tabletop:TabletopSuite",
     },
     "staging": {"tabletop": "amf_ros.sim.tabletop:TabletopStaging"},
-    "robot": {"pybullet": "amf_ros.sim.pybullet_arm:make_pybullet_arm"},
+    "robot": {
+        "mock": "amf_ros.ros.ros2_control.controlled_arm:make_mock_arm",
+        "pybullet": "amf_ros.sim.pybullet_arm:make_pybullet_arm",
+        "ros2_control": "amf_ros.ros.ros2_control.controlled_arm:make_ros2_control_arm",
+    },
     "policy": {"gp": "amf_ros.policies.gp:GpPolicy", "mlp": "amf_ros.policies.mlp:MlpPolicy"},
     "strategy": {
         "amf": "amf_ros.selection.strategies.amf:Amf",

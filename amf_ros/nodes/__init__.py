@@ -4,6 +4,7 @@ robot            the only writer to the arm        teleop           shows tasks:
 demo_recorder    records demonstrations            fine_tuner       learns from them
 policy_executor  runs the policy on the arm        task_selector    says which task comes next
 session          runs Algorithm 1 over the others
+mock_arm         the other side of robot:=mock, for rehearsals without an arm
 
 python -m amf_ros.nodes.robot --ros-args -p real_time_factor:=0.0
 """

@@ -22,13 +22,14 @@ from amf_ros.arm.turns import LockStep, RealTime
 from amf_ros.contract import load_contract
 from amf_ros.contract.codecs import joint_plan
 from amf_ros.core.errors import BadRequest, DataError, RobotFault, StorageError, UnknownName
-from amf_ros.core.values import JointPlan
+from amf_ros.core.values import JointPlan, Task
 from amf_ros.ros import names, qos, requests
 from amf_ros.ros.conversions import time_msg
 from amf_ros.ros.node.runtime import AmfNode, run
 from amf_ros.ros.parameters import declare
 from amf_ros.ros.robot.build import build
 from amf_ros.ros.robot.robot_topics import RobotTopics
+from amf_ros.ros.robot.scene_by_hand import SceneByHand, SceneNotPlaced
 from amf_ros.ros.robot.sole import Sole
 from amf_ros.ros.robot.stopping import StopFile, stop_path
 from amf_ros.ros.settings import RobotSettings
@@ -51,6 +52,7 @@ class RobotNode(AmfNode):
         self._turns = turns = build(self, settings, contract, self._suite)
         self._arm, self._arbiter = turns.arm, turns.arbiter
         self._topics = RobotTopics(self, contract, turns, settings)
+        self._by_hand = None if is_simulator(self._arm) else SceneByHand(self)
         domain = self.context.get_domain_id()
         self._kept = StopFile(stop_path(settings.state_directory, domain, self.get_namespace()))
         stopped, self._is_kept = self._kept.read(simulated=getattr(self._arm, "simulated", False)), True
@@ -127,11 +129,13 @@ class RobotNode(AmfNode):
     def _on_reset(self, request: ResetScene.Request, response: ResetScene.Response) -> ResetScene.Response:
         try:
             task_id, seed = requests.reset(request)
-            response.stamp = time_msg(self._reset(self._suite.task(task_id).id, seed))
+            response.stamp = time_msg(self._reset(self._suite.task(task_id), seed))
         except BadRequest as error:
             response.error_code, response.error_msg = ResetScene.Response.BAD_REQUEST, str(error)
         except UnknownName as error:
             response.error_code, response.error_msg = ResetScene.Response.UNKNOWN_TASK, str(error)
+        except SceneNotPlaced as error:
+            response.error_code, response.error_msg = ResetScene.Response.OPERATOR_REQUIRED, str(error)
         except RobotFault as error:
             response.error_code, response.error_msg = ResetScene.Response.NOT_READY, str(error)
         else:
@@ -139,14 +143,18 @@ class RobotNode(AmfNode):
             self._topics.publish_state()
         return response
 
-    def _reset(self, task_id: str, seed: int) -> int:
-        arm = self._arm
-        if not is_simulator(arm):
+    def _reset(self, task: Task, seed: int) -> int:
+        arm, arbiter, by_hand = self._arm, self._arbiter, self._by_hand
+        if is_simulator(arm):
+            return self._turns.begin_episode(lambda: arm.reset(task.id, seed), task.id)
+        if by_hand is None or (arbiter.fault and not arbiter.stopped):
+            raise RobotFault(f"the robot may not move: {arbiter.fault}")
+        if arbiter.stopped:
             raise RobotFault(
-                f"robot {self._settings.robot!r} is no simulator: its scene cannot be reset from here; put "
-                f"the objects of {task_id!r} in place by hand"
+                f"the robot is stopped ({arbiter.stopped}): call robot/release_stop before a reset"
             )
-        return self._turns.begin_episode(lambda: arm.reset(task_id, seed), task_id)
+        by_hand.expect(task, seed, arbiter.tally.applied)
+        return self._turns.begin_episode(lambda: None, task.id)
 
     def _give_up(self, reason: str) -> None:
         self.guard.broken = reason  # started again, it refuses to start as long as the other one is there

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from amf_ros.ros.settings import SETTINGS
-from amf_ros.ros.start.graph import NODES
+from amf_ros.ros.start.graph import EVERY_NODE
 
 HEADER = """\
 # The ROS parameters of every node, with their defaults: the file that `amf up` and the launch file read
@@ -33,7 +33,7 @@ _COMMENT_AT = 44
 def text() -> str:
     """Return the whole file."""
     lines = [HEADER.rstrip()]
-    for node in NODES:
+    for node in EVERY_NODE:
         lines += [f"/**/{node.name}:", "  ros__parameters:"]
         lines += _fields(SETTINGS[node.name], set(node.parameters), "    ")
     return "\n".join(lines) + "\n"

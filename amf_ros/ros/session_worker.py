@@ -33,6 +33,7 @@ from amf_ros.store.run_directory import RunDirectory
 T = TypeVar("T")
 ATTEMPTS = 4
 PAUSE_S = 0.5
+OPERATOR_S = 0.5  # how often it is asked whether a person has put the scene in place
 SELECT_S, SELECT_ANSWER_S = 150.0, 30.0  # the selector itself gives up after its `answer_s`
 STRATEGY = "selection.strategy"
 
@@ -198,8 +199,19 @@ class RosWorker:
         return self._again(once, _EXECUTOR_AGAIN)
 
     def _start(self, task_id: str, seed: int) -> Time:
+        """Bring the scene to a start; where a person does that, wait until it is done."""
         request = ResetScene.Request(task_id=task_id, seed=seed)
-        return self._calls.call(ResetScene, names.RESET_SCENE, request).stamp
+        asked = False
+        while True:
+            try:
+                return self._calls.call(ResetScene, names.RESET_SCENE, request).stamp
+            except Refused as refusal:
+                if refusal.code != ResetScene.Response.OPERATOR_REQUIRED:
+                    raise
+                if not asked:
+                    self._log.info(f"waiting for a person: {refusal}")
+                asked = True
+                self._calls.pause(OPERATOR_S)
 
     def _act(
         self, action: Any, name: str, goal: Any, feedback: Callable[[Any], None] = lambda message: None

@@ -53,7 +53,11 @@ class RobotSettings(SuiteSettings):
         description="speed of simulated time; 0 = lock-step: advance with each command",
     )
     velocity_scale: float = Field(
-        1.0, gt=0.0, le=1.0, description="fraction of the URDF's joint velocities allowed"
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="fraction of the URDF's joint velocities allowed; 0 = all of them in simulation, on "
+        "other arms what the robot file says, or 0.25",
     )
     republish_s: float = Field(
         0.2, gt=0.0, le=10.0, description="lock-step: repeat the state when nothing came [s]"
@@ -66,6 +70,21 @@ class RobotSettings(SuiteSettings):
     )
     camera_width: int = Field(320, ge=16, le=1920, description="[pixel]")
     camera_height: int = Field(240, ge=16, le=1080, description="[pixel]")
+
+
+class MockArmSettings(Model):
+    """mock_arm."""
+
+    robot_config: str = Field("", description="the arm's robot file: a name in config/robots, or a path")
+    rate_hz: float = Field(100.0, ge=5.0, le=1000.0, description="states per second [Hz]")
+    lag_ms: float = Field(0.0, ge=0.0, le=1000.0, description="time constant of the joints' lag [ms]")
+    steady_error: float = Field(
+        0.0, ge=-0.1, le=0.1, description="by which joints stay below their targets [rad or m]"
+    )
+    noise: float = Field(0.0, ge=0.0, le=0.1, description="standard deviation of states [rad or m]")
+    jitter_ms: float = Field(0.0, ge=0.0, le=1000.0, description="states come late by up to this [ms]")
+    split_states: bool = Field(False, description="the last joint has messages of its own")
+    velocities: bool = Field(True, description="states hold velocities")
 
 
 class SelectorSettings(PolicySettings):
@@ -152,8 +171,9 @@ class SessionSettings(DemonstratorSettings):
     )
 
 
-SETTINGS: Mapping[str, type[SuiteSettings]] = {
+SETTINGS: Mapping[str, type[Model]] = {
     "robot": RobotSettings,
+    "mock_arm": MockArmSettings,
     "task_selector": SelectorSettings,
     "demo_recorder": RecorderSettings,
     "teleop": TeleopSettings,

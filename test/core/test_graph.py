@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from amf_ros.core import plugins
+from amf_ros.core.defaults import CONTRACT
+from amf_ros.core.errors import UnknownName
 from amf_ros.ros import settings
 from amf_ros.ros.start import graph
 
@@ -17,18 +19,18 @@ ROOT = Path(__file__).parents[2]
 
 
 def node(name: str) -> graph.NodeSpec:
-    return next(one for one in graph.NODES if one.name == name)
+    return next(one for one in graph.EVERY_NODE if one.name == name)
 
 
 def test_every_node_is_a_module() -> None:
-    names = [one.name for one in graph.NODES]
+    names = [one.name for one in graph.EVERY_NODE]
     modules = {path.stem for path in (ROOT / "amf_ros" / "nodes").glob("*.py")} - {"__init__"}
     assert set(names) == modules and len(names) == len(modules)
 
 
 def test_every_parameter_comes_from_an_argument_that_exists() -> None:
     known = {argument.name for argument in graph.ARGUMENTS}
-    assert all(set(one.parameters.values()) <= known for one in graph.NODES)
+    assert all(set(one.parameters.values()) <= known for one in graph.EVERY_NODE)
     assert all(argument.description for argument in graph.ARGUMENTS)
 
 
@@ -38,7 +40,8 @@ def test_every_node_is_told_all_that_an_argument_says(name: str, declared: type)
     fields = declared.model_fields
     assert set(node(name).parameters) == set(fields) & set(defaults)
     for parameter in node(name).parameters:
-        assert str(fields[parameter].default) == defaults[parameter], f"{parameter}: two defaults"
+        if defaults[parameter] != graph.AUTO:  # decided by arguments()
+            assert str(fields[parameter].default) == defaults[parameter], f"{parameter}: two defaults"
 
 
 def test_a_command_line_is_that_of_a_node_with_its_parameters() -> None:
@@ -82,7 +85,10 @@ def test_clocks_follow_a_simulation_that_is_not_in_lock_step(values: dict[str, s
     ("values", "text"),
     [
         ({"robott": "x"}, "unknown argument 'robott'"),
-        ({"robot": "ur5"}, "robot must be one of pybullet, or package.module:Object, got 'ur5'"),
+        (
+            {"robot": "ur5"},
+            "robot must be one of mock, pybullet, ros2_control, or package.module:Obj",
+        ),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(values: dict[str, str], text: str) -> None:
@@ -95,7 +101,7 @@ def test_the_scripted_expert_does_not_run_beside_a_person() -> None:
     assert everyone == {one.name for one in graph.NODES}
     assert everyone - {one.name for one in graph.nodes({"demonstrator": "person"})} == {"teleop"}
     assert graph.parameters(node("session"), {"demonstrator": "person"})["demonstrator"] == "person"
-    with pytest.raises(ValueError, match="demonstrator must be one of expert, person, got 'robot'"):
+    with pytest.raises(ValueError, match="demonstrator must be one of auto, expert, person, got 'robot'"):
         graph.nodes({"demonstrator": "robot"})
 
 
@@ -125,7 +131,30 @@ def test_a_robot_of_an_installed_package_goes_by_its_short_name(
     plugins.registered.cache_clear()
     try:
         assert graph.parameters(node("robot"), {"robot": "lab_arm"})["use_sim_time"] is follows
-        with pytest.raises(ValueError, match="robot must be one of lab_arm, pybullet, or package.module:Obj"):
+        with pytest.raises(ValueError, match="must be one of lab_arm, mock, pybullet, ros2_control, or pack"):
             graph.arguments({"robot": "lab_arn"})
     finally:
         plugins.registered.cache_clear()
+
+
+def test_the_mock_runs_with_a_process_of_its_own_and_without_an_expert() -> None:
+    names = [one.name for one in graph.nodes({"robot": "mock", "robot_config": "ur5e"})]
+    assert names == [one.name for one in graph.NODES if one.name != "teleop"] + ["mock_arm"]
+    assert "mock_arm" not in [
+        one.name for one in graph.nodes({"robot": "ros2_control", "robot_config": "fr3"})
+    ]
+
+
+def test_an_arm_brings_its_contract_and_is_shown_by_a_person() -> None:
+    given = graph.arguments({"robot": "mock", "robot_config": "ur5e"})
+    assert (given["contract"], given["demonstrator"]) == ("ur5e_joints", "person")
+    assert graph.parameters(node("session"), given)["use_sim_time"] is False
+    chosen = graph.arguments({"robot": "mock", "contract": "panda_tabletop", "demonstrator": "expert"})
+    assert (chosen["contract"], chosen["demonstrator"]) == ("panda_tabletop", "expert")
+    assert chosen["robot_config"] == "panda"
+    assert (graph.arguments({})["contract"], graph.arguments({})["demonstrator"]) == (CONTRACT, "expert")
+
+
+def test_a_robot_file_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UnknownName, match="unknown robot 'ur6'"):
+        graph.arguments({"robot": "mock", "robot_config": "ur6"})

@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"core"}),
     frozenset({"contract"}),
     frozenset({"arm", "tasks", "policies", "selection", "store"}),
-    frozenset({"sim"}),
+    frozenset({"sim", "mock"}),
     frozenset({"learning", "rollout"}),
     frozenset({"knowledge"}),
     frozenset({"session"}),

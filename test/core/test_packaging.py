@@ -11,7 +11,7 @@ import pytest
 from catkin_pkg.package import parse_package
 
 from amf_ros.core.defaults import STRATEGY
-from amf_ros.ros.start.graph import NODES
+from amf_ros.ros.start.graph import EVERY_NODE
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = [ROOT / "package.xml", ROOT / "amf_msgs" / "package.xml"]
@@ -106,7 +106,7 @@ def test_every_node_of_the_graph_is_an_executable_of_the_package(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     scripts = dict(line.split(" = ") for line in done.stdout.strip().split(";"))
     assert scripts.pop("amf") == "amf_ros.cli:main"
-    assert scripts == {node.name: f"amf_ros.nodes.{node.name}:main" for node in NODES}
+    assert scripts == {node.name: f"amf_ros.nodes.{node.name}:main" for node in EVERY_NODE}
 
 
 @pytest.mark.parametrize("path", INTERFACES, ids=lambda path: path.name)

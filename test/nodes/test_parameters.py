@@ -18,7 +18,7 @@ from amf_ros.nodes.robot import RobotNode
 from amf_ros.ros import params_file, settings
 from amf_ros.ros.node.runtime import AmfNode
 from amf_ros.ros.parameters import declare
-from amf_ros.ros.start.graph import NODES, ros_arguments
+from amf_ros.ros.start.graph import EVERY_NODE, ros_arguments
 
 FILE = Path(__file__).parents[2] / "config" / "params.yaml"
 
@@ -36,7 +36,7 @@ def test_the_file_is_what_the_models_say() -> None:
         "run python -m amf_ros.ros.params_file > config/params.yaml"
     )
     shown = yaml.safe_load(FILE.read_text())
-    assert [name.removeprefix("/**/") for name in shown] == [node.name for node in NODES]
+    assert [name.removeprefix("/**/") for name in shown] == [node.name for node in EVERY_NODE]
     tuner = settings.TunerSettings(**_tuples(shown["/**/fine_tuner"]["ros__parameters"]))
     assert tuner == settings.TunerSettings()
 
@@ -76,7 +76,7 @@ def test_any_path_reaches_a_node_as_it_is() -> None:
         "a\nb",
         "x" * 200,
     ]
-    spec = next(node for node in NODES if node.name == "demo_recorder")
+    spec = next(node for node in EVERY_NODE if node.name == "demo_recorder")
     with ExitStack() as at_end:
         context = Context()
         context.init()

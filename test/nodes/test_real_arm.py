@@ -247,11 +247,11 @@ def test_a_stop_holds_a_real_arm_at_one_position(lab: Lab) -> None:
     assert len(lab.arm.written) == written + 1
 
 
-def test_a_reset_is_for_simulators_and_a_refused_one_changes_nothing(lab: Lab) -> None:
+def test_the_scene_of_a_real_arm_is_placed_by_a_person_and_a_refused_reset_changes_nothing(lab: Lab) -> None:
     request = ResetScene.Request(task_id="press_button", seed=1)
     response = lab.on.call(ResetScene, names.RESET_SCENE, request)
-    assert response.error_code == ResetScene.Response.NOT_READY
-    assert "is no simulator" in response.error_msg and "by hand" in response.error_msg
+    assert response.error_code == ResetScene.Response.OPERATOR_REQUIRED
+    assert "put the scene of task press_button in place" in response.error_msg
     assert lab.statuses[-1].episode == 0 and lab.statuses[-1].status == RobotStatus.READY
     unknown = lab.on.call(ResetScene, names.RESET_SCENE, ResetScene.Request(task_id="press_buton"))
     assert unknown.error_code == ResetScene.Response.UNKNOWN_TASK

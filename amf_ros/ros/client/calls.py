@@ -29,7 +29,7 @@ from amf_ros.ros.client.ready import seen
 from amf_ros.ros.client.waiting import Reply, Waiting, begin
 from amf_ros.ros.node.guard import GuardedWaitable
 from amf_ros.ros.node.runtime import AmfNode
-from amf_ros.ros.start.graph import NODES
+from amf_ros.ros.start.graph import EVERY_NODE
 
 ANSWER_S = 5.0  # a request that waited for so long may have been lost
 CALL_S = 60.0  # the whole call, with every repetition
@@ -212,7 +212,7 @@ class Calls:
 
     def _others(self, name: str) -> list[str]:
         """Return the other nodes of the graph that are there, where ``name`` belongs to one of its nodes."""
-        server, known = name.rpartition("/")[0], tuple(node.name for node in NODES)
+        server, known = name.rpartition("/")[0], tuple(node.name for node in EVERY_NODE)
         if server not in known:
             return []
         return [node for node, there in self.sees(known, 0.0).items() if there and node != server]

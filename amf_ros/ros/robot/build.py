@@ -19,6 +19,9 @@ from amf_ros.ros.settings import RobotSettings
 from amf_ros.sim.protocol import is_simulator
 from amf_ros.tasks.base import RobotSuite
 
+HARDWARE_SCALE = 0.25
+"""Share of the velocity limits of an arm that is no simulator, where nobody says otherwise."""
+
 
 def build(node: Node, settings: RobotSettings, contract: Contract, suite: RobotSuite) -> LockStep | RealTime:
     """Make the arm, and what stands before it.
@@ -35,9 +38,11 @@ def build(node: Node, settings: RobotSettings, contract: Contract, suite: RobotS
     arm = make_arm(settings.robot, context)
     scene = arm.scene_state().names if is_simulator(arm) else None
     contract.check_robot(arm.joint_names, scene, suite.tasks)
+    usual = 1.0 if is_simulator(arm) else getattr(arm, "velocity_scale", HARDWARE_SCALE)
+    scale = settings.velocity_scale or usual
     if isinstance(arm, Slowable):
-        arm.slow_to(settings.velocity_scale)
-    gate = SafetyGate(arm.limits, 1.0 / contract.fps, velocity_scale=settings.velocity_scale)
+        arm.slow_to(scale)
+    gate = SafetyGate(arm.limits, 1.0 / contract.fps, velocity_scale=scale)
     arbiter = Arbiter(gate, watchdog_ns=contract.watchdog_ns, lookahead=getattr(arm, "lookahead", 0))
     factor, max_age_ns = settings.real_time_factor, contract.joints_age_ns
     return make_turns(arm, arbiter, real_time_factor=factor, max_age_ns=max_age_ns)

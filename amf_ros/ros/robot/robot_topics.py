@@ -48,7 +48,10 @@ class RobotTopics:
         scene = [topic.address for topic in contract.topics if topic.type == SCENE_STATE]
         joints = [topic for topic in contract.topics if topic.type == JOINT_STATE]
         joints.sort(key=lambda topic: topic.name == contract.joints_topic)  # that one is acted upon: last
-        self._joints = [node.create_publisher(JointStateMsg, topic.address, qos.STREAM) for topic in joints]
+        # What a driver says itself is not said again: this node would hear itself.
+        driven: frozenset[str] = getattr(turns.arm, "state_topics", frozenset())
+        said = [topic.address for topic in joints if node.resolve_topic_name(topic.address) not in driven]
+        self._joints = [node.create_publisher(JointStateMsg, address, qos.STREAM) for address in said]
         self._simulator = turns.arm if is_simulator(turns.arm) else None
         if self._simulator is not None:
             address = scene[0] if scene else "scene_state"

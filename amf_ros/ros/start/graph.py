@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from amf_ros.core.defaults import CONTRACT, REAL_TIME_FACTOR, ROBOT, SESSION_DIRECTORY, SUITE
 
 PACKAGE = "amf_ros"
+AUTO = "auto"
+MOCK = "mock"
+REHEARSED = "panda"  # the mock of whoever names no robot file
 
 
 @dataclass(frozen=True)
@@ -72,17 +75,23 @@ class NodeSpec:
 
 ARGUMENTS: tuple[Argument, ...] = (
     Argument("robot", ROBOT, "the arm: a registered name, or package.module:Object", kind="robot"),
-    Argument("robot_config", "", "the file that describes the arm, for robots that read one"),
+    Argument("robot_config", "", "the arm's robot file: a name in config/robots, or a path"),
     Argument("namespace", "", "namespace of every node and relative topic, for example left_arm"),
     Argument("params", "", "YAML file of ROS parameters; empty = config/params.yaml"),
     Argument("suite", SUITE, "task suite: a registered name, or package.module:Class"),
-    Argument("contract", CONTRACT, "the policy's inputs: a name in config/contracts, or a path"),
+    Argument(
+        "contract",
+        AUTO,
+        "the policy's inputs: a name in config/contracts, or a path; auto = the robot file's, else "
+        f"{CONTRACT}",
+    ),
     Argument("session_directory", SESSION_DIRECTORY, "demonstrations, checkpoints and the session's state"),
     Argument(
         "demonstrator",
-        "expert",
-        "who demonstrates: the suite's scripted expert, or a person's device on the contract's teleop topic",
-        ("expert", "person"),
+        AUTO,
+        "who demonstrates: the suite's scripted expert, or a person's device on the contract's teleop topic; "
+        "auto = the expert in simulation",
+        (AUTO, "expert", "person"),
     ),
     Argument(
         "real_time_factor",
@@ -91,9 +100,9 @@ ARGUMENTS: tuple[Argument, ...] = (
     ),
     Argument(
         "use_sim_time",
-        "auto",
+        AUTO,
         "whether node clocks follow /clock; auto = for a simulated robot that is not in lock-step",
-        ("auto", "true", "false"),
+        (AUTO, "true", "false"),
     ),
     Argument(
         "log_level",
@@ -104,6 +113,7 @@ ARGUMENTS: tuple[Argument, ...] = (
 )
 
 SIMULATED = ("pybullet",)
+DRIVEN = (MOCK, "ros2_control")
 NUMBERS = ("real_time_factor",)
 
 _SUITE = {"suite": "suite", "contract": "contract"}
@@ -129,22 +139,31 @@ NODES: tuple[NodeSpec, ...] = (
     ),
 )
 
+MOCK_ARM = NodeSpec(
+    "mock_arm", "the other side of robot:=mock: controllers and joints", {"robot_config": "robot_config"}
+)
+EVERY_NODE = (*NODES, MOCK_ARM)
+
 
 def nodes(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
     """Return the nodes that run with these launch arguments: no scripted expert beside a person.
 
     Raises:
         ValueError: as :func:`arguments`.
+        ConfigError: as :func:`arguments`.
     """
-    person = arguments(values)["demonstrator"] == "person"
-    return tuple(node for node in NODES if not (person and node.name == "teleop"))
+    filled = arguments(values)
+    person, mock = filled["demonstrator"] == "person", filled["robot"] == MOCK
+    chosen = tuple(node for node in NODES if not (person and node.name == "teleop"))
+    return (*chosen, MOCK_ARM) if mock else chosen
 
 
 def arguments(values: Mapping[str, str]) -> dict[str, str]:
-    """Return all launch arguments, ``values`` over the defaults.
+    """Return all launch arguments, ``values`` over the defaults; contract and demonstrator are decided.
 
     Raises:
         ValueError: an argument is unknown, or its value is no text or not one of its choices.
+        ConfigError: there is no such robot file, or no such robot.
     """
     known = {argument.name: argument for argument in ARGUMENTS}
     for name, value in values.items():
@@ -156,7 +175,23 @@ def arguments(values: Mapping[str, str]) -> dict[str, str]:
             raise ValueError(f"{name} is {value!r}, which is no UTF-8 text; rename it") from error
         if not known[name].allows(value):
             raise ValueError(f"{name} must be one of {known[name].allowed}, got {value!r}")
-    return {argument.name: argument.default for argument in ARGUMENTS} | dict(values)
+    filled = {argument.name: argument.default for argument in ARGUMENTS} | dict(values)
+    if filled["robot"] == MOCK:
+        filled["robot_config"] = filled["robot_config"] or REHEARSED
+    if filled["contract"] == AUTO:
+        filled["contract"] = _contract_of(filled["robot"], filled["robot_config"])
+    if filled["demonstrator"] == AUTO:
+        filled["demonstrator"] = "expert" if _simulated(filled["robot"]) else "person"
+    return filled
+
+
+def _contract_of(robot: str, robot_config: str) -> str:
+    """Return the contract that a robot file names, for robots that have one of ours."""
+    if robot not in DRIVEN or not robot_config:
+        return CONTRACT
+    from amf_ros.arm.robot_file import load_robot_file  # not needed to read the list of nodes
+
+    return load_robot_file(robot_config).contract or CONTRACT
 
 
 def parameters(node: NodeSpec, values: Mapping[str, str]) -> dict[str, str | float | bool]:

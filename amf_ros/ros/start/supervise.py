@@ -76,12 +76,11 @@ class Graph:
         except ValueError as error:
             raise ConfigError(str(error)) from error
         wanted = set(only if only is not None else (node.name for node in description.nodes(arguments)))
-        self._nodes = [node for node in description.NODES if node.name in wanted]
+        self._nodes = [node for node in description.EVERY_NODE if node.name in wanted]
         unknown = wanted - {node.name for node in self._nodes}
         if unknown:
-            raise ConfigError(
-                f"unknown node {sorted(unknown)[0]!r}; known: {', '.join(n.name for n in description.NODES)}"
-            )
+            known = ", ".join(node.name for node in description.EVERY_NODE)
+            raise ConfigError(f"unknown node {sorted(unknown)[0]!r}; known: {known}")
         self.logs, self._extra = Path(logs).resolve(), extra or {}
         self._domain = Domain(domain_id)
         self.environment = graph_environment(self._domain.id) | dict(environment or {})
