@@ -1,9 +1,11 @@
 """The joints behind the mock controllers: how they follow, what is measured of them, and faults on request.
 
-joints = MockJoints(load_robot_file("ur5e"), MockWays())
-arm.take_trajectory(message, now_ns)
-for group in joints.step(now_ns): ...        # joint states as they are published
-arm.fail("freeze")                        # "" mends everything
+Messages come when they come, steps regularly, and both on one clock.
+
+    joints = MockJoints(load_robot_file("ur5e"), MockWays())
+    joints.take_trajectory(message, now_ns)
+    for group in joints.step(now_ns): ...     # joint states as they are published
+    joints.fail("freeze")                     # "" mends everything
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from amf_ros.arm.robot_file import RobotFile
 from amf_ros.core.errors import ConfigError
 from amf_ros.core.values import Array
-from amf_ros.mock.trajectory_controller import Trajectory, TrajectoryController
+from amf_ros.mock.trajectory_controller import Dropped, Trajectory, TrajectoryController
 
 FAULTS = {
     "": "none: all is well",
@@ -82,7 +84,7 @@ class MockJoints:
         self._rng = np.random.default_rng(settings.seed)
         self._stepped_ns: int | None = None
         self._away_until_ns = 0
-        self._first_ns = 0
+        self._first_ns: int | None = None
         self._frozen: Array | None = None
 
     @staticmethod
@@ -92,12 +94,15 @@ class MockJoints:
 
     def take_trajectory(self, message: Trajectory, now_ns: int) -> None:
         """Give the arm's controller a message. Raises Dropped."""
-        self.controller.accept(message, self.position[: len(self.controller.names)], now_ns)
+        self._check_there(now_ns)
+        n = len(self.controller.names)
+        self.controller.accept(message, self.position[:n], now_ns, self._velocity[:n])
 
     def take_gripper(self, message: Trajectory, now_ns: int) -> None:
         """Give the gripper's own controller a message. Raises Dropped."""
+        self._check_there(now_ns)
         if self.gripper is not None:
-            self.gripper.accept(message, self.position[-1:], now_ns)
+            self.gripper.accept(message, self.position[-1:], now_ns, self._velocity[-1:])
 
     def fail(self, fault: str, now_ns: int = 0) -> None:
         """Let something go wrong from now on; empty: it is well again.
@@ -109,7 +114,7 @@ class MockJoints:
             raise ConfigError(f"fault is {fault!r}; allowed: {', '.join(map(repr, FAULTS))}")
         measured = self.position[: len(self.controller.names)]
         if fault == "deactivated":
-            self.controller.deactivate(measured)
+            self.controller.deactivate()
         elif not self.controller.active:
             self.controller.activate(measured)
         if fault in ("protective_stop", "freeze"):
@@ -118,23 +123,35 @@ class MockJoints:
             self._frozen = None
             if self.fault == "protective_stop":  # a driver that takes up again from where the arm stands
                 self.controller.activate(measured)
+        self._away_until_ns = 0
         if fault == "jump":
-            self._away_until_ns = now_ns + AWAY_NS
-            lower = [self.robot.limits[j].lower for j in self.robot.joints]
-            upper = [self.robot.limits[j].upper for j in self.robot.joints]
-            self.position = np.clip(self.position + JUMP_RAD, lower, upper)
-            self.controller.activate(self.position[: len(self.controller.names)])
+            # Only the arm's own joints, to the side that has room; nobody pushes on the gripper.
+            arm = self.controller.names
+            lower = np.array([self.robot.limits[j].lower for j in arm])
+            upper = np.array([self.robot.limits[j].upper for j in arm])
+            by = np.where(measured + JUMP_RAD > upper, -JUMP_RAD, JUMP_RAD)
+            self.position[: len(arm)] = np.clip(measured + by, lower, upper)
+            self._velocity = np.zeros(len(self.position))
+            self._away_until_ns = max(now_ns, self._stepped_ns or 0) + AWAY_NS
+            self.controller.activate(self.position[: len(arm)])
         self.fault = fault
 
     def step(self, now_ns: int) -> list[StateGroup]:
         """Move to a time; return what is published of it."""
         last_ns = now_ns if self._stepped_ns is None else self._stepped_ns
-        self._stepped_ns, self._first_ns = now_ns, self._first_ns or now_ns
+        self._stepped_ns = now_ns
+        if self._first_ns is None:
+            self._first_ns = now_ns
         passed_s = (now_ns - last_ns) * 1e-9
         self._move(now_ns, passed_s)
         if self.fault == "drop_out" or now_ns < self._away_until_ns:
             return []
         return self._measured(now_ns)
+
+    def _check_there(self, now_ns: int) -> None:
+        # A driver that is away hears nothing, so that a stream does not bring the arm back unseen.
+        if now_ns < self._away_until_ns:
+            raise Dropped("the driver is away")
 
     def _move(self, now_ns: int, passed_s: float) -> None:
         target = self.controller.target(now_ns)
@@ -152,9 +169,11 @@ class MockJoints:
         self.position = self.position + moved
 
     def _measured(self, now_ns: int) -> list[StateGroup]:
-        stamp_ns = self._first_ns if self.fault == "stale_stamps" else now_ns
+        stamp_ns = now_ns
+        if self.fault == "stale_stamps" and self._first_ns is not None:
+            stamp_ns = self._first_ns
         position = self.position.copy()
-        if self._settings.noise:
+        if self._settings.noise and self.fault != "freeze":  # a frozen driver repeats itself to the bit
             position += self._rng.normal(0.0, self._settings.noise, len(position))
         if self.fault == "nan":
             position[0] = np.nan

@@ -79,7 +79,12 @@ class TrajectoryController:
         self.names = tuple(names)
         self.active = True
         self._from_desired, self._partial, self._moving_end = from_desired, partial, moving_end
-        self._hold(np.array(position, dtype=float))
+        self._motion: _Motion | None = None
+        self._target: Array = np.array(position, dtype=float)
+        self._said: Array = self._target.copy()  # as the message says it, which may be no number
+        self._speed: Array = np.zeros(len(self.names))
+        self._before_ns: int | None = None  # of the last two cycles
+        self._last_ns: int | None = None
 
     def accept(
         self, message: Trajectory, measured: Array, now_ns: int, measured_speed: Array | None = None
@@ -98,14 +103,14 @@ class TrajectoryController:
         if not self.active:
             raise Dropped("the controller is inactive")
         self._check(message, now_ns)
-        begin_ns = message.stamp_ns or now_ns
+        cycle_ns, before_ns = self._cycle(now_ns)
+        begin_ns = message.stamp_ns or cycle_ns
         if self._from_desired:
-            # The real one takes its last target, but the time of the cycle before it, as it is always one
+            # The real one pairs its last target with the time of the cycle before it, as it commands one
             # cycle ahead: the first sample after each message goes twice as far.
-            start_ns = now_ns if self._before_ns is None else self._before_ns
-            start, speed = self._said.copy(), self._speed.copy()
+            start_ns, start, speed = before_ns, self._said.copy(), self._speed.copy()
         else:
-            start_ns, start = now_ns, np.array(measured, dtype=float)
+            start_ns, start = cycle_ns, np.array(measured, dtype=float)
             speed = np.array(self._speed if measured_speed is None else measured_speed, dtype=float)
         motion = _Motion([start_ns], [start], [speed])
         rows = [self.names.index(name) for name in message.names]
@@ -137,7 +142,8 @@ class TrajectoryController:
         else:
             self._said, self._speed = self._between(motion, now_ns)
         # Hardware does not follow what is no number: such a joint stays, until a segment has numbers again.
-        self._target = np.where(np.isfinite(self._said), self._said, self._target)
+        finite = np.isfinite(self._said)
+        self._target[finite] = self._said[finite]
         return self._target.copy()
 
     def activate(self, measured: Array) -> None:
@@ -150,12 +156,18 @@ class TrajectoryController:
         self._hold(self._target)
         self.active = False
 
+    def _cycle(self, now_ns: int) -> tuple[int, int]:
+        # Messages are taken up by the cycle that measured the joints, not when they come; without a regular
+        # caller there are no cycles, and now has to do.
+        last_ns, before_ns = self._last_ns, self._before_ns
+        if last_ns is None or before_ns is None or now_ns - last_ns > last_ns - before_ns:
+            return now_ns, now_ns
+        return last_ns, before_ns
+
     def _hold(self, position: Array) -> None:
-        self._motion: _Motion | None = None
-        self._target, self._said = position, position.copy()  # the finite one, and as it was said
+        self._motion, self._before_ns, self._last_ns = None, None, None
+        self._target, self._said = position.copy(), position.copy()
         self._speed = np.zeros(len(self.names))
-        self._before_ns: int | None = None
-        self._last_ns: int | None = None
 
     def _check(self, message: Trajectory, now_ns: int) -> None:
         names, width = message.names, len(message.names)
