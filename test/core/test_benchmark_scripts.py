@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-OVER_ROS = {"graph_speed.py", "next_task_latency.py", "kills.py"}
+OVER_ROS = {"graph_speed.py", "next_task_latency.py", "kills.py", "reactions.py"}
 
 
 @pytest.mark.slow

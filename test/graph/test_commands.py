@@ -98,7 +98,7 @@ def test_status_says_what_is_wrong_in_plain_words(directory: Path) -> None:
         client.call(Trigger, names.STOP, Trigger.Request())
         try:
             eventually(lambda: "the arm holds still" in wrong(), "the stop to be told")
-            assert "call robot/release_stop" in wrong()
+            assert "`amf enable` once it is safe" in wrong()
         finally:
             client.call(Trigger, names.RELEASE_STOP, Trigger.Request())
     eventually(lambda: "the arm holds still" not in wrong(), "the release to be told")
