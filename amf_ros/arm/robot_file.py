@@ -20,6 +20,7 @@ from amf_ros.core.paths import find_config
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 TRAJECTORY = "joint_trajectory"
+ONE_GOAL = 1e3  # strokes per second, so that an action's goal is the whole way
 ACTIONS = ("gripper_command", "parallel_gripper_command")
 
 
@@ -204,14 +205,19 @@ class RobotFile(Model):
 
     @property
     def joint_limits(self) -> dict[str, JointLimit]:
-        """The limits of each joint, in the policy's order."""
+        """The limits of each joint, in the policy's order.
+
+        How fast a gripper that is an action moves is its driver's matter: bounded per period, its target
+        would become a stream of small goals, each of which breaks off the one before.
+        """
+        at_once = self.joints[-1:] if self.gripper is not None and self.gripper.kind in ACTIONS else ()
         made = {}
         for joint in self.joints:
             limit = self.limits[joint]
             made[joint] = JointLimit(
                 limit.lower,
                 limit.upper,
-                limit.velocity,
+                limit.velocity if joint not in at_once else ONE_GOAL * (limit.upper - limit.lower),
                 limit.effort,
                 acceleration=limit.acceleration,
                 following_error=limit.following_error,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -12,6 +13,7 @@ from amf_ros.contract import load_contract
 from amf_ros.core.config import parse
 from amf_ros.core.errors import ConfigError, UnknownName
 from amf_ros.core.paths import find_config
+from amf_ros.core.values import JointCommand, JointState
 
 SHIPPED = sorted(path.stem for path in find_config("robots", "panda").parent.glob("*.yaml"))
 DATA: dict[str, Any] = yaml.safe_load(find_config("robots", "panda").read_text())
@@ -172,3 +174,13 @@ class TestRefusals:
     def test_a_name_that_does_not_ship(self):
         with pytest.raises(UnknownName, match="ur5x"):
             load_robot_file("ur5x")
+
+
+def test_a_gripper_that_is_an_action_gets_its_target_at_once() -> None:
+    robot = load_robot_file("fr3")
+    gate = SafetyGate(robot.joint_limits, 0.05, velocity_scale=0.25)
+    measured = JointState(
+        0, robot.joints, np.array([*[robot.home[j] for j in robot.joints[:-1]], 0.0]), np.zeros(8)
+    )
+    passed = gate.filter(JointCommand(0, robot.joints[-1:], np.array([0.039])), measured)
+    assert passed.position.tolist() == [0.039]

@@ -154,6 +154,21 @@ def test_when_commands_stop_it_holds(rehearsal: Rehearsal) -> None:
     assert rehearsal.where()["shoulder"] == pytest.approx(held, abs=1e-9)
 
 
+def test_a_hold_does_not_open_a_gripper_that_holds_something() -> None:
+    with bench(**PARAMETERS, noise=0.0002) as made:  # it is never measured quite where it was told to be
+        one = Rehearsal(made)
+        made.until(lambda: bool(one.joints), "a state")
+        one.enable()
+        hand = made.listen(JointTrajectory, "small_hand_controller/joint_trajectory")
+        one.drive_until(lambda: bool(hand) and hand[-1].points[-1].positions[0] == 0.0, "it", finger=0.0)
+        told, seen = len(hand), len(one.sent)
+        assert made.call(Trigger, names.STOP, Trigger.Request()).success
+        made.until(lambda: len(one.sent) > seen, "the hold")
+        after = len(one.joints)
+        made.until(lambda: len(one.joints) > after + 20, "states")
+        assert all(each.points[-1].positions[0] == 0.0 for each in hand[told:]), "it was told to let go"
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

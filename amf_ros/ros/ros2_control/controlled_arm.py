@@ -72,6 +72,7 @@ class Ros2ControlArm:
         )
         self._looked_s = 0.0
         self._targets: dict[str, float] = {}
+        self._measured: dict[str, float] = {}
         self._closed = False
 
     @property
@@ -108,10 +109,16 @@ class Ros2ControlArm:
         for watch in self._watches:  # first: it says more than that no state comes
             if watch.problem:
                 raise RobotFault(watch.problem)
-        return self._readings.read()
+        state = self._readings.read()
+        if state is not None:
+            self._measured = dict(zip(state.names, state.position.tolist(), strict=True))
+        return state
 
     def write(self, command: JointCommand, ahead: Sequence[JointCommand] = ()) -> None:
         """Send targets to the controllers; joints that are not named keep theirs.
+
+        A command to stay where all joints are is a hold, and a gripper with a channel of its own hears
+        nothing of it: what it holds, it is to go on holding with the force that its last target gives.
 
         Raises:
             RobotFault: it was never said where a joint is, or an output cannot take it.
@@ -127,7 +134,10 @@ class Ros2ControlArm:
             rows.append(row)
         before = self._targets
         stamp_ns = self._readings.clock_ns(self._period_ns // 2)
+        named = set(command.names).union(*(one.names for one in ahead))
         for output in self._outputs:
+            if not named.intersection(output.joints) or (output.grips and self._is_hold(command)):
+                continue
             points = np.array([[row[joint] for joint in output.joints] for row in rows])
             start = np.array([before[joint] for joint in output.joints])
             output.send(points, velocities(start, points, self._period_ns * 1e-9), stamp_ns)
@@ -147,7 +157,14 @@ class Ros2ControlArm:
         if state is None or not np.isfinite(state.position).all():
             return
         for output in self._outputs:
-            output.stay(state.positions(output.joints))
+            if not output.grips:
+                output.stay(state.positions(output.joints))
+
+    def _is_hold(self, command: JointCommand) -> bool:
+        asked = zip(command.names, command.position.tolist(), strict=True)
+        return len(command.names) == len(self.joint_names) and all(
+            self._measured.get(name) == position for name, position in asked
+        )
 
     def close(self) -> None:
         """Take no more; controllers stay at their last point, which the node has made a hold."""

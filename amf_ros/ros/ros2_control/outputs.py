@@ -33,10 +33,12 @@ class CommandOutput(Protocol):
     Attributes:
         joints: in the order of its columns.
         listened_to: the topic that a controller must listen to; empty where it is an action.
+        grips: whether it is a gripper's own, which holds of the arm do not concern.
     """
 
     joints: tuple[str, ...]
     listened_to: str
+    grips: bool
 
     def send(self, points: Array, velocities: Array | None, stamp_ns: int) -> None:
         """Send targets, one row for each period to come."""
@@ -62,15 +64,21 @@ def make_outputs(
     gripper = robot.gripper
     if gripper is None or gripper.kind == "joint":
         return tuple(made)
+    made.append(_gripper(node, robot, gripper, period_ns, rehearsal=rehearsal))
+    made[-1].grips = True
+    return tuple(made)
+
+
+def _gripper(
+    node: Node, robot: RobotFile, gripper: GripperSpec, period_ns: int, *, rehearsal: bool
+) -> CommandOutput:
     kind, address = gripper_channel(gripper, rehearsal=rehearsal)
     joint = robot.joints[-1:]
     if kind == TRAJECTORY:
-        made.append(TrajectoryOutput(node, address, joint, period_ns, arm.stamp == "now"))
-    elif kind == "forward_position":
-        made.append(NumbersOutput(node, address, joint, gripper.command_scale))
-    else:
-        made.append(GripperAction(node, address, joint, gripper))
-    return tuple(made)
+        return TrajectoryOutput(node, address, joint, period_ns, robot.arm.stamp == "now")
+    if kind == "forward_position":
+        return NumbersOutput(node, address, joint, gripper.command_scale)
+    return GripperAction(node, address, joint, gripper)
 
 
 def gripper_channel(gripper: GripperSpec, *, rehearsal: bool) -> tuple[str, str]:
@@ -110,7 +118,7 @@ class TrajectoryOutput:
     def __init__(
         self, node: Node, address: str, joints: tuple[str, ...], period_ns: int, stamped: bool
     ) -> None:
-        self.joints, self.listened_to = joints, node.resolve_topic_name(address)
+        self.joints, self.listened_to, self.grips = joints, node.resolve_topic_name(address), False
         self._period_ns, self._stamped = period_ns, stamped
         self._publisher = node.create_publisher(JointTrajectory, address, qos.STREAM)
 
@@ -140,7 +148,7 @@ class NumbersOutput:
     """
 
     def __init__(self, node: Node, address: str, joints: tuple[str, ...], scale: float = 1.0) -> None:
-        self.joints, self.listened_to = joints, node.resolve_topic_name(address)
+        self.joints, self.listened_to, self.grips = joints, node.resolve_topic_name(address), False
         self._scale = scale
         self._publisher = node.create_publisher(Float64MultiArray, address, qos.STREAM)
 
@@ -160,7 +168,7 @@ class GripperAction:
     """
 
     def __init__(self, node: Node, address: str, joint: tuple[str, ...], spec: GripperSpec) -> None:
-        self.joints, self.listened_to = joint, ""
+        self.joints, self.listened_to, self.grips = joint, "", True
         self._spec, self._type = spec, action_type(spec.kind)
         self._client = ActionClient(node, self._type, address)
         self._sent: float | None = None
