@@ -48,6 +48,8 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
 
     ``wrong``: what keeps the arm from moving or recordings from being whole, a sentence each.
     """
+    from std_msgs.msg import String
+
     from amf_msgs.msg import RobotStatus, SessionState, StreamStatuses, TaskScores
     from amf_ros.ros import names, qos
 
@@ -56,6 +58,9 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
         robot = client.latched(RobotStatus, names.ROBOT_STATUS) if nodes["robot"] else None
         session = client.latched(SessionState, names.SESSION_STATE) if nodes["session"] else None
         scores = client.latched(TaskScores, names.SCORES) if nodes["task_selector"] else None
+        # A robot whose scenes a simulator sets up has no such topic.
+        by_hand = client.node.count_publishers(names.SCENE_WANTED) > 0
+        wanted = client.latched(String, names.SCENE_WANTED) if by_hand else None
         streams = None
         if nodes["demo_recorder"]:
             streams = client.latched(StreamStatuses, names.RECORDER_STREAMS, _STREAMS_S, qos.EVENT)
@@ -64,7 +69,7 @@ def running(namespace: str, wait_s: float) -> dict[str, Any]:
         "robot": None if robot is None else robot_words(robot),
         "session": None if session is None else _where(session),
         "next": None if scores is None else _choice(scores),
-        "wrong": [*_refusals(robot), *_broken_streams(streams)],
+        "wrong": [*_refusals(robot), *_unplaced(wanted), *_broken_streams(streams)],
     }
 
 
@@ -111,6 +116,11 @@ def _refusals(robot: Any) -> list[str]:
     if robot.num_refused:
         said.append(f"the robot refused {robot.num_refused} commands, the newest because {robot.refusal}")
     return said
+
+
+def _unplaced(wanted: Any) -> list[str]:
+    """Return what a person is asked to put in place."""
+    return [f"the robot waits: {wanted.data}; then `amf ready`"] if wanted is not None and wanted.data else []
 
 
 def _broken_streams(streams: Any) -> list[str]:

@@ -3,6 +3,7 @@
     base.py      protocols: a suite for a robot, and one with its own simulator
     loading.py   suites by name, an outsider's checked
     table.py     what suites inherit: tasks looked up and told apart;  language.py: by what is said of them
+    task_file.py tasks of an arm as a YAML file
     gym.py       gymnasium's environments as a suite
     judge.py     success: true or false, and with dwell
     tabletop/    16 tasks of an arm on a table, in PyBullet

@@ -43,7 +43,8 @@ class RobotSuite(Suite, Protocol):
     """Tasks that an arm does in a scene, simulated or real.
 
     Where they are to be done in a simulator too, ``staging`` names what puts them on stage: a registered
-    name, or ``package.module:Object`` (:mod:`amf_ros.sim.staging`). A real arm needs none.
+    name, or ``package.module:Object`` (:mod:`amf_ros.sim.staging`). A real arm needs none. It may have
+    ``judges(task_id)``: False where nobody can tell from poses when the task is done.
     """
 
     def succeeded(self, task_id: str, scene: SceneState) -> bool:

@@ -30,11 +30,16 @@ def truth(value: object, what: str) -> bool:
     raise ContractError(f"{what} is {value!r}; it must be True or False (bool); see docs/own_suite.md")
 
 
+def _always(task_id: str) -> bool:
+    return True
+
+
 class Judge:
     """Watches one episode. ``dwell`` consecutive states [steps] must satisfy the task."""
 
     def __init__(self, suite: RobotSuite, task_id: str, dwell: int = 5) -> None:
         self._suite, self._task_id, self._dwell = suite, suite.task(task_id).id, dwell
+        self._blind = not getattr(suite, "judges", _always)(self._task_id)
         self._held = 0
         self._stamp_ns: int | None = None
 
@@ -44,7 +49,7 @@ class Judge:
         Raises:
             ContractError: the suite answers something that is neither True nor False.
         """
-        if self._held < self._dwell and scene.stamp_ns != self._stamp_ns:
+        if not self._blind and self._held < self._dwell and scene.stamp_ns != self._stamp_ns:
             self._stamp_ns = scene.stamp_ns
             what = f"suite {self._suite.name!r}: what succeeded({self._task_id!r}, scene) returns"
             self._held = self._held + 1 if truth(self._suite.succeeded(self._task_id, scene), what) else 0
@@ -52,5 +57,7 @@ class Judge:
 
     @property
     def outcome(self) -> Outcome:
-        """SUCCESS once held long enough, else FAILURE."""
+        """SUCCESS once held long enough, else FAILURE; UNLABELED where the suite cannot tell."""
+        if self._blind:
+            return Outcome.UNLABELED
         return Outcome.SUCCESS if self._held >= self._dwell else Outcome.FAILURE

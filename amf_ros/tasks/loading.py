@@ -19,6 +19,7 @@ from amf_ros.core.errors import ConfigError, shown
 from amf_ros.core.plugins import load
 from amf_ros.core.values import Array, Task
 from amf_ros.tasks.base import RobotSuite, SimulatedSuite, Suite
+from amf_ros.tasks.task_file import load_task_file
 
 _EVERY = ("name", "tasks", "task", "embedding_names", "embedding")
 _ROBOT = ("succeeded",)
@@ -28,7 +29,8 @@ _HINT = "see docs/own_suite.md"
 
 def load_suite(name: str, allow: Iterable[str] | None = None) -> Suite:
     """Load a suite by short name or ``package.module:Object``: a class or function, which is called without
-    arguments, or a suite that the module has made, with whatever arguments it likes.
+    arguments, or a suite that the module has made, with whatever arguments it likes; or the path of a file of
+    tasks (:mod:`amf_ros.tasks.task_file`), which ends in ``.yaml``.
 
     Args:
         name: of the suite.
@@ -39,6 +41,8 @@ def load_suite(name: str, allow: Iterable[str] | None = None) -> Suite:
         NotAllowed: a path that is not in ``allow``.
         ConfigError: it cannot be imported or called, lacks something, or contradicts itself.
     """
+    if name.endswith((".yaml", ".yml")):
+        return checked(load_task_file(name))
     found = load("suite", name, allow)
     suite = found if hasattr(found, "tasks") and not isinstance(found, type) else _called(name, found)
     kind = _SIMULATED if hasattr(suite, "environment") else _ROBOT

@@ -18,9 +18,10 @@ from support.graph import eventually
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import RobotStatus
+from amf_msgs.srv import ResetScene
 from amf_ros.arm.robot_file import load_robot_file
 from amf_ros.ros import names, qos
-from amf_ros.ros.client.graph_client import GraphClient
+from amf_ros.ros.client.graph_client import GraphClient, Refused
 from amf_ros.ros.start.supervise import Graph
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -134,7 +135,17 @@ def test_every_shipped_robot_file_can_be_rehearsed(
 ) -> None:
     monkeypatch.setenv("ROS_HOME", str(tmp_path / "ros_home"))
     robot = load_robot_file(name)
-    arguments = {"robot": "mock", "robot_config": name, "session_directory": str(tmp_path / "run")}
+    (tmp_path / "run").mkdir()
+    tasks = tmp_path / "tasks.yaml"
+    tasks.write_text(
+        "schema: amf_tasks/1\nname: lab\ntasks: [{id: wipe, instruction: wipe the table}, {id: wave}]\n"
+    )
+    arguments = {
+        "robot": "mock",
+        "robot_config": name,
+        "suite": str(tasks),
+        "session_directory": str(tmp_path / "run"),
+    }
     with Graph(arguments, tmp_path / "log", only=("robot", "mock_arm")) as made:
         for variable, value in made.environment.items():
             monkeypatch.setenv(variable, value)
@@ -150,6 +161,16 @@ def test_every_shipped_robot_file_can_be_rehearsed(
             assert done.returncode == 0 and '"enabled": true' in done.stdout, done.stderr
             driver.status(RobotStatus.READY)
             begin = driver.shoulder()
+            with pytest.raises(Refused, match="put the scene of task wipe in place: wipe the table"):
+                client.call(ResetScene, names.RESET_SCENE, ResetScene.Request(task_id="wipe"))
+            if name == "panda":
+                said = subprocess.run(
+                    [sys.executable, "-m", "amf_ros.cli", "status", "-d", str(tmp_path / "run"), "--json"],
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                )
+                assert "the robot waits: put the scene of task wipe in place" in said.stdout, said.stderr
             driver.drive(1.0)
             moved = driver.settled() - begin
             assert 0.02 < moved <= 0.25 * robot.limits[robot.joints[0]].velocity * 1.5, moved

@@ -57,7 +57,7 @@ class SceneByHand:
         if self._wanted != key:
             self._wanted, self._placed, self._since = key, None, -1
             what = f": {task.instruction}" if task.instruction else ""
-            self._say(f"put the scene of task {task.id} in place, at a start of your choice{what}")
+            self._say(f"put the scene of task {task.id} in place{what}")
             self._node.get_logger().info(f"{self._text}; then `amf ready` (or {names.SCENE_READY})")
         raise SceneNotPlaced(f"{self._text}; then `amf ready`, or call {names.SCENE_READY}")
 

@@ -78,7 +78,7 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument("robot_config", "", "the arm's robot file: a name in config/robots, or a path"),
     Argument("namespace", "", "namespace of every node and relative topic, for example left_arm"),
     Argument("params", "", "YAML file of ROS parameters; empty = config/params.yaml"),
-    Argument("suite", SUITE, "task suite: a registered name, or package.module:Class"),
+    Argument("suite", SUITE, "task suite: a registered name, package.module:Class, or a YAML file of tasks"),
     Argument(
         "contract",
         AUTO,
