@@ -110,7 +110,8 @@ class Presence:
                 return f"the arm's clock went back by {back_s:.3f} s; its stamps must not decrease"
         age_s, allowed_s = (now_ns - self._came_ns) * 1e-9, self._max_age_ns * 1e-9
         if age_s > allowed_s:
-            return f"no joint state came from the arm for {age_s:.2f} s, allowed is {allowed_s:g} s"
+            # Without its age: one fault is told once, not in every period.
+            return f"no joint state came from the arm for more than {allowed_s:g} s"
         return "" if joints is not None else "no joint state comes from the arm"
 
     def _find_wrong(self, joints: JointState) -> str:

@@ -88,9 +88,9 @@ class JointReadings:
         for name in self._robot.joints:
             source, age_ms = self._robot.state_of(name), (now_ns - self._readings[name].came_ns) * 1e-6
             if age_ms > source.max_age_ms:
-                raise RobotFault(
-                    f"no new state of joint {name} came on {source.topic} for {age_ms * 1e-3:.2f} s, allowed "
-                    f"is {source.max_age_ms * 1e-3:g} s (states.max_age_ms){self._unreadable}"
+                raise RobotFault(  # without its age: one fault is told once, not in every period
+                    f"no new state of joint {name} came on {source.topic} for more than "
+                    f"{source.max_age_ms * 1e-3:g} s (states.max_age_ms){self._unreadable}"
                 )
         self._unreadable = ""
         found = [self._readings[name] for name in self._robot.joints]
