@@ -28,7 +28,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from amf_msgs.msg import RobotStatus
 from amf_ros.ros import names, qos
-from amf_ros.ros.client.graph_client import GraphClient
+from amf_ros.ros.client.graph_client import GraphClient, ServerLost, ServerUnavailable
 from amf_ros.ros.start.supervise import Graph
 
 LIMIT_MS = 200.0
@@ -71,7 +71,12 @@ class Rehearsal:
     def enable(self) -> None:
         """Allow motion, once the robot node is there."""
         self.wait(lambda: self.command.get_subscription_count() > 0, "the robot node")
-        self.client.call(Trigger, names.RELEASE_STOP, Trigger.Request())
+        while True:  # discovery keeps a killed node's service for a while: then nobody answers
+            try:
+                self.client.call(Trigger, names.RELEASE_STOP, Trigger.Request(), 3.0)
+                break
+            except (ServerLost, ServerUnavailable):
+                continue
         self.wait(lambda: self.status.status == RobotStatus.READY, "the arm to be ready")
 
     def drive(self, seconds: float, then: Callable[[], None] | None = None) -> None:
