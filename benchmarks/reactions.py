@@ -79,7 +79,7 @@ class Rehearsal:
                 continue
         self.wait(lambda: self.status.status == RobotStatus.READY, "the arm to be ready")
 
-    def drive(self, seconds: float, then: Callable[[], None] | None = None) -> None:
+    def drive(self, seconds: float, then: Callable[[], object] | None = None) -> None:
         """Stream at 20 Hz; what is to happen happens between two commands, and the stream goes on."""
         end_s, happens_s = time.monotonic() + seconds, time.monotonic() + seconds - WATCH_S
         while time.monotonic() < end_s:
@@ -112,7 +112,7 @@ class Rehearsal:
                 "NaN state": lambda: self.fault("nan"),
                 "robot node killed": lambda: os.kill(self.graph.pids()["robot"], signal.SIGKILL),
             }[kind]
-            self.drive(0.6 + WATCH_S, lambda: (stop(), None)[1])
+            self.drive(0.6 + WATCH_S, stop)
         moved = self.moved_ms()
         self.way = -self.way
         if kind not in ("silence", "stop service", "robot node killed"):

@@ -60,7 +60,7 @@ class ChannelSpec(Model):
         "now", description="of commands: now on the clock of the arm's states, or 0 (at arrival)"
     )
     interpolate_from_desired_state: bool = Field(
-        False, description="what the controller's parameter of that name says"
+        False, description="what the controller's parameter of that name says: the mock does as it does"
     )
 
     @property
@@ -96,6 +96,8 @@ class GripperSpec(Model):
             raise ValueError(f"controller is needed for kind {self.kind}; name it, or take kind joint")
         if self.open == self.closed:
             raise ValueError("open and closed must differ")
+        if self.command_scale != 1.0 and self.kind in ("joint", TRAJECTORY):
+            raise ValueError(f"command_scale is for numbers and actions; a {self.kind} is commanded as it is")
         return self
 
     @property
@@ -126,6 +128,9 @@ class SafetySpec(Model):
     may_move: tuple[bool | int | str, ...] = Field(min_length=1, description="values with which it may")
     meaning: str = Field("", description="what is wrong otherwise, and what to do, for the person beside it")
     latched: bool = Field(True, description="whether its publisher keeps the last word for late readers")
+    max_age_ms: float = Field(
+        1000.0, gt=0, le=60_000, description="one that is not latched is repeated at least so often [ms]"
+    )
     optional: bool = Field(False, description="left out, and said so, where its ROS type is not installed")
 
 
@@ -148,7 +153,7 @@ class RobotFile(Model):
     gripper: GripperSpec | None = None
     states: tuple[StateSpec, ...] = Field((StateSpec(),), min_length=1)
     limits: dict[Name, LimitSpec]
-    home: dict[Name, float] = Field(default_factory=dict, description="joint -> position [rad or m]")
+    home: dict[Name, float] = Field(default_factory=dict, description="where the mock begins [rad or m]")
     velocity_scale: float = Field(0.25, gt=0, le=1, description="share of the velocity limits that is used")
     safety: tuple[SafetySpec, ...] = ()
     controller_manager: str = Field("controller_manager", description="its node; empty = there is none")

@@ -109,9 +109,7 @@ def _refusals(robot: Any) -> list[str]:
         return []
     said = []
     if robot.status != robot.READY:
-        release = (
-            "; `amf enable` once it is safe (robot/release_stop)" if robot.status == robot.STOPPED else ""
-        )
+        release = "; `amf enable` once it is safe" if robot.status == robot.STOPPED else ""
         said.append(f"the arm holds still: {robot.reason or 'no reason was given'}{release}")
     if robot.num_refused:
         said.append(f"the robot refused {robot.num_refused} commands, the newest because {robot.refusal}")

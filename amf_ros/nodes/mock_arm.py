@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from amf_ros.ros.ros2_control.watches import list_controllers_type, safety_type
 from amf_ros.ros.settings import MockArmSettings
 
 SAY_AGAIN_S = 5.0
+SAFETY_S = 0.2
 
 
 class MockArmNode(AmfNode):
@@ -54,12 +56,13 @@ class MockArmNode(AmfNode):
         self._late: deque[tuple[int, JointState]] = deque()
         states = {robot.state_of(joint).topic for joint in robot.joints}
         self._states = {topic: self.create_publisher(JointState, topic, qos.STREAM) for topic in states}
-        self._safety = [
-            (spec, kind, self.create_publisher(kind, spec.topic, qos.LATCHED))
-            for spec in robot.safety
-            if (kind := safety_type(spec)) is not None
-        ]
-        self._say_safety()
+        self._safety: dict[str, tuple[Any, list[SafetySpec]]] = {}  # topic -> publisher, fields that count
+        for spec in robot.safety:
+            kind = safety_type(spec)
+            if kind is not None and spec.topic not in self._safety:
+                self._safety[spec.topic] = self.create_publisher(kind, spec.topic, qos.LATCHED), []
+            if kind is not None:
+                self._safety[spec.topic][1].append(spec)
         self._listen()
         self._serve()
         self.declare_parameter(
@@ -68,6 +71,8 @@ class MockArmNode(AmfNode):
         self.add_on_set_parameters_callback(self._on_parameters)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0 / settings.rate_hz, self._tick, clock=steady)
+        self.create_timer(SAFETY_S, self._say_safety, clock=steady)
+        self._say_safety()
         self.get_logger().info(
             f"a mock of {robot.name}: {len(robot.joints)} joints at {settings.rate_hz:g} Hz; no arm moves"
         )
@@ -88,7 +93,7 @@ class MockArmNode(AmfNode):
             self.create_subscription(Float64MultiArray, address, self._on_gripper_numbers, qos.STREAM)
         elif kind in ACTIONS:
             action = action_type(kind)
-            self._result = action.Result  # type: ignore[union-attr]
+            self._result = action.Result
             self._action = ActionServer(self, action, address, self._on_gripper_goal)
 
     def _serve(self) -> None:
@@ -182,21 +187,22 @@ class MockArmNode(AmfNode):
 
     def _say_safety(self) -> None:
         stopped = self._joints.fault == "protective_stop"
-        for spec, kind, publisher in self._safety:
-            message = kind()
-            setattr(message, spec.field, _other(spec) if stopped else spec.may_move[0])
+        for publisher, specs in self._safety.values():
+            message = publisher.msg_type()
+            for spec in specs:
+                *above, field = spec.field.split(".")
+                setattr(reduce(getattr, above, message), field, _other(spec) if stopped else spec.may_move[0])
             publisher.publish(message)
 
 
 def read_trajectory(message: JointTrajectory) -> Trajectory:
     """Read a message as it came: the controller judges it."""
-    given = bool(message.points) and len(message.points[0].velocities) > 0
     return Trajectory(
         to_ns(message.header.stamp),
         tuple(message.joint_names),
         tuple(to_ns(point.time_from_start) for point in message.points),
         tuple(tuple(point.positions) for point in message.points),
-        tuple(tuple(point.velocities) for point in message.points) if given else (),
+        tuple(tuple(point.velocities) for point in message.points),
     )
 
 

@@ -21,7 +21,7 @@ class Clocked:
     """Joints and their time, in samples of 10 ms."""
 
     def __init__(self, **ways: float) -> None:
-        self.joints = MockJoints(load_robot_file(FILE), MockWays(**ways))  # type: ignore[arg-type]
+        self.joints = MockJoints(load_robot_file(FILE), MockWays(**ways))
         self.now_ns = NOW
         self.joints.step(NOW)
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from amf_ros.arm.gate import SafetyGate
-from amf_ros.arm.robot_file import RobotFile, load_robot_file
+from amf_ros.arm.robot_file import GripperSpec, RobotFile, load_robot_file
 from amf_ros.contract import load_contract
 from amf_ros.core.config import parse
 from amf_ros.core.errors import ConfigError, UnknownName
@@ -184,3 +184,8 @@ def test_a_gripper_that_is_an_action_gets_its_target_at_once() -> None:
     )
     passed = gate.filter(JointCommand(0, robot.joints[-1:], np.array([0.039])), measured)
     assert passed.position.tolist() == [0.039]
+
+
+def test_an_option_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="command_scale is for numbers and actions"):
+        GripperSpec(kind="joint_trajectory", controller="hand", open=1.0, closed=0.0, command_scale=2.0)

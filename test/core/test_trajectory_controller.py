@@ -26,7 +26,7 @@ def message(*points: tuple[int, float], stamp_ms: int | None = 0, **changes: obj
     """Joint a goes to each position at each time [ms]; the stamp is 0, or relative to now [ms]."""
     stamp_ns = 0 if stamp_ms == 0 or stamp_ms is None else NOW + stamp_ms * MS
     made = Trajectory(stamp_ns, NAMES, tuple(t * MS for t, _ in points), tuple((p, 0.0) for _, p in points))
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def track(one: TrajectoryController, until_ms: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 from support.nodes import Bench, bench
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -22,7 +22,7 @@ from amf_msgs.srv import ResetScene
 from amf_ros.nodes.mock_arm import MockArmNode
 from amf_ros.nodes.robot import RobotNode
 from amf_ros.ros import names, qos
-from amf_ros.ros.conversions import to_ns
+from amf_ros.ros.conversions import time_msg, to_ns
 
 SUPPORT = Path(__file__).parents[1] / "support"
 PARAMETERS: dict[str, Any] = {
@@ -283,3 +283,45 @@ def test_states_may_come_in_parts_without_velocities_and_late(ways: dict[str, An
         made.until(lambda: len(one.joints) > 60, "states")
         assert one.statuses[-1].status == RobotStatus.READY
         assert len(one.sent) <= seen + 1, "a hold is sent once"
+
+
+def test_safety_fields_of_one_topic_that_is_repeated(tmp_path: Path) -> None:
+    text = (SUPPORT / "mock_robot.yaml").read_text()
+    before, _, after = text.partition("safety:\n")
+    fields = "".join(
+        f"  - {{topic: driver/state, type: std_msgs/msg/Header, field: {field}, may_move: [{value}], "
+        "latched: false}\n"
+        for field, value in (("frame_id", "running"), ("stamp.sec", 7))
+    )
+    path = tmp_path / "two.yaml"
+    path.write_text(f"{before}safety:\n{fields}urdf:{after.partition('urdf:')[2]}")
+    with bench(**{**PARAMETERS, "robot_config": str(path)}) as made:
+        one = Rehearsal(made)
+        made.until(lambda: bool(one.joints), "a state")
+        one.enable()
+        assert one.fail("protective_stop").successful
+        one.status(RobotStatus.FAULT, "driver/state says frame_id = STOPPED, with running the arm may move")
+        assert one.fail("").successful
+        one.status(RobotStatus.READY)
+        one.mock._safety.clear()  # the driver hangs: its publisher is there and says nothing
+        one.status(RobotStatus.FAULT, "nothing is heard on safety topic driver/state")
+
+
+def test_commands_are_stamped_zero_where_the_clock_of_the_states_is_off() -> None:
+    with bench(**PARAMETERS) as made:
+        one = Rehearsal(made, mock=False)
+        states = made.client.create_publisher(JointState, "joint_states", qos.STREAM)
+        made.client.create_publisher(Bool, "driver/program_running", qos.LATCHED).publish(Bool(data=True))
+        made.client.create_subscription(JointTrajectory, "small_hand_controller/joint_trajectory", id, 1)
+
+        def say() -> None:
+            message = JointState(name=list(JOINTS), position=[0.1, 0.2, 0.02])
+            message.header.stamp = time_msg(time.time_ns() - 5_000_000_000)
+            states.publish(message)
+
+        made.client.create_timer(0.02, say)
+        made.until(lambda: bool(one.joints), "a state")
+        one.enable()
+        seen = len(one.sent)
+        one.drive_until(lambda: len(one.sent) > seen + 3, "commands")
+        assert {to_ns(command.header.stamp) for command in one.sent[seen:]} == {0}

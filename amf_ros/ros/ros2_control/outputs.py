@@ -7,7 +7,6 @@ outputs[0].send(points, velocities, stamp_ns)        # (n, n_joints), one row fo
 from __future__ import annotations
 
 import importlib
-import time
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,9 +21,6 @@ from amf_ros.core.errors import ConfigError
 from amf_ros.core.values import Array
 from amf_ros.ros import qos
 from amf_ros.ros.conversions import time_msg
-
-GOAL_EVERY_S = 0.1
-"""An action gets no more goals than this; the newest target is what it gets then [s]."""
 
 
 class CommandOutput(Protocol):
@@ -99,7 +95,7 @@ def gripper_channel(gripper: GripperSpec, *, rehearsal: bool) -> tuple[str, str]
     )
 
 
-def action_type(kind: str) -> Any | None:
+def action_type(kind: str) -> Any:
     """Return the class of a gripper's action, or None where control_msgs is not installed or lacks it."""
     name = "GripperCommand" if kind == "gripper_command" else "ParallelGripperCommand"
     try:
@@ -172,16 +168,15 @@ class GripperAction:
         self._spec, self._type = spec, action_type(spec.kind)
         self._client = ActionClient(node, self._type, address)
         self._sent: float | None = None
-        self._sent_s = 0.0
 
     def send(self, points: Array, velocities: Array | None, stamp_ns: int) -> None:
         """Send a goal, if the target is another one than the last goal's."""
-        target, now_s = float(points[0, 0]), time.monotonic()
-        if not self._is_news(target) or now_s - self._sent_s < GOAL_EVERY_S:
+        target = float(points[0, 0])
+        if not self._is_news(target):
             return
-        self._sent, self._sent_s = target, now_s
+        self._sent = target
         value = target * self._spec.command_scale
-        goal = self._type.Goal()  # type: ignore[union-attr]
+        goal = self._type.Goal()
         if self._spec.kind == "gripper_command":
             goal.command.position, goal.command.max_effort = value, self._spec.max_effort
         else:

@@ -10,7 +10,7 @@ import importlib
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from rclpy.node import Node
@@ -108,6 +108,7 @@ class SafetyWatch:
         self._node = node
         self._specs: list[SafetySpec] = []
         self._values: dict[int, Any] = {}
+        self._came_s: dict[int, float] = {}
         for spec in specs:
             kind = safety_type(spec)
             if kind is None:
@@ -122,16 +123,17 @@ class SafetyWatch:
         self._judge()
 
     def _on_value(self, row: int, message: Any) -> None:
-        value = message
-        for part in self._specs[row].field.split("."):
-            value = getattr(value, part)
-        self._values[row] = value
+        value = reduce(getattr, self._specs[row].field.split("."), message)
+        self._values[row], self._came_s[row] = value, time.monotonic()
         self._judge()
 
     def look(self) -> None:
-        """Forget what a publisher said that is gone."""
+        """Forget what a publisher said that is gone, or that should have said it again."""
         for row, spec in enumerate(self._specs):
-            if row in self._values and not self._node.count_publishers(spec.topic):
+            if row not in self._values:
+                continue
+            old = not spec.latched and time.monotonic() - self._came_s[row] > spec.max_age_ms * 1e-3
+            if old or not self._node.count_publishers(spec.topic):
                 del self._values[row]
         self._judge()
 
